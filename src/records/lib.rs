@@ -1,0 +1,2 @@
+//! records
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! tidy
+#![forbid(unsafe_code)]
