@@ -1,0 +1,1 @@
+//! Cluster metadata on a log.
