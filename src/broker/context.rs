@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::{BrokerId, Clock};
 use wire::header::RequestHeader;
 
+use crate::address::Endpoints;
 use crate::metadata::Metadata;
 use crate::partition::Registry;
 
@@ -24,6 +25,42 @@ pub struct Broker {
     pub metadata: Metadata,
     /// The partitions whose logs this node holds.
     pub partitions: Arc<Registry>,
+    /// The addresses this node answers with.
+    pub endpoints: Endpoints,
+}
+
+/// What to do when log data or metadata could not be written or synced: say so once and end the process with
+/// [`EXIT_STORAGE_FAILED`]. Nothing is acknowledged after it was called.
+#[derive(Clone)]
+pub struct Fatal(Arc<dyn Fn(&str) + Send + Sync>);
+
+/// Exit status after a failed write or fsync of log data.
+pub const EXIT_STORAGE_FAILED: i32 = 74;
+
+impl Fatal {
+    /// Ends the process.
+    pub fn exit() -> Self {
+        Self::call(|what| {
+            tracing::error!(target: "ottla.server", "{what}: the node stops, nothing is acknowledged after this");
+            std::process::exit(EXIT_STORAGE_FAILED);
+        })
+    }
+
+    /// Calls `act` instead.
+    pub fn call(act: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(act))
+    }
+
+    /// Reports what failed; in a running node this does not return.
+    pub fn report(&self, what: &str) {
+        (self.0)(what);
+    }
+}
+
+impl std::fmt::Debug for Fatal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fatal")
+    }
 }
 
 /// One accepted connection, as handlers see it.

@@ -6,8 +6,9 @@
 //! Start reading at [`server`], then follow one request: `net/connection` → `dispatch` → `handlers/produce`.
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod context;
 pub mod metadata;
 pub mod partition;
 
-pub use context::{Broker, ConnectionInfo, RequestContext};
+pub use context::{Broker, Fatal, ConnectionInfo, RequestContext};
