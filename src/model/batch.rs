@@ -144,11 +144,7 @@ impl BatchHeader {
 
     /// Offset of the last record that the producer wrote.
     pub const fn last_offset(&self) -> Offset {
-        Offset::new(
-            self.base_offset
-                .value()
-                .saturating_add(self.last_offset_delta as i64),
-        )
+        Offset::new(self.base_offset.value().saturating_add(self.last_offset_delta as i64))
     }
 
     /// Sequence number of the last record, wrapped at 2^31 as Kafka does, or -1 without sequence.
@@ -182,11 +178,7 @@ impl BatchHeader {
 
     /// Milliseconds after which compaction may drop this batch's tombstones, when it carries that time.
     pub const fn delete_horizon_ms(&self) -> Option<i64> {
-        if self.attributes & DELETE_HORIZON != 0 {
-            Some(self.base_timestamp)
-        } else {
-            None
-        }
+        if self.attributes & DELETE_HORIZON != 0 { Some(self.base_timestamp) } else { None }
     }
 
     /// Whether an idempotent producer wrote the batch.
@@ -246,10 +238,7 @@ mod tests {
         assert!(!crc_matches(&bytes));
         seal(&mut bytes);
         assert!(crc_matches(&bytes));
-        assert_eq!(
-            bytes[..16],
-            header().patched_prefix(Offset::new(7), LeaderEpoch::new(3))
-        );
+        assert_eq!(bytes[..16], header().patched_prefix(Offset::new(7), LeaderEpoch::new(3)));
     }
 
     #[test]

@@ -16,17 +16,12 @@ pub enum Clock {
 impl Clock {
     /// The machine's clocks.
     pub fn system() -> Self {
-        Self::System(SystemClock {
-            origin: monotonic_now(),
-        })
+        Self::System(SystemClock { origin: monotonic_now() })
     }
 
     /// A clock that stands at `wall_ms` until it is advanced.
     pub fn virtual_at(wall_ms: i64) -> Self {
-        Self::Virtual(VirtualClock {
-            wall_ms: Arc::new(AtomicI64::new(wall_ms)),
-            origin_ms: wall_ms,
-        })
+        Self::Virtual(VirtualClock { wall_ms: Arc::new(AtomicI64::new(wall_ms)), origin_ms: wall_ms })
     }
 
     /// Milliseconds since the Unix epoch; may jump either way when the machine's clock is set.
@@ -70,18 +65,12 @@ impl VirtualClock {
     }
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "this is the one place that asks the machine"
-)]
+#[allow(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
 fn monotonic_now() -> Instant {
     Instant::now()
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "this is the one place that asks the machine"
-)]
+#[allow(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
 fn wall_now_ms() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
@@ -95,13 +84,8 @@ mod tests {
     fn virtual_time_stands_until_advanced() {
         let clock = Clock::virtual_at(1_000);
         assert_eq!((clock.wall_ms(), clock.monotonic()), (1_000, Duration::ZERO));
-        let Clock::Virtual(hands) = &clock else {
-            unreachable!("made virtual above")
-        };
+        let Clock::Virtual(hands) = &clock else { unreachable!("made virtual above") };
         hands.advance(Duration::from_millis(250));
-        assert_eq!(
-            (clock.wall_ms(), clock.monotonic()),
-            (1_250, Duration::from_millis(250))
-        );
+        assert_eq!((clock.wall_ms(), clock.monotonic()), (1_250, Duration::from_millis(250)));
     }
 }

@@ -67,20 +67,14 @@ impl Reader {
     /// Takes `count` bytes.
     pub fn bytes(&mut self, count: usize) -> Result<Bytes, ReadError> {
         if count > self.left.len() {
-            return Err(ReadError::Short {
-                needed: count,
-                left: self.left.len(),
-            });
+            return Err(ReadError::Short { needed: count, left: self.left.len() });
         }
         Ok(self.left.split_to(count))
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
         let taken = self.left.first_chunk().copied();
-        let value = taken.ok_or(ReadError::Short {
-            needed: N,
-            left: self.left.len(),
-        })?;
+        let value = taken.ok_or(ReadError::Short { needed: N, left: self.left.len() })?;
         bytes::Buf::advance(&mut self.left, N);
         Ok(value)
     }
@@ -187,9 +181,7 @@ impl Reader {
 
     fn utf8(&mut self, length: usize) -> Result<String, ReadError> {
         let bytes = self.bytes(length)?;
-        std::str::from_utf8(&bytes)
-            .map(str::to_owned)
-            .map_err(|_| ReadError::Utf8)
+        std::str::from_utf8(&bytes).map(str::to_owned).map_err(|_| ReadError::Utf8)
     }
 
     /// Bytes of the older encoding: 32-bit length, -1 for null.
@@ -249,10 +241,7 @@ impl Reader {
                 return Err(ReadError::TagOrder(tag));
             }
             let length = self.unsigned_varint()? as usize;
-            fields.push(TaggedField {
-                tag,
-                value: self.bytes(length)?,
-            });
+            fields.push(TaggedField { tag, value: self.bytes(length)? });
         }
         Ok(fields)
     }
@@ -440,10 +429,7 @@ mod tests {
             writer.varint(value);
             writer.varlong(i64::from(value) << 31);
             let mut reader = Reader::new(writer.freeze());
-            assert_eq!(
-                (reader.varint(), reader.varlong()),
-                (Ok(value), Ok(i64::from(value) << 31))
-            );
+            assert_eq!((reader.varint(), reader.varlong()), (Ok(value), Ok(i64::from(value) << 31)));
         }
     }
 
@@ -451,52 +437,27 @@ mod tests {
     fn endless_varints_are_refused() {
         assert_eq!(reader(&[0xff; 12]).unsigned_varint(), Err(ReadError::Varint));
         assert_eq!(reader(&[0xff; 12]).varlong(), Err(ReadError::Varint));
-        assert_eq!(
-            reader(b"\xff\xff\xff\xff\x7f").unsigned_varint(),
-            Err(ReadError::Varint),
-            "35 bits"
-        );
+        assert_eq!(reader(b"\xff\xff\xff\xff\x7f").unsigned_varint(), Err(ReadError::Varint), "35 bits");
     }
 
     #[test]
     fn lengths_are_checked_before_anything_is_taken() {
-        assert_eq!(
-            reader(b"\x7f\xff\xff\xff").array_len(),
-            Err(ReadError::Length(0x7fff_ffff))
-        );
-        assert_eq!(
-            reader(b"\xff\xff\xff\xff\x0f").compact_array_len(),
-            Err(ReadError::Length(0xffff_fffe))
-        );
-        assert_eq!(
-            reader(b"\x00\x05ab").string(),
-            Err(ReadError::Short { needed: 5, left: 2 })
-        );
+        assert_eq!(reader(b"\x7f\xff\xff\xff").array_len(), Err(ReadError::Length(0x7fff_ffff)));
+        assert_eq!(reader(b"\xff\xff\xff\xff\x0f").compact_array_len(), Err(ReadError::Length(0xffff_fffe)));
+        assert_eq!(reader(b"\x00\x05ab").string(), Err(ReadError::Short { needed: 5, left: 2 }));
         assert_eq!(reader(b"\xff\xfe").nullable_string(), Err(ReadError::Length(-2)));
-        assert!(
-            reader(b"\x90\x4e\x00").tagged_fields().is_err(),
-            "10,000 fields in one byte"
-        );
+        assert!(reader(b"\x90\x4e\x00").tagged_fields().is_err(), "10,000 fields in one byte");
     }
 
     #[test]
     fn tagged_fields_keep_unknown_values() {
         let fields = vec![
-            TaggedField {
-                tag: 1,
-                value: Bytes::from_static(b"x"),
-            },
-            TaggedField {
-                tag: 9,
-                value: Bytes::new(),
-            },
+            TaggedField { tag: 1, value: Bytes::from_static(b"x") },
+            TaggedField { tag: 9, value: Bytes::new() },
         ];
         let mut writer = Writer::new();
         writer.tagged_fields(&fields);
         assert_eq!(Reader::new(writer.freeze()).tagged_fields(), Ok(fields));
-        assert_eq!(
-            reader(b"\x02\x03\x00\x03\x00").tagged_fields(),
-            Err(ReadError::TagOrder(3))
-        );
+        assert_eq!(reader(b"\x02\x03\x00\x03\x00").tagged_fields(), Err(ReadError::TagOrder(3)));
     }
 }

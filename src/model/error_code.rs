@@ -159,10 +159,7 @@ impl ErrorCode {
     /// The error of a number on the wire; a number this broker does not know is `UNKNOWN_SERVER_ERROR`,
     /// as Kafka's own clients treat it.
     pub fn from_code(code: i16) -> Self {
-        ALL.iter()
-            .copied()
-            .find(|error| error.code() == code)
-            .unwrap_or(Self::UnknownServerError)
+        ALL.iter().copied().find(|error| error.code() == code).unwrap_or(Self::UnknownServerError)
     }
 
     /// The protocol's upper-case name, such as `OFFSET_OUT_OF_RANGE`.

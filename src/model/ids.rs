@@ -131,9 +131,7 @@ impl FromStr for TopicId {
     type Err = BadUuid;
 
     fn from_str(text: &str) -> Result<Self, BadUuid> {
-        uuid_from_base64(text)
-            .map(Self)
-            .ok_or_else(|| BadUuid(text.to_owned()))
+        uuid_from_base64(text).map(Self).ok_or_else(|| BadUuid(text.to_owned()))
     }
 }
 
@@ -151,11 +149,7 @@ pub fn uuid_to_base64(uuid: Uuid) -> String {
     (0..BASE64_UUID_LEN)
         .map(|i| {
             // 128 bits are 21 groups of six and two bits, which lead their character.
-            let six = if i < 21 {
-                value >> (122 - 6 * i)
-            } else {
-                value << 4
-            };
+            let six = if i < 21 { value >> (122 - 6 * i) } else { value << 4 };
             char::from(BASE64[(six & 0x3f) as usize])
         })
         .collect()
@@ -170,11 +164,7 @@ pub fn uuid_from_base64(text: &str) -> Option<Uuid> {
     let mut value: u128 = 0;
     for (i, byte) in text.iter().enumerate() {
         let six = BASE64.iter().position(|b| b == byte)? as u128;
-        value = if i < 21 {
-            (value << 6) | six
-        } else {
-            (value << 2) | (six >> 4)
-        };
+        value = if i < 21 { (value << 6) | six } else { (value << 2) | (six >> 4) };
     }
     Some(Uuid::from_u128(value))
 }
