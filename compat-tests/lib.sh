@@ -1,0 +1,145 @@
+# shellcheck shell=bash disable=SC2034,SC2015
+# Shared by every script of compat-tests. Source it; it sets no shell option.
+
+COMPAT_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+REPO_ROOT=$(dirname "$COMPAT_ROOT")
+COMPAT_CACHE=${COMPAT_CACHE:-$COMPAT_ROOT/.cache}
+mkdir -p "$COMPAT_CACHE"
+
+KAFKA_NEWEST=4.3.1 # behaviour is compared with this one
+KAFKA_RANGES=4.1.2 # version ranges are compared with this one
+
+note() { printf '%s\n' "$*" >&2; }
+die() {
+  note "error: $*"
+  exit 1
+}
+
+now_ms() { date +%s%3N; }
+
+# A TCP port of 127.0.0.1 that nobody listens on right now.
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# port_open PORT: does anybody accept on 127.0.0.1:PORT?
+port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# wait_for SECONDS COMMAND...: polls until the command succeeds.
+wait_for() {
+  local deadline=$(($(date +%s) + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ "$(date +%s)" -lt "$deadline" ] || return 1
+    sleep 0.1
+  done
+}
+
+# stop_pid PID SECONDS: SIGTERM, then SIGKILL when the time is over. Fails if it had to be killed.
+stop_pid() {
+  local pid=$1 deadline=$(($(date +%s) + ${2:-30}))
+  kill -TERM "$pid" 2>/dev/null || return 0
+  while kill -0 "$pid" 2>/dev/null; do
+    if [ "$(date +%s)" -ge "$deadline" ]; then
+      kill -KILL "$pid" 2>/dev/null
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# need_packages PACKAGE...: Debian packages, installed when missing (as root or through sudo).
+need_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  local sudo=()
+  [ "$(id -u)" = 0 ] || sudo=(sudo -n)
+  note "installing ${missing[*]}"
+  "${sudo[@]}" timeout 300 apt-get update -qq >&2 || true
+  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" timeout 600 apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 ||
+    die "cannot install ${missing[*]}"
+}
+
+# need_command COMMAND PACKAGE: the package is installed only where the command is missing.
+need_command() { command -v "$1" >/dev/null || need_packages "$2"; }
+
+# need_java / need_node / need_go: toolchains that may come from elsewhere than Debian.
+need_java() {
+  command -v javac >/dev/null && command -v mvn >/dev/null || need_packages openjdk-17-jdk-headless maven
+}
+need_node() {
+  command -v node >/dev/null && command -v npm >/dev/null || need_packages nodejs npm
+}
+need_go() { command -v go >/dev/null || need_packages golang-go; }
+
+# venv NAME REQUIREMENTS: a virtual environment with exactly the locked packages; prints its python.
+venv() {
+  local home=$COMPAT_CACHE/venv/$1 stamp
+  stamp=$(sha256sum <"$2")
+  if [ "$(cat "$home/stamp" 2>/dev/null)" != "$stamp" ]; then
+    command -v python3 >/dev/null && python3 -c 'import venv, ensurepip' 2>/dev/null || need_packages python3 python3-venv
+    rm -rf "$home"
+    python3 -m venv "$home" >&2 || die "cannot create $home"
+    timeout 600 "$home/bin/pip" install -q --disable-pip-version-check --require-hashes --only-binary :all: -r "$2" >&2 ||
+      die "cannot install $2"
+    printf '%s\n' "$stamp" >"$home/stamp"
+  fi
+  printf '%s\n' "$home/bin/python"
+}
+
+# kafka_libs [VERSION]: the jars of one Kafka release, fetched once; prints their directory.
+kafka_libs() {
+  local version=${1:-$KAFKA_NEWEST}
+  local home=$COMPAT_CACHE/kafka-$version
+  if [ ! -e "$home/complete" ]; then
+    need_java
+    rm -rf "$home"
+    timeout 900 mvn -q -B -Dstyle.color=never -f "$COMPAT_ROOT/oracle/pom.xml" -Dkafka.version="$version" \
+      dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$home/libs" >&2 ||
+      die "cannot fetch Kafka $version"
+    touch "$home/complete"
+  fi
+  printf '%s\n' "$home/libs"
+}
+
+# Short-lived JVMs: no second compiler tier, no collector threads, a small heap.
+JAVA_SHORT=(-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData -Xshare:auto)
+
+# Test programs print one line per test: `ok NAME`, or `not ok NAME: why`. Other lines are notes. A program that came to
+# its end prints `end`, so that a crash half-way counts as a failure.
+ok() { printf 'ok %s\n' "$1"; }
+not_ok() { printf 'not ok %s: %s\n' "$1" "$2"; }
+
+# tally DIR: reads those lines, applies DIR/allow.txt (one test name per line; a failure of these counts as skipped),
+# and prints the summary line. Fails on any failure, and when nothing ran.
+tally() {
+  awk -v allow="$1/allow.txt" '
+    BEGIN {
+      while ((getline line < allow) > 0) {
+        sub(/[ \t]*#.*/, "", line)
+        if (line != "") allowed[line] = 1
+      }
+    }
+    /^ok / {
+      passed++
+      if ($2 in allowed) print $0 " (listed in allow.txt, but passes)"; else print
+      fflush(); next
+    }
+    /^not ok / {
+      name = $3; sub(/:$/, "", name)
+      if (name in allowed) { skipped++; print "skip " substr($0, 8) } else { failed++; print }
+      fflush(); next
+    }
+    /^end$/ { ended++; next }
+    { print "  " $0; fflush() }
+    END {
+      if (!ended) { failed++; print "not ok the-suite-came-to-its-end: it stopped early" }
+      printf "%d passed, %d failed", passed, failed
+      if (skipped) printf ", %d skipped", skipped
+      print ""
+      exit (failed > 0 || passed == 0)
+    }'
+}
