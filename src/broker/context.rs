@@ -7,8 +7,10 @@ use model::{BrokerId, Clock};
 use wire::header::RequestHeader;
 
 use crate::address::Endpoints;
+use crate::fetch_session_cache::FetchSessions;
 use crate::metadata::Metadata;
 use crate::partition::Registry;
+use crate::producer_ids::ProducerIds;
 
 /// The parts of a running node that handlers share.
 #[derive(Debug)]
@@ -25,6 +27,10 @@ pub struct Broker {
     pub metadata: Metadata,
     /// The partitions whose logs this node holds.
     pub partitions: Arc<Registry>,
+    /// The fetch sessions that clients hold open.
+    pub fetch_sessions: FetchSessions,
+    /// The block of producer ids this node hands out from.
+    pub producer_ids: ProducerIds,
     /// The addresses this node answers with.
     pub endpoints: Endpoints,
 }

@@ -8,7 +8,10 @@
 
 pub mod address;
 pub mod context;
+pub mod fetch_session;
+pub mod fetch_session_cache;
 pub mod metadata;
 pub mod partition;
+pub mod producer_ids;
 
-pub use context::{Broker, Fatal, ConnectionInfo, RequestContext};
+pub use context::{Broker, ConnectionInfo, Fatal, RequestContext};

@@ -1,0 +1,341 @@
+//! All fetch sessions of this node (KIP-227): opening, continuing and closing them, and the rules by which a
+//! full cache makes room.
+//!
+//! Kafka's counterparts are `FetchManager`, `FetchContext` and `FetchSessionCacheShard`. [`FetchSessions`] is
+//! the shell with the lock; [`SessionCache`] is pure.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use model::{ErrorCode, Offset, TopicId};
+use parking_lot::Mutex;
+
+use crate::fetch_session::{
+    AnswerMarks, FINAL_EPOCH, FetchPartition, FetchSession, INITIAL_EPOCH, NO_SESSION, PartitionKey,
+    next_epoch,
+};
+
+/// Milliseconds for which a session is safe from eviction after it was made, and after which an unused one is
+/// evicted first (Kafka's `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`).
+pub const EVICTION_MS: i64 = 120_000;
+
+/// What a fetch request says about its session.
+#[derive(Debug)]
+pub struct SessionRequest {
+    /// The session it continues or closes, or [`NO_SESSION`].
+    pub id: i32,
+    /// Its number within the session, [`INITIAL_EPOCH`] or [`FINAL_EPOCH`].
+    pub epoch: i32,
+    /// Whether a follower asks.
+    pub privileged: bool,
+    /// Whether the request identifies topics by id.
+    pub uses_topic_ids: bool,
+    /// Partitions wanted, without repetition.
+    pub wanted: Vec<FetchPartition>,
+    /// Partitions the session shall drop.
+    pub forgotten: Vec<PartitionKey>,
+}
+
+/// How a fetch is to be answered.
+#[derive(Debug)]
+pub enum FetchContext {
+    /// All partitions are answered and nothing is remembered.
+    Sessionless,
+    /// All partitions are answered, and a session over them is opened if there is room.
+    Full {
+        /// As in the request.
+        privileged: bool,
+        /// As in the request.
+        uses_topic_ids: bool,
+    },
+    /// Only what changed is answered.
+    Incremental {
+        /// The session's number.
+        id: i32,
+        /// The session, shared with the cache.
+        session: Arc<Mutex<FetchSession>>,
+        /// The epoch the session has as long as no other request used it meanwhile.
+        epoch: i32,
+    },
+}
+
+/// The session part of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionAnswer {
+    /// The answer's top-level error. With one, no partition is answered.
+    pub error: ErrorCode,
+    /// The answer's session id.
+    pub session_id: i32,
+}
+
+/// The cache behind its lock. The lock is a leaf save for one rule: a session's own lock may be taken while it
+/// is held, never the other way round. Both are held for map operations only.
+#[derive(Debug)]
+pub struct FetchSessions {
+    cache: Mutex<SessionCache>,
+}
+
+impl FetchSessions {
+    /// A cache of at most `slots` sessions (`max.incremental.fetch.session.cache.slots`). `seed` makes session
+    /// ids hard to guess.
+    pub fn new(slots: usize, seed: u64) -> Self {
+        Self { cache: Mutex::new(SessionCache::new(slots, seed)) }
+    }
+
+    /// Finds out how a request is to be answered and which partitions it wants.
+    pub fn begin(
+        &self,
+        now_ms: i64,
+        request: SessionRequest,
+        name_of: &dyn Fn(TopicId) -> Option<Arc<str>>,
+    ) -> Result<(FetchContext, Vec<FetchPartition>), ErrorCode> {
+        if request.id == NO_SESSION && request.epoch == FINAL_EPOCH {
+            // The way of every client that uses no sessions: not worth the lock.
+            return Ok((FetchContext::Sessionless, request.wanted));
+        }
+        self.cache.lock().begin(now_ms, request, name_of)
+    }
+
+    /// Ends what [`FetchSessions::begin`] began: `keep` is called for each answer that need not be sent with
+    /// `false`, else with `true`, in order.
+    pub fn finish(
+        &self,
+        now_ms: i64,
+        context: FetchContext,
+        answers: &[(FetchPartition, AnswerMarks)],
+        mut keep: impl FnMut(usize, bool),
+    ) -> SessionAnswer {
+        match context {
+            FetchContext::Sessionless => {
+                (0..answers.len()).for_each(|i| keep(i, true));
+                SessionAnswer { error: ErrorCode::None, session_id: NO_SESSION }
+            }
+            FetchContext::Full { privileged, uses_topic_ids } => {
+                (0..answers.len()).for_each(|i| keep(i, true));
+                let session_id = self.cache.lock().open(now_ms, privileged, uses_topic_ids, answers);
+                SessionAnswer { error: ErrorCode::None, session_id }
+            }
+            FetchContext::Incremental { id, session, epoch } => {
+                let mut session = session.lock();
+                if session.epoch != epoch {
+                    tracing::info!(
+                        "Fetch session {id} expected epoch {epoch}, but is at {}: possibly a duplicate request",
+                        session.epoch
+                    );
+                    (0..answers.len()).for_each(|i| keep(i, false));
+                    return SessionAnswer { error: ErrorCode::InvalidFetchSessionEpoch, session_id: id };
+                }
+                for (i, (wanted, marks)) in answers.iter().enumerate() {
+                    keep(i, session.must_answer(&wanted.key(), marks));
+                }
+                SessionAnswer { error: ErrorCode::None, session_id: id }
+            }
+        }
+    }
+
+    /// Number of open sessions.
+    pub fn len(&self) -> usize {
+        self.cache.lock().sessions.len()
+    }
+
+    /// Whether no session is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The sessions and the orders in which they may be evicted.
+#[derive(Debug)]
+pub struct SessionCache {
+    slots: usize,
+    random: u64,
+    sessions: HashMap<i32, Slot>,
+    /// (last used, id) of every session.
+    by_use: BTreeSet<(i64, i32)>,
+    /// Sessions a consumer's new session may replace, the least worthy first.
+    evictable_by_all: BTreeSet<Worth>,
+    /// Sessions a follower's new session may replace.
+    evictable_by_privileged: BTreeSet<Worth>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    session: Arc<Mutex<FetchSession>>,
+    used_ms: i64,
+    created_ms: i64,
+    worth: Worth,
+}
+
+/// What a session is worth keeping, ordered: followers' before consumers', then by size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Worth {
+    privileged: bool,
+    partitions: usize,
+    id: i32,
+}
+
+impl SessionCache {
+    /// An empty cache of at most `slots` sessions.
+    pub fn new(slots: usize, seed: u64) -> Self {
+        Self {
+            slots,
+            random: seed,
+            sessions: HashMap::new(),
+            by_use: BTreeSet::new(),
+            evictable_by_all: BTreeSet::new(),
+            evictable_by_privileged: BTreeSet::new(),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        now_ms: i64,
+        request: SessionRequest,
+        name_of: &dyn Fn(TopicId) -> Option<Arc<str>>,
+    ) -> Result<(FetchContext, Vec<FetchPartition>), ErrorCode> {
+        match request.epoch {
+            FINAL_EPOCH => {
+                self.remove(request.id);
+                Ok((FetchContext::Sessionless, request.wanted))
+            }
+            INITIAL_EPOCH => {
+                self.remove(request.id);
+                let context = FetchContext::Full {
+                    privileged: request.privileged,
+                    uses_topic_ids: request.uses_topic_ids,
+                };
+                Ok((context, request.wanted))
+            }
+            _ => self.resume(now_ms, request, name_of),
+        }
+    }
+
+    fn resume(
+        &mut self,
+        now_ms: i64,
+        request: SessionRequest,
+        name_of: &dyn Fn(TopicId) -> Option<Arc<str>>,
+    ) -> Result<(FetchContext, Vec<FetchPartition>), ErrorCode> {
+        let Some(slot) = self.sessions.get(&request.id) else {
+            return Err(ErrorCode::FetchSessionIdNotFound);
+        };
+        let shared = Arc::clone(&slot.session);
+        let mut session = shared.lock();
+        if session.epoch != request.epoch {
+            return Err(ErrorCode::InvalidFetchSessionEpoch);
+        }
+        if session.uses_topic_ids != request.uses_topic_ids {
+            return Err(ErrorCode::FetchSessionTopicIdError);
+        }
+        let last_wanted = if request.forgotten.is_empty() { Vec::new() } else { request.wanted.clone() };
+        session.update(request.wanted, &request.forgotten);
+        if session.is_empty() {
+            drop(session);
+            self.remove(request.id);
+            return Ok((FetchContext::Sessionless, last_wanted));
+        }
+        session.epoch = next_epoch(session.epoch);
+        let epoch = session.epoch;
+        let partitions = session.len();
+        let wanted = session.wanted(name_of);
+        drop(session);
+        self.touch(request.id, partitions, now_ms);
+        let context = FetchContext::Incremental { id: request.id, session: shared, epoch };
+        Ok((context, wanted))
+    }
+
+    /// Opens a session if there is room or room can be made; answers its id or [`NO_SESSION`].
+    fn open(
+        &mut self,
+        now_ms: i64,
+        privileged: bool,
+        uses_topic_ids: bool,
+        answers: &[(FetchPartition, AnswerMarks)],
+    ) -> i32 {
+        let worth = Worth { privileged, partitions: answers.len(), id: 0 };
+        if self.sessions.len() >= self.slots && !self.evict(worth, now_ms) {
+            return NO_SESSION;
+        }
+        let id = self.unused_id();
+        let partitions = answers.iter().map(|(wanted, marks)| {
+            let high_watermark = if marks.error.is_none() { marks.high_watermark } else { Offset::new(-1) };
+            (wanted.clone(), high_watermark, marks.log_start_offset)
+        });
+        let session = FetchSession::new(id, privileged, uses_topic_ids, now_ms, partitions);
+        let worth = Worth { partitions: session.len(), id, ..worth };
+        let slot =
+            Slot { session: Arc::new(Mutex::new(session)), used_ms: now_ms, created_ms: now_ms, worth };
+        self.sessions.insert(id, slot);
+        self.touch(id, worth.partitions, now_ms);
+        id
+    }
+
+    /// Makes room for one session, if a stale one or one worth less than the new one may go.
+    fn evict(&mut self, new: Worth, now_ms: i64) -> bool {
+        let Some(&(used_ms, oldest)) = self.by_use.first() else {
+            return false;
+        };
+        if now_ms - used_ms > EVICTION_MS {
+            self.remove(oldest);
+            return true;
+        }
+        let evictable = if new.privileged { &self.evictable_by_privileged } else { &self.evictable_by_all };
+        match evictable.first() {
+            Some(least) if new >= *least => {
+                let id = least.id;
+                self.remove(id);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn touch(&mut self, id: i32, partitions: usize, now_ms: i64) {
+        let Some(slot) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        self.by_use.remove(&(slot.used_ms, id));
+        self.evictable_by_all.remove(&slot.worth);
+        self.evictable_by_privileged.remove(&slot.worth);
+        slot.used_ms = now_ms;
+        slot.worth.partitions = partitions;
+        self.by_use.insert((now_ms, id));
+        let settled = now_ms - slot.created_ms > EVICTION_MS;
+        if !slot.worth.privileged || settled {
+            self.evictable_by_privileged.insert(slot.worth);
+        }
+        if settled {
+            self.evictable_by_all.insert(slot.worth);
+        }
+    }
+
+    fn remove(&mut self, id: i32) {
+        if let Some(slot) = self.sessions.remove(&id) {
+            self.by_use.remove(&(slot.used_ms, id));
+            self.evictable_by_all.remove(&slot.worth);
+            self.evictable_by_privileged.remove(&slot.worth);
+        }
+    }
+
+    fn unused_id(&mut self) -> i32 {
+        loop {
+            let id = (self.next_random() >> 33) as i32;
+            if id != NO_SESSION && !self.sessions.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// `SplitMix64`: every seed gives a full-period sequence.
+    fn next_random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+#[path = "fetch_session_cache_tests.rs"]
+mod tests;
