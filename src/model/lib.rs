@@ -11,6 +11,7 @@ pub mod codec;
 pub mod error_code;
 pub mod ids;
 pub mod limits;
+pub mod topic_name;
 
 pub use batch::BatchHeader;
 pub use clock::Clock;
