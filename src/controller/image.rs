@@ -1,0 +1,136 @@
+//! What the replayed records say. An [`Image`] is a value: cloning it is cheap, and a clone never changes.
+
+mod cluster;
+mod configs;
+mod topics;
+mod verbatim;
+
+pub use cluster::{Broker, Cluster};
+pub use configs::{ConfigResource, ConfigResourceType, Configs};
+pub use topics::{
+    DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED, LeaderRecoveryState, OngoingReassignment,
+    Partition, Topic, Topics,
+};
+pub use verbatim::VerbatimRecords;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{BrokerId, Offset, TopicId};
+
+use crate::feature::{ELIGIBLE_LEADER_REPLICAS_VERSION, MetadataVersion};
+
+/// The whole metadata of the cluster at one offset of its log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    pub(crate) offset: Option<Offset>,
+    pub(crate) features: Arc<Features>,
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) topics: Arc<Topics>,
+    pub(crate) configs: Arc<Configs>,
+    pub(crate) producer_ids: ProducerIds,
+    pub(crate) verbatim: Arc<VerbatimRecords>,
+}
+
+/// Which feature levels are finalized.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    pub(crate) metadata_version: Option<MetadataVersion>,
+    /// Levels above 0 of all other features.
+    pub(crate) finalized: BTreeMap<String, i16>,
+}
+
+/// How far producer ids have been handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerIds {
+    /// First id of the next block.
+    pub next: i64,
+    /// The broker that got the last block; -1 before the first.
+    pub broker_id: BrokerId,
+    /// The epoch of that broker.
+    pub broker_epoch: i64,
+}
+
+impl Default for ProducerIds {
+    fn default() -> Self {
+        Self { next: 0, broker_id: BrokerId::NONE, broker_epoch: -1 }
+    }
+}
+
+impl Image {
+    /// The offset of the last record that is part of this image, `None` before the first.
+    pub fn offset(&self) -> Option<Offset> {
+        self.offset
+    }
+
+    /// Finalized feature levels.
+    pub fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// Registered nodes.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// All topics.
+    pub fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    /// The topic of this name.
+    pub fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
+        self.topics.by_name(name)
+    }
+
+    /// The topic of this id.
+    pub fn topic_by_id(&self, id: TopicId) -> Option<&Arc<Topic>> {
+        self.topics.by_id(id)
+    }
+
+    /// The registered broker of this id.
+    pub fn broker(&self, id: BrokerId) -> Option<&Arc<Broker>> {
+        self.cluster.broker(id)
+    }
+
+    /// Dynamic configs of all resources.
+    pub fn configs(&self) -> &Configs {
+        &self.configs
+    }
+
+    /// How far producer ids have been handed out.
+    pub fn producer_ids(&self) -> ProducerIds {
+        self.producer_ids
+    }
+
+    /// The finalized `metadata.version`; `None` only before the bootstrap records.
+    pub fn metadata_version(&self) -> Option<MetadataVersion> {
+        self.features.metadata_version
+    }
+
+    /// Records of features that this broker does not act on.
+    pub fn verbatim(&self) -> &VerbatimRecords {
+        &self.verbatim
+    }
+
+    pub(crate) fn elr_enabled(&self) -> bool {
+        self.features.level(ELIGIBLE_LEADER_REPLICAS_VERSION) >= 1
+    }
+}
+
+impl Features {
+    /// The finalized `metadata.version`.
+    pub fn metadata_version(&self) -> Option<MetadataVersion> {
+        self.metadata_version
+    }
+
+    /// The finalized level of a feature other than `metadata.version`; 0 when it is not finalized.
+    pub fn level(&self, name: &str) -> i16 {
+        self.finalized.get(name).copied().unwrap_or(0)
+    }
+
+    /// All finalized features with levels above 0, `metadata.version` not among them, by name.
+    pub fn finalized(&self) -> &BTreeMap<String, i16> {
+        &self.finalized
+    }
+}
