@@ -30,11 +30,16 @@ pub const CRC_START: usize = 21;
 /// The only magic this broker writes.
 pub const MAGIC: i8 = 2;
 
-const CODEC_MASK: i16 = 0x07;
-const LOG_APPEND_TIME: i16 = 0x08;
-const TRANSACTIONAL: i16 = 0x10;
-const CONTROL: i16 = 0x20;
-const DELETE_HORIZON: i16 = 0x40;
+/// Attribute bits of the codec; see [`BatchHeader::codec_bits`].
+pub const CODEC_MASK: i16 = 0x07;
+/// Attribute bit: the timestamps are the broker's append time.
+pub const LOG_APPEND_TIME: i16 = 0x08;
+/// Attribute bit: the batch belongs to a transaction.
+pub const TRANSACTIONAL: i16 = 0x10;
+/// Attribute bit: the batch holds control records.
+pub const CONTROL: i16 = 0x20;
+/// Attribute bit: the base timestamp is the delete horizon (KIP-534).
+pub const DELETE_HORIZON: i16 = 0x40;
 
 /// Fields of one batch header, as they stand in the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
