@@ -1,0 +1,299 @@
+//! What a leader checks before it takes a batch, in Kafka's order and with Kafka's answers:
+//! `ProduceRequest.validateRecords`, `UnifiedLog.analyzeAndValidateRecords`, `LogValidator`.
+//!
+//! Stricter than Kafka in what no client sends: reserved attribute bits, bytes behind the batch or behind the end
+//! of an LZ4 frame, timestamps that overflow, and compressed batches that unfold beyond a limit.
+
+mod error;
+mod facts;
+mod rewrite;
+
+use bytes::Bytes;
+use model::batch::{BadHeader, HEADER_BYTES, LOG_OVERHEAD, crc_matches};
+use model::{BatchHeader, ErrorCode};
+
+pub use error::{RecordError, RecordsError};
+
+use crate::codec::{Codec, CodecError};
+use crate::iter::RecordIter;
+use crate::open::{BadBatch, OpenBatch, unfold};
+use crate::stream::{Outline, RecordStream, Tee};
+use facts::Facts;
+
+/// Smallest length field that Kafka takes for a record of any format; below it the input is corrupt.
+const RECORD_BYTES_MIN: i32 = 14;
+/// Bytes up to and with the magic byte.
+const MAGIC_END: usize = 17;
+/// Attribute bits that a client may set: codec, timestamp type, transactional, control.
+const CLIENT_ATTRIBUTES: i16 = 0x3f;
+
+/// Whose timestamps a topic keeps (`message.timestamp.type`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimestampType {
+    /// The producer's.
+    #[default]
+    CreateTime,
+    /// The broker's, when it appends.
+    LogAppendTime,
+}
+
+/// Who appends (`AppendOrigin`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// A Produce request.
+    #[default]
+    Client,
+    /// A coordinator of this broker: control batches are its right.
+    Coordinator,
+    /// The metadata quorum's leader: sizes are its own concern.
+    RaftLeader,
+}
+
+/// What one topic asks of a batch, and what the request allows.
+#[derive(Clone, Copy, Debug)]
+pub struct ProduceRules<'a> {
+    /// The topic's name, for messages.
+    pub topic: &'a str,
+    /// The partition's number, for messages.
+    pub partition: i32,
+    /// Milliseconds since the epoch, now.
+    pub now_ms: i64,
+    /// `message.timestamp.type`.
+    pub timestamp_type: TimestampType,
+    /// `message.timestamp.before.max.ms`.
+    pub timestamp_before_max_ms: i64,
+    /// `message.timestamp.after.max.ms`.
+    pub timestamp_after_max_ms: i64,
+    /// `max.message.bytes`.
+    pub message_bytes_max: usize,
+    /// Whether records need keys: `cleanup.policy` has `compact`.
+    pub key_required: bool,
+    /// `compression.type` with its level; `None` for `producer`, which keeps the batch's own.
+    pub target_codec: Option<(Codec, Option<i32>)>,
+    /// Whether the request's version knows zstd (KIP-110: Produce 7).
+    pub zstd_allowed: bool,
+    /// Most bytes that the records may unfold to.
+    pub decompressed_bytes_max: usize,
+    /// Who appends.
+    pub origin: Origin,
+}
+
+/// A batch that may be appended: its offsets and leader epoch are still to be patched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidBatch {
+    /// The batch; the very bytes that came in unless something in them had to change.
+    pub bytes: Bytes,
+    /// Its header.
+    pub header: BatchHeader,
+    /// Largest timestamp of its records in milliseconds, or the append time; -1 where no record has one.
+    pub max_timestamp: i64,
+    /// Offset for `max_timestamp` as the time index has it: the last of the batch, from the base offset.
+    pub shallow_offset_of_max_timestamp: i32,
+}
+
+/// Checks one partition's records of a request, and rewrites what the topic's settings ask for.
+pub fn validate(batch: Bytes, rules: &ProduceRules<'_>) -> Result<ValidBatch, RecordsError> {
+    let (header, codec) = check_request(&batch, rules)?;
+    check_append(&batch, &header, rules)?;
+    let codec = codec.ok_or_else(|| {
+        // Kafka trips over an IllegalArgumentException here.
+        let detail = format!("compression codec {} does not exist", header.codec_bits());
+        RecordsError::new(ErrorCode::UnknownServerError, detail)
+    })?;
+    check_header(&header, rules)?;
+    // Control batches are not compressed, whatever the topic says.
+    let target = rules
+        .target_codec
+        .filter(|(target, _level)| *target != codec && !(codec == Codec::None && header.is_control()));
+    if codec == Codec::None && target.is_none() {
+        return validate_plain(batch, header, rules);
+    }
+    validate_stream(batch, header, codec, target, rules)
+}
+
+/// The fast path: one walk, no allocation, the same bytes.
+fn validate_plain(
+    batch: Bytes,
+    header: BatchHeader,
+    rules: &ProduceRules<'_>,
+) -> Result<ValidBatch, RecordsError> {
+    let mut facts = Facts::new(&header, rules);
+    let section = batch.get(HEADER_BYTES..).unwrap_or_default();
+    for record in RecordIter::new(section, header.record_count) {
+        let record = record.map_err(|error| RecordsError::from_bad(error.into()))?;
+        facts.see(&Outline::from(&record))?;
+    }
+    let facts = facts.finish(false)?;
+    if !facts.in_order {
+        let records = rewrite::renumber(section, header.record_count, Codec::None, None)
+            .map_err(RecordsError::from_bad)?;
+        return rewrite::wrap(header, Codec::None, records, facts.max_timestamp, rules);
+    }
+    rewrite::restamp(batch, header, facts.max_timestamp, rules)
+}
+
+/// Decompresses piece by piece, and compresses the pieces again when the topic wants another codec.
+fn validate_stream(
+    batch: Bytes,
+    header: BatchHeader,
+    codec: Codec,
+    target: Option<(Codec, Option<i32>)>,
+    rules: &ProduceRules<'_>,
+) -> Result<ValidBatch, RecordsError> {
+    let tee = target
+        .map(|(codec, level)| Tee::new(codec, level, vec![0; HEADER_BYTES], rules.message_bytes_max))
+        .transpose();
+    let tee = tee.map_err(RecordsError::from_codec)?;
+    let unfolded = unfold(&batch, codec, rules.decompressed_bytes_max).map_err(RecordsError::from_codec)?;
+    let mut records = RecordStream::new(unfolded, header.record_count, tee);
+    let mut facts = Facts::new(&header, rules);
+    while let Some(outline) = records.next().map_err(RecordsError::from_bad)? {
+        facts.see(&outline)?;
+    }
+    let facts = facts.finish(target.is_none())?;
+    let (target_codec, level) = target.unwrap_or((codec, None));
+    let records = if facts.in_order {
+        let Some(tee) = records.into_tee() else {
+            return rewrite::restamp(batch, header, facts.max_timestamp, rules);
+        };
+        tee.finish().map_err(BadBatch::from)
+    } else {
+        // Kafka gives the records of a client that counts offsets wrongly their places. It does so for compressed
+        // batches only, and stores the others as they are: those consumers read wrong offsets.
+        OpenBatch::new(&batch, rules.decompressed_bytes_max)
+            .and_then(|open| rewrite::renumber(&open.section, header.record_count, target_codec, level))
+    };
+    let records = records.map_err(RecordsError::from_bad)?;
+    rewrite::wrap(header, target_codec, records, facts.max_timestamp, rules)
+}
+
+/// `ProduceRequest.validateRecords` and the splitting into batches below it: exactly one batch of magic 2.
+/// The codec is `None` where its bits say nothing.
+fn check_request(
+    batch: &Bytes,
+    rules: &ProduceRules<'_>,
+) -> Result<(BatchHeader, Option<Codec>), RecordsError> {
+    let request_error = |code, detail: String| Err(RecordsError::in_request(code, detail));
+    let length = batch.get(8..LOG_OVERHEAD).and_then(|bytes| bytes.try_into().ok());
+    let Some(length) = length.map(i32::from_be_bytes) else {
+        return request_error(ErrorCode::InvalidRecord, "there is no record batch".into());
+    };
+    if length < RECORD_BYTES_MIN {
+        let detail = format!("record batch length {length} is too small");
+        return request_error(ErrorCode::CorruptMessage, detail);
+    }
+    let Some(&magic) = batch.get(MAGIC_END - 1) else {
+        return request_error(ErrorCode::InvalidRecord, "there is no whole record batch".into());
+    };
+    if magic > model::batch::MAGIC as u8 {
+        let detail = format!("record batch magic {} does not exist", magic as i8);
+        return request_error(ErrorCode::CorruptMessage, detail);
+    }
+    let size = LOG_OVERHEAD + length as usize;
+    if size > batch.len() {
+        let detail = format!("{size} bytes of a record batch are announced and {} are there", batch.len());
+        return request_error(ErrorCode::InvalidRecord, detail);
+    }
+    let header = match BatchHeader::parse(batch) {
+        Ok(header) => header,
+        Err(BadHeader::Magic(magic)) => {
+            let detail = format!("record batch magic {magic} is no longer supported, only 2");
+            return request_error(ErrorCode::InvalidRecord, detail);
+        }
+        Err(short) => return request_error(ErrorCode::CorruptMessage, short.to_string()),
+    };
+    let codec = Codec::from_bits(header.codec_bits());
+    if codec == Some(Codec::Zstd) && !rules.zstd_allowed {
+        let detail = "zstd is not allowed in Produce requests before version 7".into();
+        return request_error(ErrorCode::UnsupportedCompressionType, detail);
+    }
+    if size < batch.len() {
+        // Kafka drops what is not a whole second batch; a client that is told "stored" should not lose it.
+        let detail = format!("{} bytes follow the one record batch of a partition", batch.len() - size);
+        return request_error(ErrorCode::InvalidRecord, detail);
+    }
+    Ok((header, codec))
+}
+
+/// `UnifiedLog.analyzeAndValidateRecords`.
+fn check_append(batch: &Bytes, header: &BatchHeader, rules: &ProduceRules<'_>) -> Result<(), RecordsError> {
+    if rules.origin == Origin::Client && header.base_offset.value() != 0 {
+        let detail = format!("the base offset of the batch is {}, not 0", header.base_offset);
+        return Err(RecordsError::new(ErrorCode::InvalidRecord, detail));
+    }
+    if rules.origin != Origin::RaftLeader {
+        check_size(batch.len(), rules)?;
+    }
+    if !crc_matches(batch) {
+        let detail = format!("the CRC {:#010x} of the batch does not match its bytes", header.crc);
+        return Err(RecordsError::new(ErrorCode::CorruptMessage, detail));
+    }
+    Ok(())
+}
+
+/// `LogValidator.validateBatch`.
+fn check_header(header: &BatchHeader, rules: &ProduceRules<'_>) -> Result<(), RecordsError> {
+    if rules.origin != Origin::Client {
+        return Ok(());
+    }
+    let invalid = |detail: String| Err(RecordsError::new(ErrorCode::InvalidRecord, detail));
+    let count_from_offsets = i64::from(header.last_offset_delta) + 1;
+    if count_from_offsets <= 0 {
+        return invalid(format!("the last offset delta {} is negative", header.last_offset_delta));
+    }
+    if header.record_count <= 0 {
+        return invalid(format!("the record count {} is not positive", header.record_count));
+    }
+    if count_from_offsets != i64::from(header.record_count) {
+        return invalid(format!(
+            "{} records do not have the offsets 0 to {}",
+            header.record_count, header.last_offset_delta
+        ));
+    }
+    if header.is_control() {
+        return invalid("clients may not write control records".into());
+    }
+    if header.has_producer_id() && header.base_sequence < 0 {
+        return invalid(format!(
+            "the sequence number {} of producer {} is negative",
+            header.base_sequence, header.producer_id
+        ));
+    }
+    if header.attributes & !CLIENT_ATTRIBUTES != 0 {
+        return invalid(format!("the attributes {:#06x} have reserved bits", header.attributes));
+    }
+    Ok(())
+}
+
+/// `max.message.bytes` against the whole batch.
+fn check_size(bytes: usize, rules: &ProduceRules<'_>) -> Result<(), RecordsError> {
+    if bytes > rules.message_bytes_max {
+        let detail =
+            format!("a batch of {bytes} bytes is larger than max.message.bytes, {}", rules.message_bytes_max);
+        return Err(RecordsError::new(ErrorCode::MessageTooLarge, detail));
+    }
+    Ok(())
+}
+
+impl RecordsError {
+    fn from_codec(error: CodecError) -> Self {
+        Self::from_bad(error.into())
+    }
+
+    /// Kafka's answer to records that cannot be read: bad records are INVALID_RECORD, and a codec's failure
+    /// surfaces as UNKNOWN_SERVER_ERROR. Too large an output, which Kafka does not limit, is MESSAGE_TOO_LARGE:
+    /// producers split the batch and try again.
+    fn from_bad(error: BadBatch) -> Self {
+        let code = match &error {
+            BadBatch::Codec(CodecError::TooLarge { .. }) => ErrorCode::MessageTooLarge,
+            BadBatch::Codec(_) | BadBatch::UnknownCodec(_) => ErrorCode::UnknownServerError,
+            BadBatch::Header(_) | BadBatch::Length { .. } => ErrorCode::CorruptMessage,
+            BadBatch::Record(_) => ErrorCode::InvalidRecord,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+#[cfg(test)]
+#[path = "validate_tests.rs"]
+mod tests;

@@ -1,0 +1,114 @@
+//! Changing a batch that was found valid.
+
+use bytes::Bytes;
+use model::BatchHeader;
+use model::ErrorCode;
+use model::batch::{CODEC_MASK, CRC_START, HEADER_BYTES, LOG_APPEND_TIME};
+
+use super::{ProduceRules, RecordsError, TimestampType, ValidBatch, check_size};
+use crate::builder::seal_batch;
+use crate::codec::{Codec, CodecError, Fold};
+use crate::iter::{BadRecord, take_record};
+use crate::open::BadBatch;
+use crate::varint::{byte, put_varint, varint, varint_len, varlong};
+
+/// Sets the timestamp type and the maximum timestamp, and leaves the bytes alone when both are right
+/// (`DefaultRecordBatch.setMaxTimestamp`).
+pub(super) fn restamp(
+    batch: Bytes,
+    header: BatchHeader,
+    max_timestamp: i64,
+    rules: &ProduceRules<'_>,
+) -> Result<ValidBatch, RecordsError> {
+    let stamped = stamp(header, max_timestamp, rules);
+    if stamped == header {
+        return Ok(valid(batch, header));
+    }
+    let mut bytes = Vec::from(batch);
+    let rest = bytes.len() - HEADER_BYTES;
+    let Some(head) = bytes.first_chunk_mut::<HEADER_BYTES>() else {
+        return Err(too_large());
+    };
+    let before = head_crc(head);
+    stamped.write(head);
+    // CRC is linear: the change of the head, shifted over the rest, is the change of the whole. So the rest is not
+    // read again.
+    let crc = header.crc ^ crc32c::crc32c_combine(before ^ head_crc(head), 0, rest);
+    let header = BatchHeader { crc, ..stamped };
+    header.write(head);
+    Ok(valid(bytes.into(), header))
+}
+
+/// CRC of the part of the header that is under the batch's CRC.
+fn head_crc(head: &[u8; HEADER_BYTES]) -> u32 {
+    crc32c::crc32c(head.get(CRC_START..).unwrap_or_default())
+}
+
+/// Completes a batch that was written anew: `buffer` has room for the header, then the records in `codec`. Its size
+/// is checked again, as Kafka does.
+pub(super) fn wrap(
+    header: BatchHeader,
+    codec: Codec,
+    buffer: Vec<u8>,
+    max_timestamp: i64,
+    rules: &ProduceRules<'_>,
+) -> Result<ValidBatch, RecordsError> {
+    check_size(buffer.len(), rules)?;
+    let attributes = header.attributes & !CODEC_MASK | i16::from(codec.bits());
+    let header = stamp(BatchHeader { attributes, ..header }, max_timestamp, rules);
+    let bytes = seal_batch(header, buffer).ok_or_else(too_large)?;
+    let header = BatchHeader::parse(&bytes).map_err(|error| RecordsError::from_bad(error.into()))?;
+    Ok(valid(bytes, header))
+}
+
+/// Gives the records of a section the offsets 0, 1, 2, ... and compresses them, behind room for the header.
+pub(super) fn renumber(
+    section: &[u8],
+    count: i32,
+    codec: Codec,
+    level: Option<i32>,
+) -> Result<Vec<u8>, BadBatch> {
+    let mut fold = Fold::new(codec, level, vec![0; HEADER_BYTES])?;
+    let mut left = section;
+    let mut prefix = Vec::new();
+    for offset_delta in 0..count {
+        let start = left;
+        take_record(&mut left)?;
+        let mut body = start.get(..start.len() - left.len()).unwrap_or_default();
+        let size = varint(&mut body)?;
+        let fields = body;
+        byte(&mut body)?;
+        varlong(&mut body)?;
+        let before_offset = fields.len() - body.len();
+        let old = varint(&mut body)?;
+        let new_size = i64::from(size) - varint_len(old) as i64 + varint_len(offset_delta) as i64;
+        prefix.clear();
+        put_varint(&mut prefix, i32::try_from(new_size).map_err(|_beyond| BadRecord::Length(size))?);
+        prefix.extend_from_slice(fields.get(..before_offset).unwrap_or_default());
+        put_varint(&mut prefix, offset_delta);
+        fold.write(&prefix)?;
+        fold.write(body)?;
+    }
+    fold.finish().map_err(|error: CodecError| error.into())
+}
+
+fn stamp(header: BatchHeader, max_timestamp: i64, rules: &ProduceRules<'_>) -> BatchHeader {
+    let (attributes, max_timestamp) = match rules.timestamp_type {
+        TimestampType::CreateTime => (header.attributes & !LOG_APPEND_TIME, max_timestamp),
+        TimestampType::LogAppendTime => (header.attributes | LOG_APPEND_TIME, rules.now_ms),
+    };
+    BatchHeader { attributes, max_timestamp, ..header }
+}
+
+fn valid(bytes: Bytes, header: BatchHeader) -> ValidBatch {
+    ValidBatch {
+        bytes,
+        header,
+        max_timestamp: header.max_timestamp,
+        shallow_offset_of_max_timestamp: header.last_offset_delta,
+    }
+}
+
+fn too_large() -> RecordsError {
+    RecordsError::new(ErrorCode::MessageTooLarge, "the batch is larger than 2 GiB".into())
+}
