@@ -1,0 +1,16 @@
+//! What protocol versions really differ in, beyond the presence of a field: one file per API.
+//!
+//! `upgrade` turns a decoded request into the shape of the newest version; `downgrade` clears or translates what the
+//! client's version lacks, because the generated encoders refuse a field that a version does not have. APIs without
+//! a file need neither.
+
+pub(crate) mod delete_topics;
+pub(crate) mod describe_cluster;
+pub(crate) mod describe_quorum;
+pub(crate) mod elect_leaders;
+pub(crate) mod find_coordinator;
+pub(crate) mod init_producer_id;
+pub(crate) mod list_config_resources;
+pub mod list_offsets;
+pub(crate) mod metadata;
+pub(crate) mod update_features;

@@ -1,0 +1,254 @@
+//! Reads Kafka's primitive types off a frame without trusting one length in it.
+
+use bytes::Bytes;
+use kafka_protocol::protocol::StrBytes;
+use model::limits::{ARRAY_ELEMENTS_MAX, TAGGED_FIELDS_MAX};
+use uuid::Uuid;
+
+use crate::error::BadBytes;
+
+/// A position in a frame. `0 <= at <= bytes.len()`. Slices taken from it share the frame's memory.
+///
+/// All arrays of one frame together may have [`ARRAY_ELEMENTS_MAX`] elements and all its structures together
+/// [`TAGGED_FIELDS_MAX`] tagged fields, which is stricter than Kafka's limit for each and bounds what any frame can
+/// make a decoder allocate.
+#[derive(Clone, Debug)]
+pub struct Cursor {
+    bytes: Bytes,
+    at: usize,
+    flexible: bool,
+    elements_left: usize,
+    tagged_fields_left: usize,
+}
+
+impl Cursor {
+    /// Reads from the start of `bytes`; `flexible` says whether lengths are compact and structures end in tagged
+    /// fields (KIP-482).
+    pub fn new(bytes: Bytes, flexible: bool) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            flexible,
+            elements_left: ARRAY_ELEMENTS_MAX,
+            tagged_fields_left: TAGGED_FIELDS_MAX,
+        }
+    }
+
+    /// Switches the form of lengths; a header's form differs from its body's.
+    pub fn set_flexible(&mut self, flexible: bool) {
+        self.flexible = flexible;
+    }
+
+    /// Whether lengths are compact.
+    pub fn is_flexible(&self) -> bool {
+        self.flexible
+    }
+
+    /// Bytes read so far.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Bytes not read yet.
+    pub fn remaining(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    /// What has not been read yet.
+    pub fn rest(self) -> Bytes {
+        self.bytes.slice(self.at..)
+    }
+
+    /// Steps over `count` bytes.
+    pub fn skip(&mut self, count: usize) -> Result<(), BadBytes> {
+        self.need(count)?;
+        self.at += count;
+        Ok(())
+    }
+
+    /// Takes `count` bytes as a slice of the frame.
+    pub fn take(&mut self, count: usize) -> Result<Bytes, BadBytes> {
+        let start = self.at;
+        self.skip(count)?;
+        Ok(self.bytes.slice(start..self.at))
+    }
+
+    /// A boolean; any byte but 0 is true, as in Kafka.
+    pub fn bool(&mut self) -> Result<bool, BadBytes> {
+        Ok(self.i8()? != 0)
+    }
+
+    /// A signed byte.
+    pub fn i8(&mut self) -> Result<i8, BadBytes> {
+        self.chunk().map(i8::from_be_bytes)
+    }
+
+    /// A big-endian 16-bit integer.
+    pub fn i16(&mut self) -> Result<i16, BadBytes> {
+        self.chunk().map(i16::from_be_bytes)
+    }
+
+    /// A big-endian 32-bit integer.
+    pub fn i32(&mut self) -> Result<i32, BadBytes> {
+        self.chunk().map(i32::from_be_bytes)
+    }
+
+    /// A big-endian 64-bit integer.
+    pub fn i64(&mut self) -> Result<i64, BadBytes> {
+        self.chunk().map(i64::from_be_bytes)
+    }
+
+    /// Sixteen bytes of UUID.
+    pub fn uuid(&mut self) -> Result<Uuid, BadBytes> {
+        self.chunk().map(Uuid::from_bytes)
+    }
+
+    /// An unsigned varint of up to 32 bits.
+    pub fn unsigned_varint(&mut self) -> Result<u32, BadBytes> {
+        let mut value = 0u32;
+        for shift in [0, 7, 14, 21, 28] {
+            let byte = self.i8()? as u8;
+            let bits = u32::from(byte & 0x7f);
+            if shift == 28 && bits > 0x0f {
+                return Err(BadBytes::Varint);
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(BadBytes::Varint)
+    }
+
+    /// Length of a string, `None` for null; at most what is left.
+    pub fn string_len(&mut self) -> Result<Option<usize>, BadBytes> {
+        let length =
+            if self.flexible { i64::from(self.unsigned_varint()?) - 1 } else { i64::from(self.i16()?) };
+        self.length(length)
+    }
+
+    /// Length of a bytes or records field, `None` for null; at most what is left.
+    pub fn bytes_len(&mut self) -> Result<Option<usize>, BadBytes> {
+        let length =
+            if self.flexible { i64::from(self.unsigned_varint()?) - 1 } else { i64::from(self.i32()?) };
+        self.length(length)
+    }
+
+    /// A string that may be null.
+    pub fn nullable_string(&mut self) -> Result<Option<StrBytes>, BadBytes> {
+        match self.string_len()? {
+            None => Ok(None),
+            Some(length) => self.utf8(length).map(Some),
+        }
+    }
+
+    /// A string.
+    pub fn string(&mut self) -> Result<StrBytes, BadBytes> {
+        self.nullable_string()?.ok_or(BadBytes::Null)
+    }
+
+    /// Bytes or records that may be null, as a slice of the frame.
+    pub fn nullable_bytes(&mut self) -> Result<Option<Bytes>, BadBytes> {
+        match self.bytes_len()? {
+            None => Ok(None),
+            Some(length) => self.take(length).map(Some),
+        }
+    }
+
+    /// Bytes with the 16-bit length of the older strings, whatever the form of the frame.
+    pub fn nullable_bytes_16(&mut self) -> Result<Option<Bytes>, BadBytes> {
+        let length = i64::from(self.i16()?);
+        match self.length(length)? {
+            None => Ok(None),
+            Some(length) => self.take(length).map(Some),
+        }
+    }
+
+    /// Number of elements of an array, `None` for null. Each element takes at least `element_bytes_min` bytes.
+    pub fn nullable_array(&mut self, element_bytes_min: usize) -> Result<Option<usize>, BadBytes> {
+        let count =
+            if self.flexible { i64::from(self.unsigned_varint()?) - 1 } else { i64::from(self.i32()?) };
+        let count = match count {
+            -1 => return Ok(None),
+            count => usize::try_from(count).map_err(|_| BadBytes::Length(count))?,
+        };
+        let limit = self.elements_left.min(self.remaining() / element_bytes_min.max(1));
+        if count > limit {
+            return Err(BadBytes::Elements { count, limit });
+        }
+        self.elements_left -= count;
+        Ok(Some(count))
+    }
+
+    /// Number of elements of an array that may not be null.
+    pub fn array(&mut self, element_bytes_min: usize) -> Result<usize, BadBytes> {
+        self.nullable_array(element_bytes_min)?.ok_or(BadBytes::Null)
+    }
+
+    /// The tagged fields that end a structure; nothing in a version that is not flexible. `known` reads the value of
+    /// a tag it knows and says so; the others are stepped over.
+    pub fn tagged_fields(
+        &mut self,
+        mut known: impl FnMut(u32, &mut Self) -> Result<bool, BadBytes>,
+    ) -> Result<(), BadBytes> {
+        if !self.flexible {
+            return Ok(());
+        }
+        let count = self.unsigned_varint()? as usize;
+        // A tagged field takes at least its tag and its size.
+        if count > self.tagged_fields_left || count > self.remaining() / 2 {
+            return Err(BadBytes::TaggedFields(count));
+        }
+        self.tagged_fields_left -= count;
+        for _ in 0..count {
+            let tag = self.unsigned_varint()?;
+            let announced = self.unsigned_varint()? as usize;
+            self.need(announced)?;
+            let start = self.at;
+            if known(tag, self)? {
+                let used = self.at - start;
+                if used != announced {
+                    return Err(BadBytes::TagSize { tag, announced, used });
+                }
+            } else {
+                self.skip(announced)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Steps over the tagged fields that end a structure.
+    pub fn skip_tagged_fields(&mut self) -> Result<(), BadBytes> {
+        self.tagged_fields(|_, _| Ok(false))
+    }
+
+    fn utf8(&mut self, length: usize) -> Result<StrBytes, BadBytes> {
+        StrBytes::from_utf8(self.take(length)?).map_err(|_utf8| BadBytes::Utf8)
+    }
+
+    fn length(&self, length: i64) -> Result<Option<usize>, BadBytes> {
+        match length {
+            -1 => Ok(None),
+            length => {
+                let length = usize::try_from(length).map_err(|_| BadBytes::Length(length))?;
+                self.need(length)?;
+                Ok(Some(length))
+            }
+        }
+    }
+
+    fn need(&self, needed: usize) -> Result<(), BadBytes> {
+        let left = self.remaining();
+        if needed > left {
+            return Err(BadBytes::Short { needed, left });
+        }
+        Ok(())
+    }
+
+    fn chunk<const N: usize>(&mut self) -> Result<[u8; N], BadBytes> {
+        let chunk = self.bytes.get(self.at..).and_then(|left| left.first_chunk().copied());
+        let chunk = chunk.ok_or(BadBytes::Short { needed: N, left: self.remaining() })?;
+        self.at += N;
+        Ok(chunk)
+    }
+}
