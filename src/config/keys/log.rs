@@ -1,0 +1,65 @@
+//! Topics and their logs.
+
+use crate::key::Check::{Any, AtLeast, Between, Fraction, GzipLevel, ListOf, OneOf};
+use crate::key::Importance::{High, Low, Medium};
+use crate::key::KeyType::{Boolean, Double, Int, List, Long, String};
+use crate::key::Support::{Accepted, Honoured};
+use crate::key::UpdateMode::{ClusterWide, ReadOnly};
+use crate::key::{Key, key};
+
+#[rustfmt::skip]
+pub(super) const KEYS: &[Key] = &[
+    key("auto.create.topics.enable", Boolean, Some("true"), Any, High, ReadOnly, Honoured, "Whether a topic is created when a client first names it."),
+    key("background.threads", Int, Some("10"), AtLeast(1), High, ClusterWide, Accepted, "Threads for housekeeping; sized by the runtime here."),
+    key("compression.gzip.level", Int, Some("-1"), GzipLevel, Medium, ClusterWide, Honoured, "Level for compression.type=gzip: 1 to 9, or -1 for the library's choice."),
+    key("compression.lz4.level", Int, Some("9"), Between(1, 17), Medium, ClusterWide, Honoured, "Level for compression.type=lz4."),
+    key("compression.type", String, Some("producer"), OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]), High, ClusterWide, Honoured, "How batches are stored: producer keeps what the producer sent, any other value recompresses."),
+    key("compression.zstd.level", Int, Some("3"), Between(-131_072, 22), Medium, ClusterWide, Honoured, "Level for compression.type=zstd."),
+    key("delete.records.purgatory.purge.interval.requests", Int, Some("1"), Any, Medium, ReadOnly, Accepted, "How many DeleteRecords waiters gather before finished ones are swept; nothing is swept here."),
+    key("delete.topic.enable", Boolean, Some("true"), Any, High, ReadOnly, Honoured, "Whether topics can be deleted."),
+    key("fetch.purgatory.purge.interval.requests", Int, Some("1000"), Any, Medium, ReadOnly, Accepted, "How many Fetch waiters gather before finished ones are swept; nothing is swept here."),
+    key("log.cleaner.backoff.ms", Long, Some("15000"), AtLeast(0), Medium, ClusterWide, Honoured, "Pause of the cleaner when nothing is to do, in milliseconds."),
+    key("log.cleaner.dedupe.buffer.size", Long, Some("134217728"), Any, Medium, ClusterWide, Accepted, "Memory for the cleaner's map of keys, in bytes."),
+    key("log.cleaner.delete.retention.ms", Long, Some("86400000"), AtLeast(0), Medium, ClusterWide, Honoured, "How long tombstones survive compaction, in milliseconds; the default of delete.retention.ms."),
+    key("log.cleaner.enable", Boolean, Some("true"), Any, Medium, ReadOnly, Accepted, "Whether compaction runs; it always does."),
+    key("log.cleaner.io.buffer.load.factor", Double, Some("0.9"), Any, Medium, ClusterWide, Accepted, "How full the cleaner's map of keys may get."),
+    key("log.cleaner.io.buffer.size", Int, Some("524288"), AtLeast(0), Medium, ClusterWide, Accepted, "Memory for the cleaner's reads and writes, in bytes."),
+    key("log.cleaner.io.max.bytes.per.second", Double, Some("1.7976931348623157E308"), Any, Medium, ClusterWide, Accepted, "Most bytes the cleaner reads and writes per second."),
+    key("log.cleaner.max.compaction.lag.ms", Long, Some("9223372036854775807"), AtLeast(1), Medium, ClusterWide, Honoured, "Longest a record stays out of compaction, in milliseconds; the default of max.compaction.lag.ms."),
+    key("log.cleaner.min.cleanable.ratio", Double, Some("0.5"), Fraction(0.0, 1.0), Medium, ClusterWide, Honoured, "Share of a log that must be uncompacted before it is compacted; the default of min.cleanable.dirty.ratio."),
+    key("log.cleaner.min.compaction.lag.ms", Long, Some("0"), AtLeast(0), Medium, ClusterWide, Honoured, "Shortest a record stays out of compaction, in milliseconds; the default of min.compaction.lag.ms."),
+    key("log.cleaner.threads", Int, Some("1"), AtLeast(0), Medium, ClusterWide, Accepted, "Threads of the cleaner."),
+    key("log.cleanup.policy", List, Some("delete"), ListOf(&["compact", "delete"]), Medium, ClusterWide, Honoured, "delete removes old segments, compact keeps the last value of each key; both may be given."),
+    key("log.dir", String, Some("/tmp/kafka-logs"), Any, High, ReadOnly, Honoured, "Data directory, used when log.dirs is not set."),
+    key("log.dir.failure.timeout.ms", Long, Some("30000"), AtLeast(1), Low, ReadOnly, Accepted, "How long the broker runs on when it cannot report a failed directory to the controller, in milliseconds."),
+    key("log.dirs", String, None, Any, High, ReadOnly, Honoured, "Data directories, separated by commas."),
+    key("log.flush.interval.messages", Long, Some("9223372036854775807"), AtLeast(1), High, ClusterWide, Honoured, "Records of one partition after which it is synced to disk at the latest."),
+    key("log.flush.interval.ms", Long, None, Any, High, ClusterWide, Honoured, "Time after which a partition is synced to disk at the latest, in milliseconds; unset, log.flush.scheduler.interval.ms counts."),
+    key("log.flush.offset.checkpoint.interval.ms", Int, Some("60000"), AtLeast(0), High, ReadOnly, Honoured, "How often the recovery points are written, in milliseconds."),
+    key("log.flush.scheduler.interval.ms", Long, Some("9223372036854775807"), Any, High, ReadOnly, Honoured, "How often partitions due for a sync are looked for, in milliseconds."),
+    key("log.flush.start.offset.checkpoint.interval.ms", Int, Some("60000"), AtLeast(0), High, ReadOnly, Honoured, "How often the log start offsets are written, in milliseconds."),
+    key("log.index.interval.bytes", Int, Some("4096"), AtLeast(0), Medium, ClusterWide, Honoured, "Log bytes between two entries of the offset index."),
+    key("log.index.size.max.bytes", Int, Some("10485760"), AtLeast(4), Medium, ClusterWide, Honoured, "Largest index file."),
+    key("log.initial.task.delay.ms", Long, Some("30000"), AtLeast(0), Low, ReadOnly, Honoured, "How long after the start the housekeeping of logs begins, in milliseconds.").internal(),
+    key("log.message.timestamp.after.max.ms", Long, Some("3600000"), AtLeast(0), Medium, ClusterWide, Honoured, "How far a record's timestamp may lie in the future, in milliseconds."),
+    key("log.message.timestamp.before.max.ms", Long, Some("9223372036854775807"), AtLeast(0), Medium, ClusterWide, Honoured, "How far a record's timestamp may lie in the past, in milliseconds."),
+    key("log.message.timestamp.type", String, Some("CreateTime"), OneOf(&["CreateTime", "LogAppendTime"]), Medium, ClusterWide, Honoured, "CreateTime keeps the producer's timestamps, LogAppendTime writes the broker's."),
+    key("log.preallocate", Boolean, Some("false"), Any, Medium, ClusterWide, Accepted, "Whether new segment files get their full size at once."),
+    key("log.retention.bytes", Long, Some("-1"), Any, High, ClusterWide, Honoured, "Bytes of a partition above which old segments are removed; -1 is unlimited."),
+    key("log.retention.check.interval.ms", Long, Some("300000"), AtLeast(1), Medium, ReadOnly, Honoured, "How often old segments are looked for, in milliseconds."),
+    key("log.retention.hours", Int, Some("168"), Any, High, ReadOnly, Honoured, "Hours after which segments are removed, if neither minutes nor milliseconds are set; -1 is unlimited."),
+    key("log.retention.minutes", Int, None, Any, High, ReadOnly, Honoured, "Minutes after which segments are removed, if milliseconds are not set; -1 is unlimited."),
+    key("log.retention.ms", Long, None, Any, High, ClusterWide, Honoured, "Milliseconds after which segments are removed; -1 is unlimited."),
+    key("log.roll.hours", Int, Some("168"), AtLeast(1), High, ReadOnly, Honoured, "Hours after which a new segment begins, if log.roll.ms is not set."),
+    key("log.roll.jitter.hours", Int, Some("0"), AtLeast(0), High, ReadOnly, Honoured, "Most hours taken off log.roll.hours at random, if log.roll.jitter.ms is not set."),
+    key("log.roll.jitter.ms", Long, None, Any, High, ClusterWide, Honoured, "Most milliseconds taken off log.roll.ms at random."),
+    key("log.roll.ms", Long, None, Any, High, ClusterWide, Honoured, "Milliseconds after which a new segment begins."),
+    key("log.segment.bytes", Int, Some("1073741824"), AtLeast(1_048_576), High, ClusterWide, Honoured, "Size at which a new segment begins."),
+    key("log.segment.delete.delay.ms", Long, Some("60000"), AtLeast(0), High, ClusterWide, Honoured, "How long a removed file stays on disk, in milliseconds."),
+    key("message.max.bytes", Int, Some("1048588"), AtLeast(0), High, ClusterWide, Honoured, "Largest record batch, after compression."),
+    key("min.insync.replicas", Int, Some("1"), AtLeast(1), High, ClusterWide, Honoured, "Replicas that must have a record before acks=all is answered."),
+    key("num.io.threads", Int, Some("8"), AtLeast(1), High, ClusterWide, Accepted, "Threads that handle requests; sized by the runtime here."),
+    key("num.partitions", Int, Some("1"), AtLeast(1), Medium, ReadOnly, Honoured, "Partitions of a topic created without a count."),
+    key("num.recovery.threads.per.data.dir", Int, Some("2"), AtLeast(1), High, ClusterWide, Accepted, "Threads per data directory that load logs at the start."),
+    key("producer.purgatory.purge.interval.requests", Int, Some("1000"), Any, Medium, ReadOnly, Accepted, "How many Produce waiters gather before finished ones are swept; nothing is swept here."),
+];

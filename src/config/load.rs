@@ -1,0 +1,164 @@
+//! From properties file, environment and overrides to one set of raw settings, each knowing where it came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::ConfigError;
+use crate::layers::Layers;
+use crate::properties;
+use crate::resolved::BrokerConfig;
+use crate::{env, review};
+
+/// Everything that decides a start, as data.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs<'a> {
+    /// The file given by `--config`.
+    pub file: Option<PropertiesFile<'a>>,
+    /// The process environment; only `KAFKA_*` names matter.
+    pub environment: &'a [(String, String)],
+    /// `key=value` texts of `--override`, in order.
+    pub overrides: &'a [String],
+}
+
+/// A properties file that was read.
+#[derive(Clone, Copy, Debug)]
+pub struct PropertiesFile<'a> {
+    /// How messages name it, such as `config/server.properties`.
+    pub name: &'a str,
+    /// Its content.
+    pub bytes: &'a [u8],
+}
+
+/// What a start needs.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The typed configuration, without any dynamic setting.
+    pub broker: BrokerConfig,
+    /// The raw settings, to which dynamic ones are added later.
+    pub layers: Layers,
+    /// What the operator should read, in a stable order.
+    pub notices: Vec<Notice>,
+}
+
+/// A log line about the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// How loud.
+    pub level: NoticeLevel,
+    /// One sentence.
+    pub text: String,
+}
+
+/// The level of a [`Notice`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum NoticeLevel {
+    Info,
+    Warn,
+}
+
+/// Where a value came from; prints as messages name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// What a bare `ottla` uses.
+    Embedded,
+    /// A line of a properties file.
+    File {
+        /// The file, as the operator named it.
+        name: Arc<str>,
+        /// Line of the key, counted from 1.
+        line: u32,
+    },
+    /// An environment variable.
+    Environment {
+        /// Its name, such as `KAFKA_LISTENERS`.
+        variable: Arc<str>,
+    },
+    /// `--override`.
+    Override,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded => f.write_str("built-in default"),
+            Self::File { name, line } => write!(f, "{name} line {line}"),
+            Self::Environment { variable } => write!(f, "{variable} (environment)"),
+            Self::Override => f.write_str("--override"),
+        }
+    }
+}
+
+/// One raw value and its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The text as it was given.
+    pub value: String,
+    /// Where from.
+    pub source: Source,
+}
+
+/// Raw settings by key; of several origins the strongest is kept.
+pub type Settings = BTreeMap<String, Setting>;
+
+/// What `ottla` without any setting uses, as (key, value, keys that replace it when they are set).
+pub const EMBEDDED: &[(&str, &str, &[&str])] = &[
+    ("process.roles", "broker,controller", &[]),
+    ("node.id", "1", &["broker.id"]),
+    ("log.dirs", "./ottla-data", &["log.dir"]),
+];
+
+/// Reads all inputs: embedded defaults, then the file, then `KAFKA_*`, then overrides; the later wins.
+pub fn load(inputs: &Inputs<'_>) -> Result<Loaded, ConfigError> {
+    let mut settings = Settings::new();
+    if let Some(file) = inputs.file {
+        add_file(&mut settings, file)?;
+    }
+    for variable in env::kafka_properties(inputs.environment) {
+        let source = Source::Environment { variable: Arc::from(variable.name) };
+        settings.insert(variable.key, Setting { value: variable.value, source });
+    }
+    for text in inputs.overrides {
+        let (key, value) = split_override(text)?;
+        let source = Source::Override;
+        settings.insert(key, Setting { value, source });
+    }
+    add_embedded(&mut settings);
+    let notices = review::review(&settings)?;
+    let layers = Layers::new(settings);
+    let broker = layers.resolve()?;
+    Ok(Loaded { broker, layers, notices })
+}
+
+fn add_file(settings: &mut Settings, file: PropertiesFile<'_>) -> Result<(), ConfigError> {
+    let name: Arc<str> = Arc::from(file.name);
+    let parsed = properties::parse(file.bytes)
+        .map_err(|e| ConfigError::Syntax(format!("{} line {}: {}", file.name, e.line, e.reason)))?;
+    for property in parsed {
+        let source = Source::File { name: Arc::clone(&name), line: property.line };
+        settings.insert(property.key, Setting { value: property.value, source });
+    }
+    Ok(())
+}
+
+fn add_embedded(settings: &mut Settings) {
+    for (key, value, replaced_by) in EMBEDDED {
+        if settings.contains_key(*key) || replaced_by.iter().any(|other| settings.contains_key(*other)) {
+            continue;
+        }
+        let setting = Setting { value: (*value).to_owned(), source: Source::Embedded };
+        settings.insert((*key).to_owned(), setting);
+    }
+}
+
+fn split_override(text: &str) -> Result<(String, String), ConfigError> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        _ => Err(ConfigError::Syntax(format!("--override {text} is not of the form key=value"))),
+    }
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;
