@@ -108,38 +108,9 @@ kafka_libs() {
 # Short-lived JVMs: no second compiler tier, no collector threads, a small heap.
 JAVA_SHORT=(-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData -Xshare:auto)
 
-# Test programs print one line per test: `ok NAME`, or `not ok NAME: why`. Other lines are notes. A program that came to
-# its end prints `end`, so that a crash half-way counts as a failure.
+# What a test program prints, see tally.py.
 ok() { printf 'ok %s\n' "$1"; }
 not_ok() { printf 'not ok %s: %s\n' "$1" "$2"; }
 
-# tally DIR: reads those lines, applies DIR/allow.txt (one test name per line; a failure of these counts as skipped),
-# and prints the summary line. Fails on any failure, and when nothing ran.
-tally() {
-  awk -v allow="$1/allow.txt" '
-    BEGIN {
-      while ((getline line < allow) > 0) {
-        sub(/[ \t]*#.*/, "", line)
-        if (line != "") allowed[line] = 1
-      }
-    }
-    /^ok / {
-      passed++
-      if ($2 in allowed) print $0 " (listed in allow.txt, but passes)"; else print
-      fflush(); next
-    }
-    /^not ok / {
-      name = $3; sub(/:$/, "", name)
-      if (name in allowed) { skipped++; print "skip " substr($0, 8) } else { failed++; print }
-      fflush(); next
-    }
-    /^end$/ { ended++; next }
-    { print "  " $0; fflush() }
-    END {
-      if (!ended) { failed++; print "not ok the-suite-came-to-its-end: it stopped early" }
-      printf "%d passed, %d failed", passed, failed
-      if (skipped) printf ", %d skipped", skipped
-      print ""
-      exit (failed > 0 || passed == 0)
-    }'
-}
+# tally DIR [PROGRAMS]: the results of one suite, with its allow.txt; ends with the summary line.
+tally() { python3 "$COMPAT_ROOT/tally.py" "$@"; }
