@@ -1,2 +1,129 @@
-//! client
+//! A small async Kafka client: one connection, one call at a time or frames of one's own making. Tests, tools and
+//! measurements use it; it neither retries nor hides an error.
+//!
+//! May use: `model`, `wire`, `tokio`. Knows nothing of the broker.
+//! Start reading at [`Connection`].
 #![forbid(unsafe_code)]
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use wire::api_table::ApiKey;
+use wire::call::{self, Call};
+use wire::error::{DecodeError, EncodeError};
+use wire::frame::{FrameError, LENGTH_PREFIX_BYTES, body_len};
+use wire::header::{ClientId, RequestHeader};
+
+/// Largest answer that is read.
+const REPLY_BYTES_MAX: usize = 1 << 30;
+
+/// Why a call failed. Whether the request took effect is then unknown, unless it could not be encoded.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The request cannot be said in this version.
+    #[error("the request cannot be sent: {0}")]
+    Encode(#[from] EncodeError),
+    /// The answer is not what its version prescribes.
+    #[error("the answer cannot be read: {0}")]
+    Decode(#[from] DecodeError),
+    /// The answer's frame has an impossible length.
+    #[error("the answer cannot be read: {0}")]
+    Frame(#[from] FrameError),
+    /// The connection failed or was closed by the broker.
+    #[error("the connection failed: {0}")]
+    Connection(#[from] io::Error),
+    /// No answer in time.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// The answer to another request.
+    #[error("the answer has correlation id {got}, expected was {expected}")]
+    Correlation {
+        /// Id of the request.
+        expected: i32,
+        /// Id of the answer.
+        got: i32,
+    },
+    /// The API is not one of Kafka's.
+    #[error("API key {0} is unknown")]
+    UnknownApi(i16),
+}
+
+/// One connection to a broker.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    client_id: String,
+    next_correlation_id: i32,
+    timeout: Duration,
+}
+
+impl Connection {
+    /// Connects; every call must be answered within `timeout`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn open(address: SocketAddr, client_id: &str, timeout: Duration) -> io::Result<Self> {
+        let stream = tokio::time::timeout(timeout, TcpStream::connect(address)).await??;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, client_id: client_id.to_owned(), next_correlation_id: 1, timeout })
+    }
+
+    /// Sends one request and reads its answer.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn call<C: Call>(&mut self, version: i16, request: &C) -> Result<C::Response, CallError> {
+        let expected = self.send(version, request).await?;
+        let (got, response) = call::decode::<C>(self.receive().await?, version)?;
+        if got != expected {
+            return Err(CallError::Correlation { expected, got });
+        }
+        Ok(response)
+    }
+
+    /// Sends one request without waiting for an answer; gives its correlation id.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn send<C: Call>(&mut self, version: i16, request: &C) -> Result<i32, CallError> {
+        let api_key = ApiKey::from_code(C::KEY).ok_or(CallError::UnknownApi(C::KEY))?;
+        let correlation_id = self.next_correlation_id;
+        self.next_correlation_id = self.next_correlation_id.wrapping_add(1);
+        let client_id = ClientId::new(self.client_id.clone());
+        let header = RequestHeader { api_key, api_version: version, correlation_id, client_id };
+        let frame = call::encode(&header, request)?;
+        self.send_bytes(&frame.to_bytes()).await?;
+        Ok(correlation_id)
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
+    /// Reads one frame, without its length prefix.
+    ///
+    /// # Errors
+    /// See [`CallError`]; an end of the stream is a [`CallError::Connection`].
+    pub async fn receive(&mut self) -> Result<Bytes, CallError> {
+        let timeout = self.timeout;
+        tokio::time::timeout(timeout, self.read_frame())
+            .await
+            .map_err(|_elapsed| CallError::Timeout(timeout))?
+    }
+
+    async fn read_frame(&mut self) -> Result<Bytes, CallError> {
+        let mut prefix = [0; LENGTH_PREFIX_BYTES];
+        self.stream.read_exact(&mut prefix).await?;
+        let mut body = vec![0; body_len(prefix, REPLY_BYTES_MAX)?];
+        self.stream.read_exact(&mut body).await?;
+        Ok(body.into())
+    }
+}
