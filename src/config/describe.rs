@@ -1,18 +1,20 @@
 //! Answers of DescribeConfigs: what each setting is, where it came from and what it would be otherwise
 //! (`kafka.server.ConfigHelper`).
+//!
+//! Nothing here fails: a value that this version would not accept, such as one found in an older metadata log, is
+//! shown as it is.
+
+mod resources;
 
 use std::collections::BTreeSet;
 
-use crate::error::ConfigError;
 use crate::key::{Key, KeyType, UpdateMode};
 use crate::keys;
 use crate::layers::Layers;
 use crate::load::Source;
-use crate::value::{self, Value};
+use crate::value;
 
-mod resources;
-
-pub use resources::{describe_client_metrics, describe_logger};
+pub use resources::{client_metrics, group, logger, topic};
 
 /// One setting as DescribeConfigs shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +24,9 @@ pub struct ConfigEntry {
     /// `None` when it is null, or sensitive.
     pub value: Option<String>,
     /// It cannot change while the broker runs.
-    pub read_only: bool,
+    pub is_read_only: bool,
     /// Its value is never shown.
-    pub sensitive: bool,
+    pub is_sensitive: bool,
     /// Where the value came from.
     pub source: ConfigSource,
     /// How the value is read.
@@ -105,84 +107,99 @@ impl ConfigType {
     }
 }
 
-impl Layers {
-    /// The settings of this broker (resource BROKER with its id), by name.
-    pub fn describe_broker(&self) -> Result<Vec<ConfigEntry>, ConfigError> {
-        let effective = self.effective();
-        let mut names: BTreeSet<&str> = effective.keys().copied().collect();
-        names.extend(keys::broker_keys().filter(|key| !key.internal).map(|key| key.name));
-        names
-            .into_iter()
-            .map(|name| {
-                let text = effective.get(name).map(|(text, _)| *text);
-                let value = match keys::broker_key(name) {
-                    Some(key) => match text {
-                        Some(text) => value::parse(key, text)?,
-                        None => value::default_value(key),
-                    },
-                    None => text.map_or(Value::Null, |text| Value::Text(text.to_owned())),
-                };
-                Ok(self.broker_entry(name, &value, |_| true))
-            })
-            .collect()
-    }
+/// The settings of this broker (resource BROKER with its id), by name.
+pub fn broker(layers: &Layers) -> Vec<ConfigEntry> {
+    let effective = layers.effective();
+    let mut names: BTreeSet<&str> = effective.keys().copied().collect();
+    names.extend(keys::broker_keys().filter(|key| !key.internal).map(|key| key.name));
+    names
+        .into_iter()
+        .map(|name| {
+            let text = effective.get(name).map(|(text, _)| *text);
+            let value = match keys::broker_key(name) {
+                Some(key) => shown_value(key, text),
+                None => text.map(str::to_owned),
+            };
+            broker_entry(layers, name, value, |_| true)
+        })
+        .collect()
+}
 
-    /// The dynamic defaults of the cluster (resource BROKER with an empty name), by name.
-    pub fn describe_broker_defaults(&self) -> Vec<ConfigEntry> {
-        self.dynamic_default()
-            .iter()
-            .map(|(name, text)| {
-                let value = Value::Text(text.clone());
-                self.broker_entry(name, &value, |source| source == ConfigSource::DynamicDefaultBroker)
-            })
-            .collect()
-    }
+/// The dynamic defaults of the cluster (resource BROKER with an empty name), by name.
+pub fn broker_default(layers: &Layers) -> Vec<ConfigEntry> {
+    layers
+        .dynamic_default()
+        .iter()
+        .map(|(name, text)| {
+            let is_default = |source| source == ConfigSource::DynamicDefaultBroker;
+            broker_entry(layers, name, Some(text.clone()), is_default)
+        })
+        .collect()
+}
 
-    fn broker_entry(&self, name: &str, value: &Value, shown: impl Fn(ConfigSource) -> bool) -> ConfigEntry {
-        let key = broker_key_behind(name);
-        // A setting nobody knows may be a secret of a plug-in: Kafka hides it, and so do we.
-        let sensitive = key.is_none_or(Key::is_sensitive);
-        let mut synonyms = self.synonyms(name, &keys::synonyms_with_listeners(name), sensitive);
-        synonyms.retain(|synonym| shown(synonym.source));
-        ConfigEntry {
-            name: name.to_owned(),
-            value: if sensitive { None } else { value.to_text() },
-            read_only: !is_dynamic(name),
-            sensitive,
-            source: synonyms.first().map_or(ConfigSource::Default, |first| first.source),
-            config_type: key.map_or(ConfigType::Unknown, |key| ConfigType::of(key.kind)),
-            documentation: keys::broker_key(name).map(|key| key.doc),
-            synonyms,
+fn broker_entry(
+    layers: &Layers,
+    name: &str,
+    value: Option<String>,
+    is_shown: impl Fn(ConfigSource) -> bool,
+) -> ConfigEntry {
+    let key = broker_key_behind(name);
+    // A setting nobody knows may be a secret of a plug-in: Kafka hides it, and so do we.
+    let is_sensitive = key.is_none_or(Key::is_sensitive);
+    let mut synonyms = synonyms(layers, name, &keys::synonyms_with_listeners(name), is_sensitive);
+    synonyms.retain(|synonym| is_shown(synonym.source));
+    ConfigEntry {
+        name: name.to_owned(),
+        value: value.filter(|_| !is_sensitive),
+        is_read_only: !is_dynamic(name),
+        is_sensitive,
+        source: first_source(&synonyms),
+        config_type: key.map_or(ConfigType::Unknown, |key| ConfigType::of(key.kind)),
+        documentation: keys::broker_key(name).map(|key| key.doc),
+        synonyms,
+    }
+}
+
+/// Every value the names have anywhere, in order of strength, from the first one that is called `name`.
+fn synonyms(layers: &Layers, name: &str, names: &[&str], is_sensitive: bool) -> Vec<ConfigSynonym> {
+    let mut all = Vec::new();
+    let mut add = |synonym: &str, value: Option<&str>, source| {
+        if let Some(value) = value {
+            let value = if is_sensitive { None } else { Some(value.to_owned()) };
+            all.push(ConfigSynonym { name: synonym.to_owned(), value, source });
+        }
+    };
+    for (settings, source) in [
+        (layers.dynamic_broker(), ConfigSource::DynamicBroker),
+        (layers.dynamic_default(), ConfigSource::DynamicDefaultBroker),
+    ] {
+        for synonym in names {
+            add(synonym, settings.get(*synonym).map(String::as_str), source);
         }
     }
+    let setting = |synonym: &str, is_embedded: bool| {
+        let found = layers.statics().get(synonym)?;
+        ((found.source == Source::Embedded) == is_embedded).then_some(found.value.as_str())
+    };
+    for synonym in names {
+        add(synonym, setting(synonym, false), ConfigSource::StaticBroker);
+    }
+    for synonym in names {
+        let table_default = keys::broker_key(synonym).and_then(|key| key.default);
+        add(synonym, setting(synonym, true).or(table_default), ConfigSource::Default);
+    }
+    let first = all.iter().position(|synonym| synonym.name == name).unwrap_or(all.len());
+    all.split_off(first)
+}
 
-    /// Every value the names have anywhere, in order of strength, from the first one that is called `name`.
-    pub(super) fn synonyms(&self, name: &str, names: &[&str], sensitive: bool) -> Vec<ConfigSynonym> {
-        let shown = |value: &str| if sensitive { None } else { Some(value.to_owned()) };
-        let mut all = Vec::new();
-        for (settings, source) in [
-            (self.dynamic_broker(), ConfigSource::DynamicBroker),
-            (self.dynamic_default(), ConfigSource::DynamicDefaultBroker),
-        ] {
-            for synonym in names {
-                if let Some(value) = settings.get(*synonym) {
-                    all.push(ConfigSynonym { name: (*synonym).to_owned(), value: shown(value), source });
-                }
-            }
-        }
-        for (embedded, source) in [(false, ConfigSource::StaticBroker), (true, ConfigSource::Default)] {
-            for synonym in names {
-                let setting =
-                    self.statics().get(*synonym).filter(|s| (s.source == Source::Embedded) == embedded);
-                let table_default =
-                    if embedded { keys::broker_key(synonym).and_then(|key| key.default) } else { None };
-                for value in setting.map(|s| s.value.as_str()).into_iter().chain(table_default).take(1) {
-                    all.push(ConfigSynonym { name: (*synonym).to_owned(), value: shown(value), source });
-                }
-            }
-        }
-        let first = all.iter().position(|synonym| synonym.name == name).unwrap_or(all.len());
-        all.split_off(first)
+/// A value as Kafka prints it after reading it, or the bare text if it cannot be read.
+fn shown_value(key: &Key, text: Option<&str>) -> Option<String> {
+    match text {
+        Some(text) => match value::parse(key, text) {
+            Ok(value) => value.to_text(),
+            Err(_unreadable) => Some(text.to_owned()),
+        },
+        None => value::default_value(key).to_text(),
     }
 }
 
@@ -195,6 +212,10 @@ fn broker_key_behind(name: &str) -> Option<&'static Key> {
 fn is_dynamic(name: &str) -> bool {
     let is_throttle = keys::extra::DYNAMIC_ONLY.iter().any(|key| key.name == name);
     keys::broker_key(name).is_some_and(|key| key.update != UpdateMode::ReadOnly) && !is_throttle
+}
+
+fn first_source(synonyms: &[ConfigSynonym]) -> ConfigSource {
+    synonyms.first().map_or(ConfigSource::Default, |first| first.source)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! a static `log.retention.hours`, and the other way round.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use crate::error::ConfigError;
 use crate::key::Key;
@@ -69,13 +70,36 @@ impl Layers {
         effective
     }
 
+    /// Whether the operator set this key, rather than a built-in default.
+    pub fn is_explicit(&self, key: &str) -> bool {
+        self.effective().get(key).is_some_and(|(_, source)| *source != Some(&Source::Embedded))
+    }
+
     /// Typed values of all broker keys.
-    pub(crate) fn values(&self) -> Result<Values, ConfigError> {
+    fn values(&self) -> Result<Values, ConfigError> {
+        self.parse_all(|key, text, source| value::parse(key, text).map_err(|e| e.with_source(source)))
+    }
+
+    /// As [`Self::values`], with the default in place of a value that is not legal.
+    pub(crate) fn lenient_values(&self) -> Values {
+        let parsed = self.parse_all(|key, text, _| {
+            Ok::<_, Infallible>(value::parse(key, text).unwrap_or_else(|_| value::default_value(key)))
+        });
+        match parsed {
+            Ok(values) => values,
+            Err(never) => match never {},
+        }
+    }
+
+    fn parse_all<E>(
+        &self,
+        parse: impl Fn(&Key, &str, Option<&Source>) -> Result<Value, E>,
+    ) -> Result<Values, E> {
         let effective = self.effective();
         let mut parsed = BTreeMap::new();
         for key in keys::broker_keys() {
             let value = match effective.get(key.name) {
-                Some((text, source)) => value::parse(key, text).map_err(|e| e.with_source(*source))?,
+                Some((text, source)) => parse(key, text, *source)?,
                 None => value::default_value(key),
             };
             parsed.insert(key.name, value);

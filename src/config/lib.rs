@@ -20,6 +20,7 @@ pub mod listeners;
 pub mod load;
 pub mod properties;
 pub mod resolved;
+pub mod rules;
 pub mod topic;
 pub mod value;
 

@@ -142,6 +142,13 @@ fn add_file(settings: &mut Settings, file: PropertiesFile<'_>) -> Result<(), Con
     Ok(())
 }
 
+/// The settings of a bare start.
+pub(crate) fn embedded() -> Settings {
+    let mut settings = Settings::new();
+    add_embedded(&mut settings);
+    settings
+}
+
 fn add_embedded(settings: &mut Settings) {
     for (key, value, replaced_by) in EMBEDDED {
         if settings.contains_key(*key) || replaced_by.iter().any(|other| settings.contains_key(*other)) {

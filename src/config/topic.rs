@@ -194,7 +194,8 @@ impl TopicDefaults {
     }
 }
 
-fn broker_default(row: &TopicKey, values: &Values) -> Value {
+/// The value of a topic key that no topic sets.
+pub(crate) fn broker_default(row: &TopicKey, values: &Values) -> Value {
     const MINUTE_MS: i64 = 60_000;
     const HOUR_MS: i64 = 60 * MINUTE_MS;
     let first = |names: &[(&str, i64)]| {

@@ -2,92 +2,86 @@
 
 use std::collections::BTreeMap;
 
-use super::{ConfigEntry, ConfigSource, ConfigSynonym, ConfigType};
-use crate::error::ConfigError;
+use super::{ConfigEntry, ConfigSource, ConfigSynonym, ConfigType, first_source, shown_value, synonyms};
 use crate::key::Key;
-use crate::keys::{self, client_metrics, group, topic};
-use crate::layers::{Layers, value_or_default};
-use crate::topic::TopicDefaults;
-use crate::value::Value;
+use crate::keys;
+use crate::keys::client_metrics::CLIENT_METRICS_KEYS;
+use crate::keys::group::GROUP_KEYS;
+use crate::keys::topic::TOPIC_KEYS;
+use crate::layers::Layers;
+use crate::topic::broker_default;
 
-impl Layers {
-    /// The settings of a topic with these overrides, by name.
-    pub fn describe_topic(
-        &self,
-        overrides: &BTreeMap<String, String>,
-    ) -> Result<Vec<ConfigEntry>, ConfigError> {
-        let merged = TopicDefaults::of_broker(&self.values()?)?.merged(overrides)?;
-        Ok(topic::TOPIC_KEYS
-            .iter()
-            .filter(|row| !row.key.internal || overrides.contains_key(row.key.name))
-            .map(|row| {
-                let key = &row.key;
-                let value = merged.get(key.name).and_then(Value::to_text);
-                let mut synonyms = match row.broker_key {
-                    Some(broker_key) => self.synonyms(broker_key, &keys::synonyms(broker_key), false),
-                    None => Vec::new(),
-                };
-                if overrides.contains_key(key.name) {
-                    synonyms.insert(0, synonym(key.name, value.clone(), ConfigSource::Topic));
-                }
-                let source = first_source(&synonyms);
-                entry(key, value, source, synonyms)
-            })
-            .collect())
-    }
+/// The settings of a topic with these overrides, by name.
+pub fn topic(layers: &Layers, overrides: &BTreeMap<String, String>) -> Vec<ConfigEntry> {
+    let values = layers.lenient_values();
+    TOPIC_KEYS
+        .iter()
+        .filter(|row| !row.key.internal || overrides.contains_key(row.key.name))
+        .map(|row| {
+            let key = &row.key;
+            let text = overrides.get(key.name);
+            let value = match text {
+                Some(text) => shown_value(key, Some(text)),
+                None => broker_default(row, &values).to_text(),
+            };
+            let mut synonyms = match row.broker_key {
+                Some(broker_key) => synonyms(layers, broker_key, &keys::synonyms(broker_key), false),
+                None => Vec::new(),
+            };
+            if text.is_some() {
+                synonyms.insert(0, synonym(key.name, value.clone(), ConfigSource::Topic));
+            }
+            entry(key, value, first_source(&synonyms), synonyms)
+        })
+        .collect()
+}
 
-    /// The settings of a group with these overrides, by name.
-    pub fn describe_group(
-        &self,
-        overrides: &BTreeMap<String, String>,
-    ) -> Result<Vec<ConfigEntry>, ConfigError> {
-        let values = self.values()?;
-        let describe = |key: &'static Key| {
-            let inherited = group::broker_key_of(key.name).and_then(|name| values.value(&name).to_text());
-            let text = overrides.get(key.name).or(inherited.as_ref());
-            let value = value_or_default(key, text)?.to_text();
-            let is_set = overrides.contains_key(key.name);
-            let source = if is_set { ConfigSource::Group } else { ConfigSource::Default };
-            let synonyms = vec![synonym(key.name, value.clone(), source)];
-            Ok(entry(key, value, source, synonyms))
-        };
-        group::GROUP_KEYS.iter().map(describe).collect()
-    }
+/// The settings of a group with these overrides, by name.
+pub fn group(layers: &Layers, overrides: &BTreeMap<String, String>) -> Vec<ConfigEntry> {
+    let values = layers.lenient_values();
+    GROUP_KEYS
+        .iter()
+        .map(|key| {
+            let inherited =
+                || keys::group::broker_key_of(key.name).and_then(|name| values.value(&name).to_text());
+            let (text, source) = match overrides.get(key.name) {
+                Some(text) => (Some(text.clone()), ConfigSource::Group),
+                None => (inherited(), ConfigSource::Default),
+            };
+            let value = shown_value(key, text.as_deref());
+            entry(key, value.clone(), source, vec![synonym(key.name, value, source)])
+        })
+        .collect()
 }
 
 /// The settings of a client metrics subscription with these overrides, by name (KIP-714).
-pub fn describe_client_metrics(
-    overrides: &BTreeMap<String, String>,
-) -> Result<Vec<ConfigEntry>, ConfigError> {
-    let describe = |key: &'static Key| {
-        let value = value_or_default(key, overrides.get(key.name))?.to_text();
-        let synonyms: Vec<_> = overrides
-            .get(key.name)
-            .map(|_| synonym(key.name, value.clone(), ConfigSource::ClientMetrics))
-            .into_iter()
-            .collect();
-        let source = first_source(&synonyms);
-        Ok(entry(key, value, source, synonyms))
-    };
-    client_metrics::CLIENT_METRICS_KEYS.iter().map(describe).collect()
+pub fn client_metrics(overrides: &BTreeMap<String, String>) -> Vec<ConfigEntry> {
+    CLIENT_METRICS_KEYS
+        .iter()
+        .map(|key| {
+            let text = overrides.get(key.name);
+            let value = shown_value(key, text.map(String::as_str));
+            let synonyms: Vec<_> = text
+                .map(|_| synonym(key.name, value.clone(), ConfigSource::ClientMetrics))
+                .into_iter()
+                .collect();
+            entry(key, value, first_source(&synonyms), synonyms)
+        })
+        .collect()
 }
 
 /// One logger of this broker and its level (resource `BROKER_LOGGER`).
-pub fn describe_logger(name: &str, level: &str) -> ConfigEntry {
+pub fn logger(name: &str, level: &str) -> ConfigEntry {
     ConfigEntry {
         name: name.to_owned(),
         value: Some(level.to_owned()),
-        read_only: false,
-        sensitive: false,
+        is_read_only: false,
+        is_sensitive: false,
         source: ConfigSource::DynamicBrokerLogger,
         config_type: ConfigType::Unknown,
         documentation: None,
         synonyms: Vec::new(),
     }
-}
-
-fn first_source(synonyms: &[ConfigSynonym]) -> ConfigSource {
-    synonyms.first().map_or(ConfigSource::Default, |first| first.source)
 }
 
 fn synonym(name: &str, value: Option<String>, source: ConfigSource) -> ConfigSynonym {
@@ -104,8 +98,8 @@ fn entry(
     ConfigEntry {
         name: key.name.to_owned(),
         value,
-        read_only: false,
-        sensitive: false,
+        is_read_only: false,
+        is_sensitive: false,
         source,
         config_type: ConfigType::of(key.kind),
         documentation: Some(key.doc),
