@@ -44,8 +44,7 @@ pub enum Reply {
     RegisterController(Result<(), ApiError>),
     BrokerState(Result<(), ApiError>),
     UnregisterBroker(Result<(), ApiError>),
-    /// The error is the whole request's: then no topic was looked at.
-    CreateTopics(Result<Vec<CreatedTopic>, ApiError>),
+    CreateTopics(Vec<CreatedTopic>),
     DeleteTopics(Vec<DeletedTopic>),
     CreatePartitions(Vec<NamedResult>),
     IncrementalAlterConfigs(Vec<ResourceResult>),

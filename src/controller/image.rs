@@ -7,6 +7,7 @@ mod verbatim;
 
 pub use cluster::{Broker, Cluster};
 pub use configs::{ConfigResource, ConfigResourceType, Configs};
+pub(crate) use topics::is_reserved_directory;
 pub use topics::{
     DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED, LeaderRecoveryState, OngoingReassignment,
     Partition, Topic, Topics,
@@ -28,7 +29,7 @@ pub struct Image {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) topics: Arc<Topics>,
     pub(crate) configs: Arc<Configs>,
-    pub(crate) producer_ids: ProducerIds,
+    pub(crate) next_producer_id: i64,
     pub(crate) verbatim: Arc<VerbatimRecords>,
 }
 
@@ -38,23 +39,6 @@ pub struct Features {
     pub(crate) metadata_version: Option<MetadataVersion>,
     /// Levels above 0 of all other features.
     pub(crate) finalized: BTreeMap<String, i16>,
-}
-
-/// How far producer ids have been handed out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProducerIds {
-    /// First id of the next block.
-    pub next: i64,
-    /// The broker that got the last block; -1 before the first.
-    pub broker_id: BrokerId,
-    /// The epoch of that broker.
-    pub broker_epoch: i64,
-}
-
-impl Default for ProducerIds {
-    fn default() -> Self {
-        Self { next: 0, broker_id: BrokerId::NONE, broker_epoch: -1 }
-    }
 }
 
 impl Image {
@@ -98,9 +82,9 @@ impl Image {
         &self.configs
     }
 
-    /// How far producer ids have been handed out.
-    pub fn producer_ids(&self) -> ProducerIds {
-        self.producer_ids
+    /// The first producer id that nobody has been given yet.
+    pub fn next_producer_id(&self) -> i64 {
+        self.next_producer_id
     }
 
     /// The finalized `metadata.version`; `None` only before the bootstrap records.
@@ -111,6 +95,15 @@ impl Image {
     /// Records of features that this broker does not act on.
     pub fn verbatim(&self) -> &VerbatimRecords {
         &self.verbatim
+    }
+
+    /// The value of a topic config that brokers share: the topic's own, else this node's, else that of all
+    /// brokers; `None` leaves the static configuration.
+    pub(crate) fn dynamic_topic_config(&self, topic: &str, node: BrokerId, name: &str) -> Option<&str> {
+        self.configs
+            .value(&ConfigResource::topic(topic), name)
+            .or_else(|| self.configs.value(&ConfigResource::broker(node), name))
+            .or_else(|| self.configs.value(&ConfigResource::all_brokers(), name))
     }
 
     pub(crate) fn elr_enabled(&self) -> bool {

@@ -8,15 +8,32 @@
 //! Start reading at [`controller`], then [`command`], [`image`] and [`record`].
 #![forbid(unsafe_code)]
 
+mod alter_configs;
+mod alter_partition;
+mod bootstrap;
+mod brokers;
+mod client_metrics;
 pub mod command;
 pub mod control_record;
 pub mod controller;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
+mod elect_leaders;
 pub mod feature;
 pub mod image;
+mod partition_change;
+mod placement;
+mod producer_ids;
+mod reassignments;
 pub mod record;
+mod replay;
+mod snapshot;
+mod update_features;
 
+pub use bootstrap::bootstrap_records;
 pub use command::{ApiError, Command, Outcome, Reply};
-pub use controller::{Controller, ControllerSettings};
+pub use controller::{ConfigRules, Controller, ControllerSettings, ReplayError};
 pub use feature::MetadataVersion;
 pub use image::Image;
 pub use record::MetadataRecord;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::BrokerId;
 use uuid::Uuid;
 
+use super::topics::{DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED};
 use crate::record::{Endpoint, FeatureRange, RegisterBrokerRecord, RegisterControllerRecord};
 
 /// All nodes that have registered.
@@ -71,6 +72,30 @@ impl Broker {
     /// The endpoint of the listener of this name.
     pub fn endpoint(&self, listener: &str) -> Option<&Endpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.name == listener)
+    }
+
+    /// Whether a replica in this directory can be served. Unplaced replicas count as served, and so does any
+    /// directory of a broker that registered before directories had ids (KAFKA-16162).
+    pub(crate) fn has_online_dir(&self, directory: Uuid) -> bool {
+        match directory {
+            DIRECTORY_UNASSIGNED | DIRECTORY_MIGRATING => true,
+            DIRECTORY_LOST => false,
+            directory => self.log_dirs.is_empty() || self.log_dirs.contains(&directory),
+        }
+    }
+
+    /// Where a new replica on this broker goes: into the only directory, or wherever the broker says later.
+    pub(crate) fn default_dir(&self) -> Uuid {
+        match self.log_dirs.as_slice() {
+            [] => DIRECTORY_MIGRATING,
+            [only] => *only,
+            _ => DIRECTORY_UNASSIGNED,
+        }
+    }
+
+    /// The levels of `feature` that the broker supports.
+    pub(crate) fn feature(&self, name: &str) -> Option<&FeatureRange> {
+        self.features.iter().find(|feature| feature.name == name)
     }
 
     pub(crate) fn from_record(record: &RegisterBrokerRecord) -> Self {

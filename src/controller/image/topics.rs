@@ -7,6 +7,8 @@ use model::topic_name::{has_collision_chars, unify_collision_chars};
 use model::{BrokerId, LeaderEpoch, TopicId};
 use uuid::Uuid;
 
+use crate::record::{PartitionChangeRecord, PartitionRecord};
+
 /// Directory id of a replica whose directory is not known (`org.apache.kafka.common.DirectoryId`).
 pub const DIRECTORY_MIGRATING: Uuid = Uuid::from_u64_pair(0, 0);
 /// Directory id of a replica that has not been placed in a directory yet.
@@ -212,4 +214,102 @@ impl Partition {
         let position = self.replicas.iter().position(|id| *id == replica)?;
         self.directories.get(position).copied()
     }
+}
+
+impl Partition {
+    pub(crate) fn from_record(record: &PartitionRecord) -> Result<Self, String> {
+        Ok(Self {
+            replicas: record.replicas.clone(),
+            directories: directories_of(record.directories.clone(), record.replicas.len())?,
+            isr: record.isr.clone(),
+            removing_replicas: record.removing_replicas.clone(),
+            adding_replicas: record.adding_replicas.clone(),
+            elr: record.eligible_leader_replicas.clone().unwrap_or_default(),
+            last_known_elr: record.last_known_elr.clone().unwrap_or_default(),
+            leader: record.leader,
+            leader_recovery_state: LeaderRecoveryState::from_value(record.leader_recovery_state)?,
+            leader_epoch: record.leader_epoch,
+            partition_epoch: record.partition_epoch,
+        })
+    }
+
+    /// The partition after `change`. A named leader, also the same one, begins a new leader epoch.
+    pub(crate) fn merge(&self, change: &PartitionChangeRecord) -> Result<Self, String> {
+        let replicas = change.replicas.as_ref().unwrap_or(&self.replicas).clone();
+        let directories = change.directories.as_ref().unwrap_or(&self.directories).clone();
+        Ok(Self {
+            directories: directories_of(directories, replicas.len())?,
+            replicas,
+            isr: change.isr.as_ref().unwrap_or(&self.isr).clone(),
+            removing_replicas: change.removing_replicas.as_ref().unwrap_or(&self.removing_replicas).clone(),
+            adding_replicas: change.adding_replicas.as_ref().unwrap_or(&self.adding_replicas).clone(),
+            elr: change.eligible_leader_replicas.as_ref().unwrap_or(&self.elr).clone(),
+            last_known_elr: change.last_known_elr.as_ref().unwrap_or(&self.last_known_elr).clone(),
+            leader: change.leader.unwrap_or(self.leader),
+            leader_recovery_state: match change.leader_recovery_state {
+                None => self.leader_recovery_state,
+                Some(value) => LeaderRecoveryState::from_value(value)?,
+            },
+            leader_epoch: match change.leader {
+                None => self.leader_epoch,
+                Some(_) => LeaderEpoch::new(self.leader_epoch.value().wrapping_add(1)),
+            },
+            partition_epoch: self.partition_epoch.wrapping_add(1),
+        })
+    }
+
+    pub(crate) fn to_record(&self, topic_id: TopicId, index: i32, version: i16) -> PartitionRecord {
+        let when_any = |ids: &Vec<BrokerId>| (!ids.is_empty()).then(|| ids.clone());
+        PartitionRecord {
+            version,
+            partition_id: index,
+            topic_id,
+            replicas: self.replicas.clone(),
+            isr: self.isr.clone(),
+            removing_replicas: self.removing_replicas.clone(),
+            adding_replicas: self.adding_replicas.clone(),
+            leader: self.leader,
+            leader_recovery_state: self.leader_recovery_state.value(),
+            leader_epoch: self.leader_epoch,
+            partition_epoch: self.partition_epoch,
+            directories: self.directories.clone(),
+            eligible_leader_replicas: when_any(&self.elr),
+            last_known_elr: when_any(&self.last_known_elr),
+            unknown: Vec::new(),
+        }
+    }
+}
+
+impl LeaderRecoveryState {
+    /// The number in records and requests.
+    pub fn value(self) -> i8 {
+        match self {
+            Self::Recovered => 0,
+            Self::Recovering => 1,
+        }
+    }
+
+    pub(crate) fn from_value(value: i8) -> Result<Self, String> {
+        match value {
+            0 => Ok(Self::Recovered),
+            1 => Ok(Self::Recovering),
+            other => Err(format!("{other} is not a leader recovery state")),
+        }
+    }
+}
+
+/// Whether the directory id is one of the first hundred, which never name a real directory.
+pub(crate) fn is_reserved_directory(directory: Uuid) -> bool {
+    directory.as_u128() < 100
+}
+
+/// Directories as a partition keeps them: one for each replica, all MIGRATING when none is known.
+fn directories_of(directories: Vec<Uuid>, replicas: usize) -> Result<Vec<Uuid>, String> {
+    if directories.iter().all(|directory| *directory == DIRECTORY_MIGRATING) {
+        return Ok(vec![DIRECTORY_MIGRATING; replicas]);
+    }
+    if directories.len() != replicas {
+        return Err(format!("{replicas} replicas have {} directories", directories.len()));
+    }
+    Ok(directories)
 }

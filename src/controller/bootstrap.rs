@@ -1,0 +1,57 @@
+//! The first records of a cluster, and what a controller appends before anything else.
+
+use crate::controller::Controller;
+use crate::feature::{METADATA_VERSION, MetadataVersion};
+use crate::record::{AbortTransactionRecord, BeginTransactionRecord, EndTransactionRecord, MetadataRecord};
+use crate::snapshot::feature_level;
+
+/// Records of `bootstrap.checkpoint` in a freshly formatted directory: `metadata.version` 4.1-IV1 and the
+/// given levels of other features, of which those above 0 are written
+/// (`BootstrapMetadata.fromVersions`).
+pub fn bootstrap_records(feature_levels: &[(&str, i16)]) -> Vec<MetadataRecord> {
+    let mut levels: Vec<_> = feature_levels.iter().filter(|(_, level)| *level > 0).collect();
+    levels.sort_unstable();
+    let mut records = vec![feature_level(METADATA_VERSION, MetadataVersion::LATEST.level())];
+    records.extend(levels.into_iter().map(|(name, level)| feature_level(name, *level)));
+    records
+}
+
+impl Controller {
+    /// Records that a controller appends when it takes over, before anything else: the records of
+    /// `bootstrap.checkpoint`, inside a transaction, on an empty log; the end of a transaction that its
+    /// predecessor left open; or nothing (`ActivationRecordsGenerator`).
+    pub fn activation_records(&self, bootstrap: &[MetadataRecord]) -> Vec<MetadataRecord> {
+        let mut records = Vec::new();
+        if self.before_transaction.is_some() {
+            records.push(MetadataRecord::AbortTransaction(AbortTransactionRecord {
+                reason: Some("Controller failover".to_owned()),
+                unknown: Vec::new(),
+            }));
+        }
+        let committed = self.before_transaction.as_ref().unwrap_or(&self.image);
+        if committed.metadata_version().is_some() {
+            return records;
+        }
+        let in_transaction = bootstrap_version(bootstrap).is_none_or(MetadataVersion::has_transactions);
+        if in_transaction {
+            records.push(MetadataRecord::BeginTransaction(BeginTransactionRecord {
+                name: Some("Bootstrap records".to_owned()),
+                unknown: Vec::new(),
+            }));
+        }
+        records.extend_from_slice(bootstrap);
+        if in_transaction {
+            records.push(MetadataRecord::EndTransaction(EndTransactionRecord::default()));
+        }
+        records
+    }
+}
+
+fn bootstrap_version(bootstrap: &[MetadataRecord]) -> Option<MetadataVersion> {
+    bootstrap.iter().find_map(|record| match record {
+        MetadataRecord::FeatureLevel(record) if record.name == METADATA_VERSION => {
+            MetadataVersion::from_level(record.feature_level)
+        }
+        _ => None,
+    })
+}
