@@ -29,6 +29,8 @@ pub(super) enum Kind {
     Bytes,
     /// A structure; in a flexible version it ends in tagged fields.
     Struct(Schema),
+    /// A structure behind a byte that says whether it is there: 1, or -1 for null.
+    OptionalStruct(Schema),
     /// Any number of one kind.
     Array(&'static Kind),
 }

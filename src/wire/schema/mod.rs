@@ -108,6 +108,11 @@ fn walk_value(
         Kind::Str => Ok(cursor.nullable_string()?.is_none()),
         Kind::Bytes => Ok(cursor.nullable_bytes()?.is_none()),
         Kind::Struct(schema) => walk_fields(cursor, schema, version, at).map(|()| false),
+        Kind::OptionalStruct(schema) => match cursor.i8()? {
+            -1 => Ok(true),
+            1 => walk_fields(cursor, schema, version, at).map(|()| false),
+            other => Err(BadBytes::Length(i64::from(other))),
+        },
         Kind::Array(element) => {
             let element_bytes_min = bytes_min(*element, version, cursor.is_flexible());
             let Some(count) = cursor.nullable_array(element_bytes_min)? else {
@@ -127,6 +132,7 @@ fn walk_value(
 fn bytes_min(kind: Kind, version: i16, flexible: bool) -> usize {
     match (kind, flexible) {
         (Kind::Fixed(size), _) => size,
+        (Kind::OptionalStruct(_), _) => 1,
         (Kind::Str | Kind::Bytes | Kind::Array(_), true) => 1,
         (Kind::Str, false) => 2,
         (Kind::Bytes | Kind::Array(_), false) => 4,

@@ -1,6 +1,6 @@
 //! Requests about topics and partitions. Field names, versions and nullability are those of Kafka 4.1.
 
-use super::field::Kind::{Array, Str, Struct};
+use super::field::Kind::{Array, OptionalStruct, Str, Struct};
 use super::field::{BOOL, I8, I16, I32, I64, Schema, UUID, f};
 
 pub(super) const LIST_OFFSETS: Schema = &[
@@ -99,7 +99,7 @@ pub(super) const DESCRIBE_PRODUCERS: Schema =
 pub(super) const DESCRIBE_TOPIC_PARTITIONS: Schema = &[
     f("topics", Array(&Struct(&[f("name", Str)]))),
     f("response_partition_limit", I32),
-    f("cursor", Struct(&[f("topic_name", Str), f("partition_index", I32)])).null_from(0),
+    f("cursor", OptionalStruct(&[f("topic_name", Str), f("partition_index", I32)])).null_from(0),
 ];
 
 pub(super) const ELECT_LEADERS: Schema = &[

@@ -1,0 +1,349 @@
+//! The cold APIs as rows: how to fill, encode and read back each by the generated code alone.
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::{
+    AlterConfigsRequest, AlterConfigsResponse, AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse, AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse,
+    CreateAclsRequest, CreateAclsResponse, CreatePartitionsRequest, CreatePartitionsResponse,
+    CreateTopicsRequest, CreateTopicsResponse, DeleteAclsRequest, DeleteAclsResponse, DeleteRecordsRequest,
+    DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, DescribeAclsRequest,
+    DescribeAclsResponse, DescribeClientQuotasRequest, DescribeClientQuotasResponse, DescribeClusterRequest,
+    DescribeClusterResponse, DescribeConfigsRequest, DescribeConfigsResponse, DescribeLogDirsRequest,
+    DescribeLogDirsResponse, DescribeProducersRequest, DescribeProducersResponse, DescribeQuorumRequest,
+    DescribeQuorumResponse, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
+    ElectLeadersRequest, ElectLeadersResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, InitProducerIdRequest,
+    InitProducerIdResponse, ListConfigResourcesRequest, ListConfigResourcesResponse, ListOffsetsRequest,
+    ListOffsetsResponse, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
+    MetadataRequest, MetadataResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+    UpdateFeaturesRequest, UpdateFeaturesResponse,
+};
+use kafka_protocol::protocol::{Decodable, Encodable, Request as Generated};
+use wire::{ApiKey, Request, Response};
+
+use super::Filler;
+
+/// One cold API.
+pub struct Row {
+    pub api: ApiKey,
+    /// A request of this version with everything in it, encoded.
+    pub request_body: fn(seed: u64, version: i16) -> Bytes,
+    /// A response of the newest version with everything in it.
+    pub response: fn(seed: u64) -> Response,
+    /// Decodes a response body and encodes it again; gives what was encoded and what was left over.
+    pub reread: fn(body: Bytes, version: i16) -> (Bytes, usize),
+    /// Encodes a request that was decoded in the newest version; `None` for one of another API.
+    pub encode_newest: fn(request: &Request) -> Option<Bytes>,
+}
+
+fn fill<T: Decodable>(seed: u64, version: i16) -> T {
+    T::decode(&mut Filler::new(seed), version).expect("a filler never ends")
+}
+
+fn encode<T: Encodable>(value: &T, version: i16) -> Bytes {
+    let mut out = BytesMut::new();
+    value.encode(&mut out, version).expect("a value of its own version");
+    out.freeze()
+}
+
+fn request_body<R: Generated>(seed: u64, version: i16) -> Bytes {
+    encode(&fill::<R>(seed, version), version)
+}
+
+fn reread<T: Encodable + Decodable>(mut body: Bytes, version: i16) -> (Bytes, usize) {
+    let value = T::decode(&mut body, version).expect("the generated decoder reads it back");
+    (encode(&value, version), body.len())
+}
+
+pub const ROWS: &[Row] = &[
+    Row {
+        api: ApiKey::ListOffsets,
+        request_body: request_body::<ListOffsetsRequest>,
+        response: |seed| Response::ListOffsets(Box::new(fill::<ListOffsetsResponse>(seed, 10))),
+        reread: reread::<ListOffsetsResponse>,
+        encode_newest: |request| match request {
+            Request::ListOffsets(request) => Some(encode(&**request, 10)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::Metadata,
+        request_body: request_body::<MetadataRequest>,
+        response: |seed| Response::Metadata(Box::new(fill::<MetadataResponse>(seed, 13))),
+        reread: reread::<MetadataResponse>,
+        encode_newest: |request| match request {
+            Request::Metadata(request) => Some(encode(&**request, 13)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::FindCoordinator,
+        request_body: request_body::<FindCoordinatorRequest>,
+        response: |seed| Response::FindCoordinator(Box::new(fill::<FindCoordinatorResponse>(seed, 6))),
+        reread: reread::<FindCoordinatorResponse>,
+        encode_newest: |request| match request {
+            Request::FindCoordinator(request) => Some(encode(&**request, 6)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::CreateTopics,
+        request_body: request_body::<CreateTopicsRequest>,
+        response: |seed| Response::CreateTopics(Box::new(fill::<CreateTopicsResponse>(seed, 7))),
+        reread: reread::<CreateTopicsResponse>,
+        encode_newest: |request| match request {
+            Request::CreateTopics(request) => Some(encode(&**request, 7)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::DeleteTopics,
+        request_body: request_body::<DeleteTopicsRequest>,
+        response: |seed| Response::DeleteTopics(Box::new(fill::<DeleteTopicsResponse>(seed, 6))),
+        reread: reread::<DeleteTopicsResponse>,
+        encode_newest: |request| match request {
+            Request::DeleteTopics(request) => Some(encode(&**request, 6)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::DeleteRecords,
+        request_body: request_body::<DeleteRecordsRequest>,
+        response: |seed| Response::DeleteRecords(Box::new(fill::<DeleteRecordsResponse>(seed, 2))),
+        reread: reread::<DeleteRecordsResponse>,
+        encode_newest: |request| match request {
+            Request::DeleteRecords(request) => Some(encode(&**request, 2)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::InitProducerId,
+        request_body: request_body::<InitProducerIdRequest>,
+        response: |seed| Response::InitProducerId(Box::new(fill::<InitProducerIdResponse>(seed, 5))),
+        reread: reread::<InitProducerIdResponse>,
+        encode_newest: |request| match request {
+            Request::InitProducerId(request) => Some(encode(&**request, 5)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::OffsetForLeaderEpoch,
+        request_body: request_body::<OffsetForLeaderEpochRequest>,
+        response: |seed| {
+            Response::OffsetForLeaderEpoch(Box::new(fill::<OffsetForLeaderEpochResponse>(seed, 4)))
+        },
+        reread: reread::<OffsetForLeaderEpochResponse>,
+        encode_newest: |request| match request {
+            Request::OffsetForLeaderEpoch(request) => Some(encode(&**request, 4)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::DescribeAcls,
+        request_body: request_body::<DescribeAclsRequest>,
+        response: |seed| Response::DescribeAcls(Box::new(fill::<DescribeAclsResponse>(seed, 3))),
+        reread: reread::<DescribeAclsResponse>,
+        encode_newest: |request| match request {
+            Request::DescribeAcls(request) => Some(encode(&**request, 3)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::CreateAcls,
+        request_body: request_body::<CreateAclsRequest>,
+        response: |seed| Response::CreateAcls(Box::new(fill::<CreateAclsResponse>(seed, 3))),
+        reread: reread::<CreateAclsResponse>,
+        encode_newest: |request| match request {
+            Request::CreateAcls(request) => Some(encode(&**request, 3)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::DeleteAcls,
+        request_body: request_body::<DeleteAclsRequest>,
+        response: |seed| Response::DeleteAcls(Box::new(fill::<DeleteAclsResponse>(seed, 3))),
+        reread: reread::<DeleteAclsResponse>,
+        encode_newest: |request| match request {
+            Request::DeleteAcls(request) => Some(encode(&**request, 3)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::DescribeConfigs,
+        request_body: request_body::<DescribeConfigsRequest>,
+        response: |seed| Response::DescribeConfigs(Box::new(fill::<DescribeConfigsResponse>(seed, 4))),
+        reread: reread::<DescribeConfigsResponse>,
+        encode_newest: |request| match request {
+            Request::DescribeConfigs(request) => Some(encode(&**request, 4)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::AlterConfigs,
+        request_body: request_body::<AlterConfigsRequest>,
+        response: |seed| Response::AlterConfigs(Box::new(fill::<AlterConfigsResponse>(seed, 2))),
+        reread: reread::<AlterConfigsResponse>,
+        encode_newest: |request| match request {
+            Request::AlterConfigs(request) => Some(encode(&**request, 2)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::AlterReplicaLogDirs,
+        request_body: request_body::<AlterReplicaLogDirsRequest>,
+        response: |seed| {
+            Response::AlterReplicaLogDirs(Box::new(fill::<AlterReplicaLogDirsResponse>(seed, 2)))
+        },
+        reread: reread::<AlterReplicaLogDirsResponse>,
+        encode_newest: |request| match request {
+            Request::AlterReplicaLogDirs(request) => Some(encode(&**request, 2)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::DescribeLogDirs,
+        request_body: request_body::<DescribeLogDirsRequest>,
+        response: |seed| Response::DescribeLogDirs(Box::new(fill::<DescribeLogDirsResponse>(seed, 4))),
+        reread: reread::<DescribeLogDirsResponse>,
+        encode_newest: |request| match request {
+            Request::DescribeLogDirs(request) => Some(encode(&**request, 4)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::CreatePartitions,
+        request_body: request_body::<CreatePartitionsRequest>,
+        response: |seed| Response::CreatePartitions(Box::new(fill::<CreatePartitionsResponse>(seed, 3))),
+        reread: reread::<CreatePartitionsResponse>,
+        encode_newest: |request| match request {
+            Request::CreatePartitions(request) => Some(encode(&**request, 3)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::ElectLeaders,
+        request_body: request_body::<ElectLeadersRequest>,
+        response: |seed| Response::ElectLeaders(Box::new(fill::<ElectLeadersResponse>(seed, 2))),
+        reread: reread::<ElectLeadersResponse>,
+        encode_newest: |request| match request {
+            Request::ElectLeaders(request) => Some(encode(&**request, 2)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::IncrementalAlterConfigs,
+        request_body: request_body::<IncrementalAlterConfigsRequest>,
+        response: |seed| {
+            Response::IncrementalAlterConfigs(Box::new(fill::<IncrementalAlterConfigsResponse>(seed, 1)))
+        },
+        reread: reread::<IncrementalAlterConfigsResponse>,
+        encode_newest: |request| match request {
+            Request::IncrementalAlterConfigs(request) => Some(encode(&**request, 1)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::AlterPartitionReassignments,
+        request_body: request_body::<AlterPartitionReassignmentsRequest>,
+        response: |seed| {
+            Response::AlterPartitionReassignments(Box::new(fill::<AlterPartitionReassignmentsResponse>(
+                seed, 1,
+            )))
+        },
+        reread: reread::<AlterPartitionReassignmentsResponse>,
+        encode_newest: |request| match request {
+            Request::AlterPartitionReassignments(request) => Some(encode(&**request, 1)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::ListPartitionReassignments,
+        request_body: request_body::<ListPartitionReassignmentsRequest>,
+        response: |seed| {
+            Response::ListPartitionReassignments(Box::new(fill::<ListPartitionReassignmentsResponse>(
+                seed, 0,
+            )))
+        },
+        reread: reread::<ListPartitionReassignmentsResponse>,
+        encode_newest: |request| match request {
+            Request::ListPartitionReassignments(request) => Some(encode(&**request, 0)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::DescribeClientQuotas,
+        request_body: request_body::<DescribeClientQuotasRequest>,
+        response: |seed| {
+            Response::DescribeClientQuotas(Box::new(fill::<DescribeClientQuotasResponse>(seed, 1)))
+        },
+        reread: reread::<DescribeClientQuotasResponse>,
+        encode_newest: |request| match request {
+            Request::DescribeClientQuotas(request) => Some(encode(&**request, 1)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::DescribeQuorum,
+        request_body: request_body::<DescribeQuorumRequest>,
+        response: |seed| Response::DescribeQuorum(Box::new(fill::<DescribeQuorumResponse>(seed, 2))),
+        reread: reread::<DescribeQuorumResponse>,
+        encode_newest: |request| match request {
+            Request::DescribeQuorum(request) => Some(encode(&**request, 2)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::UpdateFeatures,
+        request_body: request_body::<UpdateFeaturesRequest>,
+        response: |seed| Response::UpdateFeatures(Box::new(fill::<UpdateFeaturesResponse>(seed, 2))),
+        reread: reread::<UpdateFeaturesResponse>,
+        encode_newest: |request| match request {
+            Request::UpdateFeatures(request) => Some(encode(&**request, 2)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::DescribeCluster,
+        request_body: request_body::<DescribeClusterRequest>,
+        response: |seed| Response::DescribeCluster(Box::new(fill::<DescribeClusterResponse>(seed, 2))),
+        reread: reread::<DescribeClusterResponse>,
+        encode_newest: |request| match request {
+            Request::DescribeCluster(request) => Some(encode(&**request, 2)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::DescribeProducers,
+        request_body: request_body::<DescribeProducersRequest>,
+        response: |seed| Response::DescribeProducers(Box::new(fill::<DescribeProducersResponse>(seed, 0))),
+        reread: reread::<DescribeProducersResponse>,
+        encode_newest: |request| match request {
+            Request::DescribeProducers(request) => Some(encode(&**request, 0)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::ListConfigResources,
+        request_body: request_body::<ListConfigResourcesRequest>,
+        response: |seed| {
+            Response::ListConfigResources(Box::new(fill::<ListConfigResourcesResponse>(seed, 1)))
+        },
+        reread: reread::<ListConfigResourcesResponse>,
+        encode_newest: |request| match request {
+            Request::ListConfigResources(request) => Some(encode(&**request, 1)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::DescribeTopicPartitions,
+        request_body: request_body::<DescribeTopicPartitionsRequest>,
+        response: |seed| {
+            Response::DescribeTopicPartitions(Box::new(fill::<DescribeTopicPartitionsResponse>(seed, 0)))
+        },
+        reread: reread::<DescribeTopicPartitionsResponse>,
+        encode_newest: |request| match request {
+            Request::DescribeTopicPartitions(request) => Some(encode(&**request, 0)),
+            _ => None,
+        },
+    },
+];
