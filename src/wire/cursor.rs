@@ -191,8 +191,22 @@ impl Cursor {
         &mut self,
         mut known: impl FnMut(u32, &mut Self) -> Result<bool, BadBytes>,
     ) -> Result<(), BadBytes> {
+        for _ in 0..self.tagged_fields_count()? {
+            let (tag, announced) = self.tagged_field_start()?;
+            let start = self.at;
+            if known(tag, self)? {
+                self.tagged_field_end(tag, announced, start)?;
+            } else {
+                self.skip(announced)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Number of the tagged fields that end a structure; none in a version that is not flexible.
+    pub(crate) fn tagged_fields_count(&mut self) -> Result<usize, BadBytes> {
         if !self.flexible {
-            return Ok(());
+            return Ok(0);
         }
         let count = self.unsigned_varint()? as usize;
         // A tagged field takes at least its tag and its size.
@@ -200,19 +214,22 @@ impl Cursor {
             return Err(BadBytes::TaggedFields(count));
         }
         self.tagged_fields_left -= count;
-        for _ in 0..count {
-            let tag = self.unsigned_varint()?;
-            let announced = self.unsigned_varint()? as usize;
-            self.need(announced)?;
-            let start = self.at;
-            if known(tag, self)? {
-                let used = self.at - start;
-                if used != announced {
-                    return Err(BadBytes::TagSize { tag, announced, used });
-                }
-            } else {
-                self.skip(announced)?;
-            }
+        Ok(count)
+    }
+
+    /// A tagged field's tag and size; as many bytes are there.
+    pub(crate) fn tagged_field_start(&mut self) -> Result<(u32, usize), BadBytes> {
+        let tag = self.unsigned_varint()?;
+        let announced = self.unsigned_varint()? as usize;
+        self.need(announced)?;
+        Ok((tag, announced))
+    }
+
+    /// Whether a value that began at `start` was as long as its field announced.
+    pub(crate) fn tagged_field_end(&self, tag: u32, announced: usize, start: usize) -> Result<(), BadBytes> {
+        let used = self.at - start;
+        if used != announced {
+            return Err(BadBytes::TagSize { tag, announced, used });
         }
         Ok(())
     }

@@ -192,8 +192,8 @@ fn own<R>(
 }
 
 /// Bounds the bytes, and only then lets the generated decoder see them.
-fn generated<R: Decodable>(header: &RequestHeader, mut body: Bytes) -> Result<Box<R>, DecodeError> {
-    schema::check(header.api_key, header.api_version, &body)?;
+fn generated<R: Decodable>(header: &RequestHeader, body: Bytes) -> Result<Box<R>, DecodeError> {
+    let mut body = schema::bounded(header.api_key, header.api_version, body)?;
     let whole = body.len();
     let decoded = R::decode(&mut body, header.api_version);
     // What the decoder says is an untyped text; the walk has already named everything that a client can get wrong.

@@ -37,8 +37,11 @@ pub(crate) fn downgrade(response: &mut FindCoordinatorResponse, version: i16) {
     let Some(only) = std::mem::take(&mut response.coordinators).into_iter().next() else {
         return;
     };
+    // Kafka's name of the outcome stands in the message also where nothing is wrong.
+    let outcome = ErrorCode::from_code(only.error_code).name();
     response.error_code = only.error_code;
-    response.error_message = only.error_message;
+    let message = only.error_message.filter(|message| !message.is_empty());
+    response.error_message = message.or(Some(StrBytes::from_static_str(outcome)));
     response.node_id = only.node_id;
     response.host = only.host;
     response.port = only.port;

@@ -8,6 +8,8 @@ mod cluster;
 mod field;
 mod topics;
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::api_table::ApiKey;
@@ -21,16 +23,46 @@ use field::{Field, Kind, Schema};
 /// Whatever is not a body of this API and version. An API without table is refused, too: Produce, Fetch and
 /// `ApiVersions` have bounded decoders of their own, all others are decoded only after a check.
 pub fn check(api: ApiKey, version: i16, body: &Bytes) -> Result<(), DecodeError> {
+    walk(api, version, body).map(|_sections| ())
+}
+
+/// Walks a request body and gives it without the tagged fields that nobody knows. The generated decoders would keep
+/// each in a map of its own, hundreds of bytes for the three that it took to send, and no handler looks at them.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn bounded(api: ApiKey, version: i16, body: Bytes) -> Result<Bytes, DecodeError> {
+    let sections = walk(api, version, &body)?;
+    if sections.is_empty() {
+        return Ok(body);
+    }
+    let mut stripped = Vec::with_capacity(body.len());
+    let mut kept_from = 0;
+    for section in sections {
+        stripped.extend_from_slice(body.get(kept_from..section.start).unwrap_or_default());
+        stripped.push(0);
+        kept_from = section.end;
+    }
+    stripped.extend_from_slice(body.get(kept_from..).unwrap_or_default());
+    Ok(stripped.into())
+}
+
+/// Where tagged fields stand of which none is known, in ascending order and apart.
+type Sections = Vec<Range<usize>>;
+
+fn walk(api: ApiKey, version: i16, body: &Bytes) -> Result<Sections, DecodeError> {
     let schema = schema_of(api).ok_or(DecodeError::UnknownApi(api.code()))?;
-    let mut cursor = Cursor::new(body.clone(), api.spec().is_flexible(version));
-    let mut field = None;
-    walk_fields(&mut cursor, schema, version, &mut field).map_err(|reason| DecodeError::Body {
+    let cursor = Cursor::new(body.clone(), api.spec().is_flexible(version));
+    let mut walk = Walk { cursor, version, at: None, unknown: Vec::new() };
+    let walked = walk.fields(schema);
+    walked.map_err(|reason| DecodeError::Body {
         api,
         version,
-        at: cursor.position(),
-        field,
+        at: walk.cursor.position(),
+        field: walk.at,
         reason,
-    })
+    })?;
+    Ok(walk.unknown)
 }
 
 fn schema_of(api: ApiKey) -> Option<Schema> {
@@ -66,64 +98,74 @@ fn schema_of(api: ApiKey) -> Option<Schema> {
     })
 }
 
-/// Walks a structure; `at` names the field that was begun last.
-fn walk_fields(
-    cursor: &mut Cursor,
-    schema: Schema,
+struct Walk {
+    cursor: Cursor,
     version: i16,
-    at: &mut Option<&'static str>,
-) -> Result<(), BadBytes> {
-    for field in schema.iter().filter(|f| f.tag.is_none() && f.is_in(version)) {
-        walk_field(cursor, field, version, at)?;
-    }
-    cursor.tagged_fields(|tag, cursor| match schema.iter().find(|f| f.tag == Some(tag) && f.is_in(version)) {
-        Some(field) => walk_field(cursor, field, version, at).map(|()| true),
-        None => Ok(false),
-    })
+    /// The field that was begun last.
+    at: Option<&'static str>,
+    unknown: Sections,
 }
 
-fn walk_field(
-    cursor: &mut Cursor,
-    field: &Field,
-    version: i16,
-    at: &mut Option<&'static str>,
-) -> Result<(), BadBytes> {
-    *at = Some(field.name);
-    let is_null = walk_value(cursor, field.kind, version, at)?;
-    if is_null && !field.is_nullable(version) {
-        return Err(BadBytes::Null);
-    }
-    Ok(())
-}
-
-/// Walks one value and says whether it is null.
-fn walk_value(
-    cursor: &mut Cursor,
-    kind: Kind,
-    version: i16,
-    at: &mut Option<&'static str>,
-) -> Result<bool, BadBytes> {
-    match kind {
-        Kind::Fixed(size) => cursor.skip(size).map(|()| false),
-        Kind::Str => Ok(cursor.nullable_string()?.is_none()),
-        Kind::Bytes => Ok(cursor.nullable_bytes()?.is_none()),
-        Kind::Struct(schema) => walk_fields(cursor, schema, version, at).map(|()| false),
-        Kind::OptionalStruct(schema) => match cursor.i8()? {
-            -1 => Ok(true),
-            1 => walk_fields(cursor, schema, version, at).map(|()| false),
-            other => Err(BadBytes::Length(i64::from(other))),
-        },
-        Kind::Array(element) => {
-            let element_bytes_min = bytes_min(*element, version, cursor.is_flexible());
-            let Some(count) = cursor.nullable_array(element_bytes_min)? else {
-                return Ok(true);
+impl Walk {
+    fn fields(&mut self, schema: Schema) -> Result<(), BadBytes> {
+        let version = self.version;
+        for field in schema.iter().filter(|f| f.tag.is_none() && f.is_in(version)) {
+            self.field(field)?;
+        }
+        let start = self.cursor.position();
+        let count = self.cursor.tagged_fields_count()?;
+        let mut none_known = count > 0;
+        for _ in 0..count {
+            let (tag, announced) = self.cursor.tagged_field_start()?;
+            let known = schema.iter().find(|f| f.tag == Some(tag) && f.is_in(version));
+            let Some(field) = known else {
+                self.cursor.skip(announced)?;
+                continue;
             };
-            for _ in 0..count {
-                if walk_value(cursor, *element, version, at)? {
-                    return Err(BadBytes::Null);
+            none_known = false;
+            let value_start = self.cursor.position();
+            self.field(field)?;
+            self.cursor.tagged_field_end(tag, announced, value_start)?;
+        }
+        if none_known {
+            self.unknown.push(start..self.cursor.position());
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, field: &Field) -> Result<(), BadBytes> {
+        self.at = Some(field.name);
+        let is_null = self.value(field.kind)?;
+        if is_null && !field.is_nullable(self.version) {
+            return Err(BadBytes::Null);
+        }
+        Ok(())
+    }
+
+    /// Walks one value and says whether it is null.
+    fn value(&mut self, kind: Kind) -> Result<bool, BadBytes> {
+        match kind {
+            Kind::Fixed(size) => self.cursor.skip(size).map(|()| false),
+            Kind::Str => Ok(self.cursor.nullable_string()?.is_none()),
+            Kind::Bytes => Ok(self.cursor.nullable_bytes()?.is_none()),
+            Kind::Struct(schema) => self.fields(schema).map(|()| false),
+            Kind::OptionalStruct(schema) => match self.cursor.i8()? {
+                -1 => Ok(true),
+                1 => self.fields(schema).map(|()| false),
+                other => Err(BadBytes::Length(i64::from(other))),
+            },
+            Kind::Array(element) => {
+                let element_bytes_min = bytes_min(*element, self.version, self.cursor.is_flexible());
+                let Some(count) = self.cursor.nullable_array(element_bytes_min)? else {
+                    return Ok(true);
+                };
+                for _ in 0..count {
+                    if self.value(*element)? {
+                        return Err(BadBytes::Null);
+                    }
                 }
+                Ok(false)
             }
-            Ok(false)
         }
     }
 }

@@ -1,0 +1,252 @@
+//! What handlers see of old requests, and what old clients see of responses.
+
+mod support;
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
+use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+use kafka_protocol::messages::find_coordinator_response::Coordinator;
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
+use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
+use kafka_protocol::messages::{
+    AlterPartitionReassignmentsRequest, BrokerId, DeleteTopicsRequest, DeleteTopicsResponse,
+    DescribeClusterResponse, ElectLeadersRequest, ElectLeadersResponse, FindCoordinatorRequest,
+    FindCoordinatorResponse, InitProducerIdResponse, ListConfigResourcesRequest, ListOffsetsRequest,
+    MetadataRequest, MetadataResponse, OffsetForLeaderEpochRequest, TopicName, UpdateFeaturesRequest,
+};
+use kafka_protocol::protocol::{Decodable, Encodable};
+use model::ErrorCode;
+use support::{header, reply_body};
+use uuid::Uuid;
+use wire::compat::list_offsets::UNSUPPORTED_TIMESTAMP;
+use wire::{ApiKey, Request, Response, StrBytes, request, response};
+
+fn encoded<T: Encodable>(value: &T, version: i16) -> Bytes {
+    let mut out = BytesMut::new();
+    value.encode(&mut out, version).expect("a value of this version");
+    out.freeze()
+}
+
+/// What a handler gets when a client sends `value` in this version.
+fn arrives<T: Encodable>(api: ApiKey, version: i16, value: &T) -> Request {
+    request::decode(&header(api, version), encoded(value, version)).expect("decodes")
+}
+
+/// What a client of this version reads when a handler answers `value`.
+fn reads<T: Decodable>(version: i16, value: Response) -> T {
+    let header = header(value.api_key(), version);
+    let reply = response::encode(&header, value).expect("encodes");
+    T::decode(&mut reply_body(&reply, &header), version).expect("decodes")
+}
+
+fn name(text: &'static str) -> TopicName {
+    TopicName(StrBytes::from_static_str(text))
+}
+
+#[test]
+fn metadata_of_all_topics() {
+    let topics = |version, topics: Option<Vec<MetadataRequestTopic>>| {
+        let request = MetadataRequest::default().with_topics(topics);
+        let Request::Metadata(request) = arrives(ApiKey::Metadata, version, &request) else {
+            panic!("Metadata")
+        };
+        (request.topics.map(|topics| topics.len()), request.allow_auto_topic_creation)
+    };
+    assert_eq!(topics(0, Some(Vec::new())), (None, true), "no topics were all topics once");
+    assert_eq!(topics(1, Some(Vec::new())), (Some(0), true));
+    assert_eq!(topics(1, None), (None, true));
+    assert_eq!(topics(13, None), (None, true));
+}
+
+#[test]
+fn metadata_by_id_before_its_time_is_refused() {
+    let by_id = MetadataRequestTopic::default().with_topic_id(Uuid::from_u128(7)).with_name(None);
+    let request = MetadataRequest::default().with_topics(Some(vec![by_id]));
+    assert!(matches!(arrives(ApiKey::Metadata, 12, &request), Request::Metadata(_)));
+    for version in [10, 11] {
+        let Request::Refused(refusal) = arrives(ApiKey::Metadata, version, &request) else {
+            panic!("{version}")
+        };
+        let read: MetadataResponse = reads(version, *refusal);
+        assert_eq!(read.topics[0].error_code, ErrorCode::InvalidRequest.code());
+        assert_eq!((read.topics[0].topic_id, &read.topics[0].name), (Uuid::from_u128(7), &Some(name(""))));
+    }
+}
+
+#[test]
+fn metadata_errors_that_old_clients_cannot_read() {
+    let partition = MetadataResponsePartition::default()
+        .with_error_code(ErrorCode::ListenerNotFound.code())
+        .with_replica_nodes(vec![BrokerId(1), BrokerId(2)])
+        .with_isr_nodes(vec![BrokerId(1), BrokerId(2)])
+        .with_offline_replicas(vec![BrokerId(2)]);
+    let healthy = partition.clone().with_error_code(0);
+    let topic = MetadataResponseTopic::default()
+        .with_name(Some(name("t")))
+        .with_topic_authorized_operations(5)
+        .with_partitions(vec![partition, healthy]);
+    let whole = MetadataResponse::default().with_topics(vec![topic]).with_cluster_authorized_operations(9);
+    let read = |version| -> MetadataResponse { reads(version, Response::Metadata(Box::new(whole.clone()))) };
+    let errors =
+        |version| read(version).topics[0].partitions.iter().map(|p| p.error_code).collect::<Vec<_>>();
+    assert_eq!(errors(6), [ErrorCode::ListenerNotFound.code(), 0]);
+    assert_eq!(errors(5), [ErrorCode::LeaderNotAvailable.code(), 0]);
+    assert_eq!(errors(0), [ErrorCode::LeaderNotAvailable.code(), ErrorCode::ReplicaNotAvailable.code()]);
+    assert_eq!(read(0).topics[0].partitions[1].isr_nodes, [BrokerId(1)]);
+    assert_eq!(read(1).topics[0].partitions[1].isr_nodes, [BrokerId(1), BrokerId(2)]);
+    let operations = |version| read(version).cluster_authorized_operations;
+    assert_eq!([operations(7), operations(8), operations(10), operations(11)], [i32::MIN, 9, 9, i32::MIN]);
+    assert_eq!(read(13).topics[0].topic_authorized_operations, 5);
+}
+
+#[test]
+fn find_coordinator_has_one_key_or_many() {
+    let old = FindCoordinatorRequest::default().with_key(StrBytes::from_static_str("g"));
+    let Request::FindCoordinator(request) = arrives(ApiKey::FindCoordinator, 3, &old) else { panic!("v3") };
+    assert_eq!((&*request.coordinator_keys, &*request.key), (&[StrBytes::from_static_str("g")][..], ""));
+
+    let found = Coordinator::default()
+        .with_key(StrBytes::from_static_str("g"))
+        .with_node_id(BrokerId(1))
+        .with_host(StrBytes::from_static_str("h"))
+        .with_port(9092);
+    let answer = Response::FindCoordinator(Box::new(
+        FindCoordinatorResponse::default().with_coordinators(vec![found.clone()]),
+    ));
+    let read: FindCoordinatorResponse = reads(3, answer.clone());
+    assert_eq!((read.node_id, &*read.host, read.port, read.coordinators.len()), (BrokerId(1), "h", 9092, 0));
+    assert_eq!(read.error_message.as_deref(), Some("NONE"));
+    let read: FindCoordinatorResponse = reads(4, answer);
+    assert_eq!(read.coordinators, [found]);
+}
+
+#[test]
+fn share_coordinators_are_refused_before_their_time() {
+    let keys = vec![StrBytes::from_static_str("g:t:0")];
+    let asked = FindCoordinatorRequest::default().with_key_type(2).with_coordinator_keys(keys);
+    assert!(matches!(arrives(ApiKey::FindCoordinator, 6, &asked), Request::FindCoordinator(_)));
+    let Request::Refused(refusal) = arrives(ApiKey::FindCoordinator, 5, &asked) else { panic!("v5") };
+    let read: FindCoordinatorResponse = reads(5, *refusal);
+    assert_eq!(read.coordinators[0].error_code, ErrorCode::InvalidRequest.code());
+    assert_eq!((&*read.coordinators[0].key, read.coordinators[0].port), ("g:t:0", -1));
+}
+
+#[test]
+fn special_timestamps_came_one_by_one() {
+    let arrives_as = |version, timestamp| {
+        let partition = ListOffsetsPartition::default().with_timestamp(timestamp);
+        let topic = ListOffsetsTopic::default().with_partitions(vec![partition]);
+        let asked = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
+        let Request::ListOffsets(request) = arrives(ApiKey::ListOffsets, version, &asked) else {
+            panic!("v1")
+        };
+        request.topics[0].partitions[0].timestamp
+    };
+    for (timestamp, from) in [(-1, 1), (-2, 1), (-3, 7), (-4, 8), (-5, 9)] {
+        for version in 1..=10 {
+            let wanted = if version < from { UNSUPPORTED_TIMESTAMP } else { timestamp };
+            assert_eq!(arrives_as(version, timestamp), wanted, "{timestamp} in version {version}");
+        }
+    }
+    assert_eq!((arrives_as(10, -6), arrives_as(1, 0)), (UNSUPPORTED_TIMESTAMP, 0));
+}
+
+#[test]
+fn delete_topics_by_name_or_id() {
+    let old = DeleteTopicsRequest::default().with_topic_names(vec![name("a"), name("b")]);
+    let Request::DeleteTopics(request) = arrives(ApiKey::DeleteTopics, 5, &old) else { panic!("v5") };
+    let topics: Vec<_> = request.topics.iter().map(|topic| topic.name.clone()).collect();
+    assert_eq!((topics, request.topic_names.len()), (vec![Some(name("a")), Some(name("b"))], 0));
+
+    let result = DeletableTopicResult::default()
+        .with_name(None)
+        .with_topic_id(Uuid::from_u128(1))
+        .with_error_code(ErrorCode::TopicDeletionDisabled.code())
+        .with_error_message(Some(StrBytes::from_static_str("why")));
+    let answer = DeleteTopicsResponse::default().with_responses(vec![result]);
+    let read = |version| -> DeleteTopicsResponse {
+        reads(version, Response::DeleteTopics(Box::new(answer.clone())))
+    };
+    assert_eq!(read(6).responses, answer.responses);
+    assert_eq!(
+        (&read(5).responses[0].name, &read(5).responses[0].error_message.is_some()),
+        (&Some(name("")), &true)
+    );
+    assert_eq!(read(3).responses[0].error_code, ErrorCode::TopicDeletionDisabled.code());
+    assert_eq!(read(2).responses[0].error_code, ErrorCode::InvalidRequest.code());
+}
+
+#[test]
+fn defaults_of_fields_that_old_versions_lack() {
+    let asked = AlterPartitionReassignmentsRequest::default();
+    let Request::AlterPartitionReassignments(request) =
+        arrives(ApiKey::AlterPartitionReassignments, 0, &asked)
+    else {
+        panic!("v0")
+    };
+    assert!(request.allow_replication_factor_change);
+    let asked = OffsetForLeaderEpochRequest::default();
+    let Request::OffsetForLeaderEpoch(request) = arrives(ApiKey::OffsetForLeaderEpoch, 2, &asked) else {
+        panic!("v2")
+    };
+    assert_eq!(request.replica_id, BrokerId(-2));
+    let Request::ElectLeaders(request) = arrives(ApiKey::ElectLeaders, 0, &ElectLeadersRequest::default())
+    else {
+        panic!("v0")
+    };
+    assert_eq!(request.election_type, 0, "preferred");
+    let asked = ListConfigResourcesRequest::default();
+    let types = |version| match arrives(ApiKey::ListConfigResources, version, &asked) {
+        Request::ListConfigResources(request) => request.resource_types,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((types(0), types(1)), (vec![16], vec![]));
+}
+
+#[test]
+fn update_features_from_a_flag() {
+    let update_type = |allow_downgrade| {
+        let update = FeatureUpdateKey::default().with_allow_downgrade(allow_downgrade);
+        let asked = UpdateFeaturesRequest::default().with_feature_updates(vec![update]);
+        match arrives(ApiKey::UpdateFeatures, 0, &asked) {
+            Request::UpdateFeatures(request) => request.feature_updates[0].upgrade_type,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((update_type(false), update_type(true)), (1, 2));
+}
+
+#[test]
+fn answers_that_old_versions_cannot_say() {
+    let fenced = InitProducerIdResponse::default().with_error_code(ErrorCode::ProducerFenced.code());
+    let error = |version| {
+        reads::<InitProducerIdResponse>(version, Response::InitProducerId(Box::new(fenced.clone())))
+            .error_code
+    };
+    assert_eq!(
+        (error(3), error(4)),
+        (ErrorCode::InvalidProducerEpoch.code(), ErrorCode::ProducerFenced.code())
+    );
+    let refused = ElectLeadersResponse::default().with_error_code(1);
+    let error = |version| {
+        reads::<ElectLeadersResponse>(version, Response::ElectLeaders(Box::new(refused.clone()))).error_code
+    };
+    assert_eq!((error(0), error(1)), (0, 1));
+    let brokers = [false, true].map(|fenced| DescribeClusterBroker::default().with_is_fenced(fenced));
+    let cluster = DescribeClusterResponse::default().with_brokers(brokers.to_vec());
+    let count = |version| {
+        reads::<DescribeClusterResponse>(version, Response::DescribeCluster(Box::new(cluster.clone())))
+            .brokers
+            .len()
+    };
+    assert_eq!((count(1), count(2)), (1, 2));
+}
+
+#[test]
+fn a_response_answers_its_own_api() {
+    let answer = Response::ElectLeaders(Box::default());
+    let refused = response::encode(&header(ApiKey::Metadata, 1), answer).expect_err("another API");
+    assert_eq!(refused.to_string(), "API 43 does not go with a header of API 3");
+}
