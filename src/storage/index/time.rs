@@ -1,0 +1,137 @@
+//! `.timeindex`: the largest timestamp seen up to an offset (`TimeIndex`).
+//!
+//! ```text
+//! i64 timestamp in milliseconds, larger than in every entry before
+//! i32 last offset of the batch that holds it, relative to the segment's base offset
+//! ```
+
+use model::Offset;
+
+use super::file::IndexFile;
+use crate::error::StorageError;
+use crate::names::{Home, TIME_INDEX};
+
+/// A timestamp and an offset that belongs to it. -1 with the segment's base offset means that there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimestampOffset {
+    /// Milliseconds since the Unix epoch, or -1.
+    pub timestamp: i64,
+    /// Which offset it is depends on where the pair comes from.
+    pub offset: Offset,
+}
+
+#[derive(Debug)]
+pub(crate) struct TimeIndex {
+    base: Offset,
+    file: IndexFile<ENTRY_BYTES>,
+}
+
+impl TimeIndex {
+    /// A new index, at the size it has while its segment is active.
+    pub(crate) fn create(home: &Home, base: Offset, bytes_max: u32) -> Result<Self, StorageError> {
+        let mut file = IndexFile::absent(base, TIME_INDEX);
+        file.resize(home, round_down(bytes_max))?;
+        Ok(Self { base, file })
+    }
+
+    /// An existing index of `len` bytes, all of them entries.
+    pub(crate) fn open(base: Offset, len: u64) -> Self {
+        Self { base, file: IndexFile::existing(base, TIME_INDEX, len as usize / ENTRY_BYTES) }
+    }
+
+    /// Whether only the entry that is written when the segment is sealed still fits.
+    pub(crate) fn is_full(&self, bytes_max: u32) -> bool {
+        self.file.len() + 1 >= bytes_max as usize / ENTRY_BYTES
+    }
+
+    /// Adds an entry, unless its timestamp is no larger than the last one's.
+    pub(crate) fn append_if_larger(
+        &mut self,
+        home: &Home,
+        entry: TimestampOffset,
+    ) -> Result<(), StorageError> {
+        if entry.timestamp > self.last(home)?.timestamp {
+            self.file.push(encode(self.base, entry));
+            self.file.flush_if_many(home)?;
+        }
+        Ok(())
+    }
+
+    /// The last entry with a timestamp at or below `target`.
+    pub(crate) fn lookup(&mut self, home: &Home, target: i64) -> Result<TimestampOffset, StorageError> {
+        let base = self.base;
+        let above = self.file.partition_point(home, |entry| decode(base, entry).timestamp <= target)?;
+        match above.checked_sub(1) {
+            Some(at) => Ok(self.file.get(home, at)?.map_or(self.none(), |entry| decode(base, &entry))),
+            None => Ok(self.none()),
+        }
+    }
+
+    /// The newest entry.
+    pub(crate) fn last(&mut self, home: &Home) -> Result<TimestampOffset, StorageError> {
+        Ok(self.file.last(home)?.map_or(self.none(), |entry| decode(self.base, &entry)))
+    }
+
+    /// Drops the entries at or beyond `offset`.
+    pub(crate) fn truncate_to(&mut self, home: &Home, offset: Offset) -> Result<(), StorageError> {
+        let base = self.base;
+        let kept = self.file.partition_point(home, |entry| decode(base, entry).offset < offset)?;
+        self.file.truncate(home, kept)
+    }
+
+    /// Drops every entry; the file may be missing or hold anything.
+    pub(crate) fn clear(&mut self, home: &Home) -> Result<(), StorageError> {
+        self.file.clear(home)
+    }
+
+    pub(crate) fn trim(&mut self, home: &Home) -> Result<(), StorageError> {
+        self.file.trim(home)
+    }
+
+    /// Gives the file back the size it has while its segment is active.
+    pub(crate) fn extend(&mut self, home: &Home, bytes_max: u32) -> Result<(), StorageError> {
+        let bytes = round_down(bytes_max).max(self.file.len() * ENTRY_BYTES);
+        self.file.flush(home)?;
+        self.file.resize(home, bytes)
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.file.close();
+    }
+
+    /// Whether timestamps and offsets ascend, and the offsets stay below `end`.
+    pub(crate) fn is_sane(&mut self, home: &Home, end: Offset) -> Result<bool, StorageError> {
+        let base = self.base;
+        let entries: Vec<_> = self.file.all(home)?.iter().map(|entry| decode(base, entry)).collect();
+        let inside = entries.iter().all(|entry| entry.offset >= base && entry.offset < end);
+        Ok(inside && entries.is_sorted_by(|a, b| a.timestamp < b.timestamp && a.offset <= b.offset))
+    }
+
+    fn none(&self) -> TimestampOffset {
+        TimestampOffset { timestamp: -1, offset: self.base }
+    }
+}
+
+const ENTRY_BYTES: usize = 12;
+
+fn round_down(bytes_max: u32) -> usize {
+    bytes_max as usize / ENTRY_BYTES * ENTRY_BYTES
+}
+
+fn encode(base: Offset, entry: TimestampOffset) -> [u8; ENTRY_BYTES] {
+    let relative = (entry.offset.value() - base.value()) as i32;
+    let mut out = [0; ENTRY_BYTES];
+    let (timestamp, offset) = out.split_at_mut(8);
+    timestamp.copy_from_slice(&entry.timestamp.to_be_bytes());
+    offset.copy_from_slice(&relative.to_be_bytes());
+    out
+}
+
+fn decode(base: Offset, entry: &[u8; ENTRY_BYTES]) -> TimestampOffset {
+    let [timestamp @ .., a, b, c, d] = *entry;
+    let relative = i64::from(i32::from_be_bytes([a, b, c, d]));
+    TimestampOffset {
+        timestamp: i64::from_be_bytes(timestamp),
+        offset: Offset::new(base.value().saturating_add(relative)),
+    }
+}

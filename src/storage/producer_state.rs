@@ -1,0 +1,354 @@
+//! What a log knows of its idempotent and transactional producers: the last five batches of each, its epoch, and its
+//! open transaction (KIP-98, KIP-360; `ProducerStateEntry`, `ProducerAppendInfo`, `ProducerStateManager`).
+//!
+//! Nothing here touches a file: see [`snapshot`] for the form in which the state survives a restart.
+
+pub(crate) mod snapshot;
+
+use std::collections::BTreeMap;
+
+use model::{BatchHeader, Offset, ProducerEpoch, ProducerId};
+use records::EndTxnMarker;
+
+use crate::append::Origin;
+use crate::error::AppendError;
+
+/// Batches of one producer that a retry is recognised by.
+pub(crate) const WINDOW: usize = 5;
+
+/// One producer, as `DescribeProducers` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerSummary {
+    /// The producer.
+    pub producer_id: ProducerId,
+    /// Its newest epoch.
+    pub producer_epoch: ProducerEpoch,
+    /// Sequence of its last record, -1 when the log holds none of this epoch.
+    pub last_sequence: i32,
+    /// Timestamp of its last batch, in milliseconds.
+    pub last_timestamp: i64,
+    /// Epoch of the coordinator that wrote its last marker, -1 before the first.
+    pub coordinator_epoch: i32,
+    /// First offset of its open transaction.
+    pub transaction_start: Option<Offset>,
+}
+
+/// A batch that was appended: its offsets and its sequences cover the same records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BatchMetadata {
+    pub(crate) last_sequence: i32,
+    pub(crate) last_offset: Offset,
+    pub(crate) offset_delta: i32,
+    pub(crate) timestamp: i64,
+}
+
+impl BatchMetadata {
+    pub(crate) fn of(header: &BatchHeader, base_offset: Offset) -> Self {
+        Self {
+            last_sequence: header.last_sequence(),
+            last_offset: Offset::new(base_offset.value() + i64::from(header.last_offset_delta)),
+            offset_delta: header.last_offset_delta,
+            timestamp: header.max_timestamp,
+        }
+    }
+
+    pub(crate) fn first_offset(&self) -> Offset {
+        Offset::new(self.last_offset.value() - i64::from(self.offset_delta))
+    }
+
+    /// Sequences wrap from `i32::MAX` to 0.
+    fn first_sequence(&self) -> i32 {
+        let first = i64::from(self.last_sequence) - i64::from(self.offset_delta);
+        if first >= 0 { first as i32 } else { (first + i64::from(i32::MAX) + 1) as i32 }
+    }
+}
+
+/// One producer. Its batches all have its epoch, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProducerEntry {
+    pub(crate) epoch: ProducerEpoch,
+    pub(crate) coordinator_epoch: i32,
+    pub(crate) last_timestamp: i64,
+    pub(crate) transaction_start: Option<Offset>,
+    batches: Vec<BatchMetadata>,
+    /// Whether older batches of the window may lie in the log unknown to us: a snapshot holds only the last one.
+    window_partial: bool,
+}
+
+impl ProducerEntry {
+    fn new() -> Self {
+        Self {
+            epoch: ProducerEpoch::NONE,
+            coordinator_epoch: -1,
+            last_timestamp: -1,
+            transaction_start: None,
+            batches: Vec::new(),
+            window_partial: false,
+        }
+    }
+
+    pub(crate) fn last_batch(&self) -> Option<&BatchMetadata> {
+        self.batches.last()
+    }
+
+    fn last_sequence(&self) -> i32 {
+        self.last_batch().map_or(-1, |batch| batch.last_sequence)
+    }
+
+    fn adopt_epoch(&mut self, epoch: ProducerEpoch) {
+        if self.epoch != epoch {
+            self.batches.clear();
+            self.window_partial = false;
+            self.epoch = epoch;
+        }
+    }
+
+    fn push(&mut self, batch: BatchMetadata) {
+        if self.batches.len() == WINDOW {
+            self.batches.remove(0);
+            self.window_partial = false;
+        }
+        self.batches.push(batch);
+    }
+
+    fn duplicate_of(&self, header: &BatchHeader) -> Option<BatchMetadata> {
+        let same = |batch: &&BatchMetadata| {
+            batch.first_sequence() == header.base_sequence && batch.last_sequence == header.last_sequence()
+        };
+        if self.epoch == header.producer_epoch { self.batches.iter().find(same).copied() } else { None }
+    }
+}
+
+/// The decision of [`ProducerState::check`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The batch is the producer's next, or needs no check.
+    Append,
+    /// The producer sent it before, and this is what became of it.
+    Duplicate(BatchMetadata),
+}
+
+/// A transaction that a marker has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EndedTxn {
+    pub(crate) producer_id: ProducerId,
+    pub(crate) first_offset: Offset,
+    pub(crate) last_offset: Offset,
+    pub(crate) aborted: bool,
+    /// Offset below which everything is decided once this transaction is.
+    pub(crate) last_stable_offset: Offset,
+}
+
+/// All producers of one log, up to `end`.
+#[derive(Debug, Default)]
+pub(crate) struct ProducerState {
+    producers: BTreeMap<ProducerId, ProducerEntry>,
+    /// Open transactions by their first offset.
+    open: BTreeMap<Offset, ProducerId>,
+    /// Ended transactions by their first offset, with their marker's offset, until the high watermark passes it.
+    undecided: BTreeMap<Offset, Offset>,
+    /// The state holds every batch below this offset.
+    end: Offset,
+}
+
+impl ProducerState {
+    pub(crate) fn end(&self) -> Offset {
+        self.end
+    }
+
+    pub(crate) fn set_end(&mut self, end: Offset) {
+        self.end = end;
+    }
+
+    pub(crate) fn producers(&self) -> &BTreeMap<ProducerId, ProducerEntry> {
+        &self.producers
+    }
+
+    pub(crate) fn clear(&mut self, end: Offset) {
+        *self = Self { end, ..Self::default() };
+    }
+
+    /// Takes over an entry of a snapshot.
+    pub(crate) fn load(&mut self, producer_id: ProducerId, entry: ProducerEntry) {
+        if let Some(first) = entry.transaction_start {
+            self.open.insert(first, producer_id);
+        }
+        self.producers.insert(producer_id, entry);
+    }
+
+    /// Whether a batch that [`Self::check`] refused could be a retry of one that the snapshot left out.
+    pub(crate) fn window_is_partial(&self, header: &BatchHeader) -> Option<Offset> {
+        let entry = self.producers.get(&header.producer_id)?;
+        if !entry.window_partial || entry.epoch != header.producer_epoch {
+            return None;
+        }
+        entry.batches.first().map(|batch| batch.last_offset)
+    }
+
+    /// Completes the window of a producer with older batches, oldest first, all of its present epoch.
+    pub(crate) fn complete_window(&mut self, producer_id: ProducerId, older: &[BatchMetadata]) {
+        if let Some(entry) = self.producers.get_mut(&producer_id) {
+            let room = WINDOW.saturating_sub(entry.batches.len());
+            let newest = older.iter().skip(older.len().saturating_sub(room)).copied();
+            entry.batches.splice(0..0, newest);
+            entry.window_partial = false;
+        }
+    }
+
+    /// Whether a batch may be appended at `offset`. Changes nothing.
+    pub(crate) fn check(
+        &self,
+        header: &BatchHeader,
+        marker: Option<EndTxnMarker>,
+        origin: Origin,
+        offset: Offset,
+    ) -> Result<Verdict, AppendError> {
+        let Some(entry) = self.producers.get(&header.producer_id).filter(|_| header.has_producer_id()) else {
+            // A producer the log knows nothing of may start with any sequence: its records may all have been deleted.
+            return Ok(Verdict::Append);
+        };
+        if origin == Origin::Client
+            && let Some(duplicate) = entry.duplicate_of(header)
+        {
+            return Ok(Verdict::Duplicate(duplicate));
+        }
+        if header.producer_epoch < entry.epoch {
+            return Err(AppendError::InvalidProducerEpoch {
+                producer_id: header.producer_id,
+                offset,
+                epoch: header.producer_epoch,
+                current: entry.epoch,
+            });
+        }
+        if header.is_control() {
+            return check_marker(entry, header, marker, offset);
+        }
+        if origin == Origin::Client {
+            check_sequence(entry, header, offset)?;
+        }
+        if entry.transaction_start.is_some() && !header.is_transactional() {
+            return Err(AppendError::InvalidTxnState { producer_id: header.producer_id, offset });
+        }
+        Ok(Verdict::Append)
+    }
+
+    /// Takes in a batch that is in the log at `base_offset`, checked or not. Answers the transaction it ended.
+    pub(crate) fn apply(
+        &mut self,
+        header: &BatchHeader,
+        marker: Option<EndTxnMarker>,
+        base_offset: Offset,
+    ) -> Option<EndedTxn> {
+        let batch = BatchMetadata::of(header, base_offset);
+        self.end = batch.last_offset.next();
+        if !header.has_producer_id() || (header.is_control() && marker.is_none()) {
+            return None;
+        }
+        let entry = self.producers.entry(header.producer_id).or_insert_with(ProducerEntry::new);
+        entry.adopt_epoch(header.producer_epoch);
+        entry.last_timestamp = header.max_timestamp;
+        let Some(marker) = marker else {
+            entry.push(batch);
+            if header.is_transactional() && entry.transaction_start.is_none() {
+                entry.transaction_start = Some(base_offset);
+                self.open.insert(base_offset, header.producer_id);
+            }
+            return None;
+        };
+        entry.coordinator_epoch = marker.coordinator_epoch;
+        let first_offset = entry.transaction_start.take()?;
+        self.open.remove(&first_offset);
+        self.undecided.insert(first_offset, base_offset);
+        Some(EndedTxn {
+            producer_id: header.producer_id,
+            first_offset,
+            last_offset: base_offset,
+            aborted: !marker.commit,
+            last_stable_offset: self.open.keys().next().copied().unwrap_or(base_offset.next()),
+        })
+    }
+
+    /// First offset whose transaction is open, or ended by a marker that the high watermark has not passed.
+    pub(crate) fn first_unstable(&mut self, high_watermark: Offset) -> Option<Offset> {
+        self.undecided.retain(|_, marker| *marker >= high_watermark);
+        let open = self.open.keys().next().copied();
+        let undecided = self.undecided.keys().next().copied();
+        open.into_iter().chain(undecided).min()
+    }
+
+    /// Forgets producers that have been idle for `expiration_ms` and have no open transaction.
+    pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
+        self.producers.retain(|_, entry| !is_expired(entry, now_ms, expiration_ms));
+    }
+
+    pub(crate) fn summaries(&self) -> impl Iterator<Item = ProducerSummary> + '_ {
+        self.producers.iter().map(|(&producer_id, entry)| summary(producer_id, entry))
+    }
+
+    pub(crate) fn summary(&self, producer_id: ProducerId) -> Option<ProducerSummary> {
+        self.producers.get(&producer_id).map(|entry| summary(producer_id, entry))
+    }
+}
+
+fn summary(producer_id: ProducerId, entry: &ProducerEntry) -> ProducerSummary {
+    ProducerSummary {
+        producer_id,
+        producer_epoch: entry.epoch,
+        last_sequence: entry.last_sequence(),
+        last_timestamp: entry.last_timestamp,
+        coordinator_epoch: entry.coordinator_epoch,
+        transaction_start: entry.transaction_start,
+    }
+}
+
+pub(crate) fn is_expired(entry: &ProducerEntry, now_ms: i64, expiration_ms: i64) -> bool {
+    entry.transaction_start.is_none() && now_ms.saturating_sub(entry.last_timestamp) >= expiration_ms
+}
+
+/// The marker in the records of a control batch; `None` for other control records, which no producer writes.
+pub(crate) fn parse_marker(records: &[u8]) -> Option<EndTxnMarker> {
+    let record = records::RecordIter::new(records, 1).next()?.ok()?;
+    EndTxnMarker::of(&record)
+}
+
+fn check_marker(
+    entry: &ProducerEntry,
+    header: &BatchHeader,
+    marker: Option<EndTxnMarker>,
+    offset: Offset,
+) -> Result<Verdict, AppendError> {
+    match marker {
+        Some(marker) if entry.coordinator_epoch > marker.coordinator_epoch => {
+            Err(AppendError::CoordinatorFenced {
+                producer_id: header.producer_id,
+                offset,
+                epoch: marker.coordinator_epoch,
+                current: entry.coordinator_epoch,
+            })
+        }
+        _ => Ok(Verdict::Append),
+    }
+}
+
+fn check_sequence(entry: &ProducerEntry, header: &BatchHeader, offset: Offset) -> Result<(), AppendError> {
+    let next = header.base_sequence;
+    let last = entry.last_sequence();
+    let legal = if header.producer_epoch == entry.epoch {
+        i64::from(next) == i64::from(last) + 1 || (next == 0 && last == i32::MAX)
+    } else {
+        next == 0 || entry.epoch == ProducerEpoch::NONE
+    };
+    if legal {
+        return Ok(());
+    }
+    Err(AppendError::OutOfOrderSequence {
+        producer_id: header.producer_id,
+        offset,
+        sequence: next,
+        current: last,
+    })
+}
+
+#[cfg(test)]
+#[path = "producer_state_tests.rs"]
+mod tests;

@@ -1,0 +1,120 @@
+//! Batches and logs for the tests of this room.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use model::{BatchHeader, LeaderEpoch, Offset, ProducerEpoch, ProducerId};
+use records::{BatchBuilder, EndTxnMarker};
+
+use crate::disk_mem::MemoryDisk;
+use crate::{LogConfig, Opening, PartitionLog, Recovery, StorageError};
+
+pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
+
+/// A batch of `count` records of the same time whose values tell them apart by `seed`.
+pub(crate) fn batch(count: i64, timestamp: i64, seed: u64) -> Bytes {
+    fill(BatchBuilder::new(), count, timestamp, seed)
+}
+
+/// A batch of an idempotent producer.
+pub(crate) fn produced(producer: i64, epoch: i16, sequence: i32, count: i64) -> Bytes {
+    let id = (ProducerId::new(producer), ProducerEpoch::new(epoch));
+    fill(BatchBuilder::new().producer(id.0, id.1, sequence), count, NOW_MS, 7)
+}
+
+/// A batch of a transaction.
+pub(crate) fn transactional(producer: i64, epoch: i16, sequence: i32, count: i64) -> Bytes {
+    let id = (ProducerId::new(producer), ProducerEpoch::new(epoch));
+    fill(BatchBuilder::new().producer(id.0, id.1, sequence).transactional(), count, NOW_MS, 7)
+}
+
+/// The marker that ends a transaction.
+pub(crate) fn marker(producer: i64, epoch: i16, commit: bool, coordinator_epoch: i32) -> Bytes {
+    let marker = EndTxnMarker { commit, coordinator_epoch };
+    marker.batch(NOW_MS, ProducerId::new(producer), ProducerEpoch::new(epoch)).unwrap()
+}
+
+fn fill(mut builder: BatchBuilder, count: i64, timestamp: i64, seed: u64) -> Bytes {
+    for at in 0..count {
+        let value = format!("value {seed} {at}");
+        builder.append(timestamp, Some(&seed.to_be_bytes()), Some(value.as_bytes()), &[]);
+    }
+    builder.build().unwrap()
+}
+
+/// A disk with the directory of one log.
+pub(crate) struct Bench {
+    pub(crate) disk: MemoryDisk,
+    pub(crate) config: LogConfig,
+    pub(crate) dir: PathBuf,
+}
+
+impl Bench {
+    pub(crate) fn new(config: LogConfig) -> Self {
+        use crate::disk::Disk as _;
+        let disk = MemoryDisk::new();
+        let dir = PathBuf::from("/t-0");
+        disk.create_dir(&dir).unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+        Self { disk, config, dir }
+    }
+
+    pub(crate) fn try_open(&self, opening: Opening) -> Result<(PartitionLog, Recovery), StorageError> {
+        PartitionLog::open(self.disk.shared(), &self.dir, self.config.clone(), opening)
+    }
+
+    pub(crate) fn open(&self) -> PartitionLog {
+        self.try_open(Opening::unknown(NOW_MS)).unwrap().0
+    }
+
+    pub(crate) fn open_clean(&self, end: Offset) -> PartitionLog {
+        self.try_open(Opening { clean: true, recovery_point: end, ..Opening::unknown(NOW_MS) }).unwrap().0
+    }
+
+    pub(crate) fn recovered(&self, recovery_point: Offset) -> (PartitionLog, Recovery) {
+        self.try_open(Opening { recovery_point, ..Opening::unknown(NOW_MS) }).unwrap()
+    }
+}
+
+pub(crate) fn append(log: &mut PartitionLog, batch: Bytes) -> Offset {
+    log.append_as_leader(batch, LeaderEpoch::new(1), NOW_MS).unwrap().base_offset
+}
+
+pub(crate) fn sync(log: &mut PartitionLog) {
+    let target = log.sync_target().unwrap();
+    target.sync().unwrap();
+    log.mark_durable(target.end());
+}
+
+/// All batches of a log, read one plan after the other with the hint of the one before.
+pub(crate) fn read_all(log: &mut PartitionLog) -> Vec<Bytes> {
+    let (mut offset, end) = (log.log_start_offset(), log.log_end_offset());
+    let mut hint = None;
+    let mut found = Vec::new();
+    while offset < end {
+        let plan = log.read_plan_hinted(offset, 1 << 20, end, true, hint).unwrap();
+        assert_eq!(plan.len(), plan.read().unwrap().len());
+        let batches = split(&plan.read().unwrap());
+        let Some(last) = batches.last() else { break };
+        offset = BatchHeader::parse(last).unwrap().last_offset().next();
+        hint = plan.next();
+        found.extend(batches);
+    }
+    found
+}
+
+/// The batches in `bytes`, which must be whole.
+pub(crate) fn split(bytes: &Bytes) -> Vec<Bytes> {
+    let mut left = bytes.clone();
+    let mut found = Vec::new();
+    while !left.is_empty() {
+        let size = BatchHeader::parse(&left).unwrap().size();
+        found.push(left.split_to(size));
+    }
+    found
+}
+
+pub(crate) fn offsets(batches: &[Bytes]) -> Vec<(i64, i64)> {
+    let headers = batches.iter().map(|batch| BatchHeader::parse(batch).unwrap());
+    headers.map(|header| (header.base_offset.value(), header.last_offset().value())).collect()
+}
