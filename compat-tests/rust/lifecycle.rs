@@ -1,0 +1,107 @@
+//! The process as its users see it: start, stop, restart, crash, bad configuration.
+
+mod fixture;
+
+use std::process::Output;
+
+use fixture::{Broker, batch, consume_all, ensure_topic, free_address, ottla, produce};
+use model::ErrorCode;
+
+fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut command = ottla();
+    command.args(arguments).envs(environment.iter().copied()).current_dir(dir.path());
+    command.output().expect("ottla runs")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn records_survive_a_clean_restart() {
+    let mut broker = Broker::start(&[]).await;
+    let mut connection = broker.connect().await;
+    let topic = ensure_topic(&mut connection, "kept").await.topics[0].topic_id;
+    let answer = produce(&mut connection, "kept", -1, batch(&[b"one", b"two"])).await;
+    assert_eq!((answer.error, answer.base_offset.value()), (ErrorCode::None, 0));
+
+    let status = broker.signal_and_wait("TERM");
+    assert_eq!(status.code(), Some(0), "a clean stop exits with 0:\n{}", broker.log());
+    assert!(broker.data().join(".kafka_cleanshutdown").exists(), "a clean stop leaves Kafka's marker");
+
+    broker.restart().await;
+    let mut connection = broker.connect().await;
+    assert_eq!(consume_all(&mut connection, "kept").await, [b"one", b"two"]);
+    let answer = produce(&mut connection, "kept", -1, batch(&[b"three"])).await;
+    assert_eq!(answer.base_offset.value(), 2);
+    assert_eq!(ensure_topic(&mut connection, "kept").await.topics[0].topic_id, topic);
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_kill_9() {
+    let mut broker = Broker::start(&[]).await;
+    let mut acknowledged = Vec::new();
+    for round in 0..5 {
+        let mut connection = broker.connect().await;
+        ensure_topic(&mut connection, "crashed").await;
+        for number in 0..20 {
+            let value = format!("{round}-{number}").into_bytes();
+            let answer = produce(&mut connection, "crashed", -1, batch(&[&value])).await;
+            assert_eq!(answer.error, ErrorCode::None);
+            acknowledged.push(value);
+        }
+        broker.kill_and_restart().await;
+        let mut connection = broker.connect().await;
+        assert_eq!(consume_all(&mut connection, "crashed").await, acknowledged, "after crash {round}");
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_what_people_wait_for() {
+    let mut broker = Broker::start(&[]).await;
+    let _ = broker.signal_and_wait("INT");
+    let log = broker.log();
+    for line in ["Transitioning from RECOVERY to RUNNING", "Kafka Server started", "(kafka.server.KafkaRaftServer)"] {
+        assert!(log.contains(line), "{line} is missing:\n{log}");
+    }
+    let first = log.lines().next().expect("a line");
+    let (date, rest) = (&first[..25], &first[25..]);
+    assert!(date.starts_with("[20") && date.ends_with(']') && rest.starts_with(" INFO "), "Kafka's pattern: {first}");
+}
+
+#[test]
+fn a_bad_value_names_key_value_and_origin() {
+    let output = run_with(&["serve", "--override", "num.partitions=none"], &[]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1));
+    for part in ["num.partitions", "none", "--override"] {
+        assert!(said.contains(part), "{part} is missing: {said}");
+    }
+    let output = run_with(&["serve"], &[("KAFKA_LISTENERS", "PLAINTEXT://:99999")]);
+    assert!(stderr(&output).contains("KAFKA_LISTENERS"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_taken_port_is_named_and_no_file_is_touched() {
+    let address = free_address();
+    let _taken = std::net::TcpListener::bind(address).expect("the port is free");
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let data = dir.path().join("data");
+    let listeners = format!("listeners=PLAINTEXT://{address}");
+    let log_dirs = format!("log.dirs={}", data.display());
+    let output = run_with(&["serve", "--override", &listeners, "--override", &log_dirs], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains(&address.to_string()), "{}", stderr(&output));
+    assert!(!data.exists(), "the data directory was not created");
+}
+
+#[tokio::test]
+async fn one_directory_has_one_owner() {
+    let broker = Broker::start(&[]).await;
+    let listeners = format!("listeners=PLAINTEXT://{}", free_address());
+    let log_dirs = format!("log.dirs={}", broker.data().display());
+    let output = run_with(&["serve", "--override", &listeners, "--override", &log_dirs], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("lock"), "{}", stderr(&output));
+}
