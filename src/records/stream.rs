@@ -203,3 +203,7 @@ impl Body<'_, '_> {
         Ok(length)
     }
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

@@ -2,7 +2,9 @@
 //! `ProduceRequest.validateRecords`, `UnifiedLog.analyzeAndValidateRecords`, `LogValidator`.
 //!
 //! Stricter than Kafka in what no client sends: reserved attribute bits, bytes behind the batch or behind the end
-//! of an LZ4 frame, timestamps that overflow, and compressed batches that unfold beyond a limit.
+//! of an LZ4 frame, timestamps that overflow, offset deltas other than 0, 1, 2, ... (Kafka stores such a batch as it
+//! is when it is not compressed, and trips over it when it is), records that do not fill their size (Kafka skips over
+//! them in compressed batches), and compressed batches that unfold beyond a limit.
 
 mod error;
 mod facts;
@@ -16,7 +18,7 @@ pub use error::{RecordError, RecordsError};
 
 use crate::codec::{Codec, CodecError};
 use crate::iter::RecordIter;
-use crate::open::{BadBatch, OpenBatch, unfold};
+use crate::open::{BadBatch, unfold};
 use crate::stream::{Outline, RecordStream, Tee};
 use facts::Facts;
 
@@ -123,13 +125,8 @@ fn validate_plain(
         let record = record.map_err(|error| RecordsError::from_bad(error.into()))?;
         facts.see(&Outline::from(&record))?;
     }
-    let facts = facts.finish(false)?;
-    if !facts.in_order {
-        let records = rewrite::renumber(section, header.record_count, Codec::None, None)
-            .map_err(RecordsError::from_bad)?;
-        return rewrite::wrap(header, Codec::None, records, facts.max_timestamp, rules);
-    }
-    rewrite::restamp(batch, header, facts.max_timestamp, rules)
+    let max_timestamp = facts.finish(false)?;
+    rewrite::restamp(batch, header, max_timestamp, rules)
 }
 
 /// Decompresses piece by piece, and compresses the pieces again when the topic wants another codec.
@@ -150,21 +147,14 @@ fn validate_stream(
     while let Some(outline) = records.next().map_err(RecordsError::from_bad)? {
         facts.see(&outline)?;
     }
-    let facts = facts.finish(target.is_none())?;
-    let (target_codec, level) = target.unwrap_or((codec, None));
-    let records = if facts.in_order {
-        let Some(tee) = records.into_tee() else {
-            return rewrite::restamp(batch, header, facts.max_timestamp, rules);
-        };
-        tee.finish().map_err(BadBatch::from)
-    } else {
-        // Kafka gives the records of a client that counts offsets wrongly their places. It does so for compressed
-        // batches only, and stores the others as they are: those consumers read wrong offsets.
-        OpenBatch::new(&batch, rules.decompressed_bytes_max)
-            .and_then(|open| rewrite::renumber(&open.section, header.record_count, target_codec, level))
-    };
-    let records = records.map_err(RecordsError::from_bad)?;
-    rewrite::wrap(header, target_codec, records, facts.max_timestamp, rules)
+    let max_timestamp = facts.finish(target.is_none())?;
+    match (target, records.into_tee()) {
+        (Some((codec, _level)), Some(tee)) => {
+            let buffer = tee.finish().map_err(RecordsError::from_codec)?;
+            rewrite::wrap(header, codec, buffer, max_timestamp, rules)
+        }
+        _same_codec => rewrite::restamp(batch, header, max_timestamp, rules),
+    }
 }
 
 /// `ProduceRequest.validateRecords` and the splitting into batches below it: exactly one batch of magic 2.

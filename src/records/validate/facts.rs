@@ -1,6 +1,6 @@
 //! What the walk over a batch's records finds out: `LogValidator.validateRecord`, record by record.
 
-use model::BatchHeader;
+use model::{BatchHeader, ErrorCode};
 
 use super::error::{RecordError, RecordsError};
 use super::{ProduceRules, TimestampType};
@@ -18,21 +18,13 @@ pub(super) struct Facts<'r> {
     base_timestamp: i64,
     /// Set when the batch came with its own append time, which then stands for every record's.
     stamp: Option<i64>,
-    earliest: Bound,
+    bound: Bound,
     seen: i32,
     max_timestamp: i64,
     in_order: bool,
     found: Vec<Found>,
     found_total: usize,
     bad_timestamp: bool,
-}
-
-/// The outcome of a walk without refusals.
-pub(super) struct Good {
-    /// Largest timestamp, -1 for none.
-    pub(super) max_timestamp: i64,
-    /// Whether the offsets were 0, 1, 2, ...
-    pub(super) in_order: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -63,7 +55,7 @@ impl<'r> Facts<'r> {
             rules,
             base_timestamp: header.base_timestamp,
             stamp: header.is_log_append_time().then_some(header.max_timestamp),
-            earliest: match rules.timestamp_type {
+            bound: match rules.timestamp_type {
                 TimestampType::CreateTime => Bound::Create {
                     now_ms: rules.now_ms,
                     before: rules.timestamp_before_max_ms,
@@ -101,7 +93,7 @@ impl<'r> Facts<'r> {
     /// `LogValidator.validateTimestamp`, with its wrapping arithmetic.
     #[inline]
     fn wrong_time(&self, timestamp: i64) -> Option<What> {
-        if let Bound::Create { now_ms, before, after } = self.earliest
+        if let Bound::Create { now_ms, before, after } = self.bound
             && timestamp != NO_TIMESTAMP
         {
             let age = now_ms.wrapping_sub(timestamp);
@@ -119,11 +111,15 @@ impl<'r> Facts<'r> {
         }
     }
 
-    /// The outcome. `partial` says that Kafka would have read the records without their keys and values, which
-    /// shows in one of its messages.
-    pub(super) fn finish(self, partial: bool) -> Result<Good, RecordsError> {
+    /// The largest timestamp, -1 for none. `partial` says that Kafka would have read the records without their keys
+    /// and values, which shows in one of its messages.
+    pub(super) fn finish(self, partial: bool) -> Result<i64, RecordsError> {
         if self.found.is_empty() {
-            return Ok(Good { max_timestamp: self.max_timestamp, in_order: self.in_order });
+            if !self.in_order {
+                let detail = "the offset deltas of the records are not 0, 1, 2, ...".into();
+                return Err(RecordsError::new(ErrorCode::InvalidRecord, detail));
+            }
+            return Ok(self.max_timestamp);
         }
         let errors = self
             .found

@@ -7,10 +7,7 @@ use model::batch::{CODEC_MASK, CRC_START, HEADER_BYTES, LOG_APPEND_TIME};
 
 use super::{ProduceRules, RecordsError, TimestampType, ValidBatch, check_size};
 use crate::builder::seal_batch;
-use crate::codec::{Codec, CodecError, Fold};
-use crate::iter::{BadRecord, take_record};
-use crate::open::BadBatch;
-use crate::varint::{byte, put_varint, varint, varint_len, varlong};
+use crate::codec::Codec;
 
 /// Sets the timestamp type and the maximum timestamp, and leaves the bytes alone when both are right
 /// (`DefaultRecordBatch.setMaxTimestamp`).
@@ -59,37 +56,6 @@ pub(super) fn wrap(
     let bytes = seal_batch(header, buffer).ok_or_else(too_large)?;
     let header = BatchHeader::parse(&bytes).map_err(|error| RecordsError::from_bad(error.into()))?;
     Ok(valid(bytes, header))
-}
-
-/// Gives the records of a section the offsets 0, 1, 2, ... and compresses them, behind room for the header.
-pub(super) fn renumber(
-    section: &[u8],
-    count: i32,
-    codec: Codec,
-    level: Option<i32>,
-) -> Result<Vec<u8>, BadBatch> {
-    let mut fold = Fold::new(codec, level, vec![0; HEADER_BYTES])?;
-    let mut left = section;
-    let mut prefix = Vec::new();
-    for offset_delta in 0..count {
-        let start = left;
-        take_record(&mut left)?;
-        let mut body = start.get(..start.len() - left.len()).unwrap_or_default();
-        let size = varint(&mut body)?;
-        let fields = body;
-        byte(&mut body)?;
-        varlong(&mut body)?;
-        let before_offset = fields.len() - body.len();
-        let old = varint(&mut body)?;
-        let new_size = i64::from(size) - varint_len(old) as i64 + varint_len(offset_delta) as i64;
-        prefix.clear();
-        put_varint(&mut prefix, i32::try_from(new_size).map_err(|_beyond| BadRecord::Length(size))?);
-        prefix.extend_from_slice(fields.get(..before_offset).unwrap_or_default());
-        put_varint(&mut prefix, offset_delta);
-        fold.write(&prefix)?;
-        fold.write(body)?;
-    }
-    fold.finish().map_err(|error: CodecError| error.into())
 }
 
 fn stamp(header: BatchHeader, max_timestamp: i64, rules: &ProduceRules<'_>) -> BatchHeader {
