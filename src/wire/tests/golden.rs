@@ -1,0 +1,79 @@
+//! Request frames as clients send them, `testdata/<api>_v<version>[_<client>].hex`: each decodes, and says the same
+//! when it is encoded again.
+
+use std::path::Path;
+
+use bytes::BytesMut;
+use wire::frame::{self, Next};
+use wire::{EncodeError, Frame, Request, RequestHeader, call, request};
+
+const FRAME_BYTES_MAX: usize = 1 << 20;
+
+#[test]
+fn frames_decode_and_round_trip() {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").read_dir().expect("testdata");
+    let mut count = 0;
+    for file in files {
+        let path = file.expect("a directory entry").path();
+        if path.extension().is_none_or(|extension| extension != "hex") {
+            continue;
+        }
+        let name = path.file_stem().expect("a file").to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).expect("a readable file");
+        check(&name, &unhex(&text));
+        count += 1;
+    }
+    assert!(count >= 20, "{count} frames");
+}
+
+fn check(name: &str, bytes: &[u8]) {
+    let mut buffer = BytesMut::from(bytes);
+    let Ok(Next::Frame(whole)) = frame::next(&mut buffer, FRAME_BYTES_MAX) else {
+        panic!("{name} is no frame")
+    };
+    assert!(buffer.is_empty(), "{name} is one frame");
+    let (header, body) = RequestHeader::parse(whole).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let prefix = format!("{}_v{}", snake(header.api_key.spec().name), header.api_version);
+    assert!(name == prefix || name.starts_with(&format!("{prefix}_")), "{name} holds {prefix}");
+    let decoded = request::decode(&header, body.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let Some(again) = encode(&header, &decoded) else { return };
+    let again = again.unwrap_or_else(|error| panic!("{name}: {error}")).to_bytes();
+    let (_, again) = RequestHeader::parse(again.slice(frame::LENGTH_PREFIX_BYTES..)).expect("our own header");
+    assert_eq!(again, body, "{name}");
+}
+
+/// `None` for an API that this test does not encode.
+fn encode(header: &RequestHeader, request: &Request) -> Option<Result<Frame, EncodeError>> {
+    Some(match request {
+        Request::Produce(request) => call::encode(header, request),
+        Request::Fetch(request) => call::encode(header, request),
+        Request::ApiVersions(request) => call::encode(header, request),
+        Request::ListOffsets(request) => call::encode(header, &**request),
+        Request::Metadata(request) => call::encode(header, &**request),
+        Request::FindCoordinator(request) => call::encode(header, &**request),
+        Request::CreateTopics(request) => call::encode(header, &**request),
+        Request::DeleteTopics(request) => call::encode(header, &**request),
+        Request::InitProducerId(request) => call::encode(header, &**request),
+        Request::DescribeConfigs(request) => call::encode(header, &**request),
+        Request::DescribeCluster(request) => call::encode(header, &**request),
+        Request::IncrementalAlterConfigs(request) => call::encode(header, &**request),
+        Request::DescribeTopicPartitions(request) => call::encode(header, &**request),
+        _ => return None,
+    })
+}
+
+fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.push(letter.to_ascii_lowercase());
+    }
+    out
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u32> = text.chars().filter_map(|digit| digit.to_digit(16)).collect();
+    digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
+}
