@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use crate::config::LogConfig;
 use crate::error::StorageError;
 use crate::index::TimestampOffset;
+use crate::index::txn::ENTRY_BYTES as TXN_ENTRY_BYTES;
 use crate::leader_epochs::LeaderEpochs;
 use crate::names::{DELETED, Home, LOG, SNAPSHOT};
 use crate::partition_log::{Opening, PartitionLog};
@@ -63,7 +64,8 @@ pub(crate) fn open(
 ) -> Result<(PartitionLog, Recovery), StorageError> {
     let found = tidy::tidy(&home)?;
     let mut loader = Loader::new(home, config, opening, found)?;
-    if !opening.clean || !loader.load_clean()? {
+    let trusted = opening.clean && loader.scan_from.value() == i64::MAX;
+    if !trusted || !loader.load_clean()? {
         loader.recover()?;
     }
     loader.finish()
@@ -82,6 +84,8 @@ struct Loader {
     recovery: Recovery,
     /// Whether an index file of the last segment is missing or has an impossible size.
     last_incomplete: bool,
+    /// Segments that reach beyond this are scanned, even after a clean end.
+    scan_from: Offset,
     /// Segments whose index files were derived again.
     rebuilt: Vec<Offset>,
     names_changed: bool,
@@ -107,6 +111,7 @@ impl Loader {
             epochs: LeaderEpochs::read(&home)?,
             epochs_changed: false,
             last_incomplete: false,
+            scan_from: Offset::new(i64::MAX),
             recovery: Recovery::default(),
             rebuilt: Vec::new(),
             names_changed: found.changed,
@@ -115,7 +120,24 @@ impl Loader {
             opening,
         };
         loader.rebuild_missing_indexes(&found.segments)?;
+        loader.check_txn_indexes(&found.segments)?;
         Ok(loader)
+    }
+
+    /// An index of aborted transactions can only be derived from its segment together with the producers, by a scan.
+    fn check_txn_indexes(&mut self, files: &BTreeMap<Offset, FoundFiles>) -> Result<(), StorageError> {
+        for segment in &mut self.segments {
+            let base = segment.base();
+            let Some(len) = files.get(&base).and_then(|files| files.txn_index) else { continue };
+            if !len.is_multiple_of(TXN_ENTRY_BYTES as u64) || !segment.txn_index.is_sane(&self.home, base)? {
+                warn!(
+                    "the index of aborted transactions of segment {base} is damaged: scanning from there on"
+                );
+                self.scan_from = self.scan_from.min(base);
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Indexes that are missing or cannot be whole; what is inside the others is looked at when they are first used.
@@ -157,7 +179,8 @@ impl Loader {
 
     fn recover(&mut self) -> Result<(), StorageError> {
         let point = if self.opening.repair { Offset::ZERO } else { self.opening.recovery_point };
-        let first = self.segments.partition_point(|segment| segment.base() <= point).saturating_sub(1);
+        let from = point.min(self.scan_from);
+        let first = self.segments.partition_point(|segment| segment.base() <= from).saturating_sub(1);
         self.reread_from_disk(first)?;
         let start = self.segments.get(first).map_or(self.opening.log_start, Segment::base);
         self.load_producers(start)?;
@@ -392,7 +415,7 @@ impl PartitionLog {
         if epochs_changed {
             self.touch_epochs();
         }
-        if names_changed || !recovery.clean {
+        if names_changed || !recovery.clean || !rebuilt.is_empty() {
             self.sync.touch_dir();
         }
         if self.log_start > self.log_end() {

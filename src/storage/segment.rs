@@ -89,7 +89,7 @@ impl Segment {
             used_lately: true,
             offset_index: OffsetIndex::create(home, base, config.index_bytes_max)?,
             time_index: TimeIndex::create(home, base, config.index_bytes_max)?,
-            txn_index: TxnIndex::absent(base),
+            txn_index: TxnIndex::found(base, None),
             indexes_checked: true,
             largest: Some(TimestampOffset { timestamp: -1, offset: base }),
             first_timestamp: None,
@@ -115,11 +115,9 @@ impl Segment {
             size: files.log,
             file: None,
             used_lately: false,
-            offset_index: OffsetIndex::open(base, files.offset_index.unwrap_or(0)),
-            time_index: TimeIndex::open(base, files.time_index.unwrap_or(0)),
-            txn_index: files
-                .txn_index
-                .map_or_else(|| TxnIndex::absent(base), |len| TxnIndex::open(base, len)),
+            offset_index: OffsetIndex::found(base, files.offset_index),
+            time_index: TimeIndex::found(base, files.time_index),
+            txn_index: TxnIndex::found(base, files.txn_index),
             indexes_checked: false,
             largest: None,
             first_timestamp: None,

@@ -343,3 +343,7 @@ impl PartitionLog {
         error
     }
 }
+
+#[cfg(test)]
+#[path = "sync_tests.rs"]
+mod tests;

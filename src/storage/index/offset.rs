@@ -32,9 +32,14 @@ impl OffsetIndex {
         Ok(Self { base, file })
     }
 
-    /// An existing index of `len` bytes, all of them entries.
-    pub(crate) fn open(base: Offset, len: u64) -> Self {
-        Self { base, file: IndexFile::existing(base, OFFSET_INDEX, len as usize / ENTRY_BYTES) }
+    /// An index whose file has `len` bytes, all of them entries; `None` when there is no file.
+    pub(crate) fn found(base: Offset, len: Option<u64>) -> Self {
+        let entries = len.map(|len| len as usize / ENTRY_BYTES);
+        let file = match entries {
+            Some(entries) => IndexFile::existing(base, OFFSET_INDEX, entries),
+            None => IndexFile::absent(base, OFFSET_INDEX),
+        };
+        Self { base, file }
     }
 
     pub(crate) fn is_full(&self, bytes_max: u32) -> bool {

@@ -34,9 +34,14 @@ impl TimeIndex {
         Ok(Self { base, file })
     }
 
-    /// An existing index of `len` bytes, all of them entries.
-    pub(crate) fn open(base: Offset, len: u64) -> Self {
-        Self { base, file: IndexFile::existing(base, TIME_INDEX, len as usize / ENTRY_BYTES) }
+    /// An index whose file has `len` bytes, all of them entries; `None` when there is no file.
+    pub(crate) fn found(base: Offset, len: Option<u64>) -> Self {
+        let entries = len.map(|len| len as usize / ENTRY_BYTES);
+        let file = match entries {
+            Some(entries) => IndexFile::existing(base, TIME_INDEX, entries),
+            None => IndexFile::absent(base, TIME_INDEX),
+        };
+        Self { base, file }
     }
 
     /// Whether only the entry that is written when the segment is sealed still fits.

@@ -33,14 +33,13 @@ pub(crate) struct TxnIndex {
 }
 
 impl TxnIndex {
-    /// An index without a file: most segments never get one.
-    pub(crate) fn absent(base: Offset) -> Self {
-        Self { file: IndexFile::absent(base, TXN_INDEX) }
-    }
-
-    /// An existing index of `len` bytes.
-    pub(crate) fn open(base: Offset, len: u64) -> Self {
-        Self { file: IndexFile::existing(base, TXN_INDEX, len as usize / ENTRY_BYTES) }
+    /// An index whose file has `len` bytes; most segments never get one.
+    pub(crate) fn found(base: Offset, len: Option<u64>) -> Self {
+        let file = match len {
+            Some(len) => IndexFile::existing(base, TXN_INDEX, len as usize / ENTRY_BYTES),
+            None => IndexFile::absent(base, TXN_INDEX),
+        };
+        Self { file }
     }
 
     pub(crate) fn exists(&self) -> bool {
@@ -107,7 +106,7 @@ impl TxnIndex {
     }
 }
 
-const ENTRY_BYTES: usize = 34;
+pub(crate) const ENTRY_BYTES: usize = 34;
 const VERSION: i16 = 0;
 
 fn encode(txn: &AbortedTxn) -> [u8; ENTRY_BYTES] {
