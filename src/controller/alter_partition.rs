@@ -157,3 +157,7 @@ impl Controller {
         Outcome { records, reply: Ok(reply) }
     }
 }
+
+#[cfg(test)]
+#[path = "alter_partition_tests.rs"]
+mod tests;

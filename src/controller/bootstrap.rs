@@ -55,3 +55,7 @@ fn bootstrap_version(bootstrap: &[MetadataRecord]) -> Option<MetadataVersion> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+#[path = "bootstrap_tests.rs"]
+mod tests;

@@ -296,3 +296,7 @@ fn fencing(broker: &Broker, fencing: FencingChange) -> MetadataRecord {
         ..BrokerRegistrationChangeRecord::default()
     })
 }
+
+#[cfg(test)]
+#[path = "brokers_tests.rs"]
+mod tests;

@@ -58,3 +58,7 @@ pub(crate) fn validate(name: &str, values: &BTreeMap<String, String>) -> Result<
 fn invalid(message: String) -> ApiError {
     ApiError::new(ErrorCode::InvalidRequest, message)
 }
+
+#[cfg(test)]
+#[path = "client_metrics_tests.rs"]
+mod tests;

@@ -118,3 +118,7 @@ impl Controller {
 
 /// More than any command may create, so that a count of 2 billion is refused without being placed.
 const PLACED_MAX: usize = 10_001;
+
+#[cfg(test)]
+#[path = "create_partitions_tests.rs"]
+mod tests;

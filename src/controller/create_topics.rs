@@ -313,3 +313,7 @@ fn duplicate_names(topics: &[NewTopic]) -> BTreeSet<&str> {
 fn refused(name: &str, error: ApiError) -> CreatedTopic {
     CreatedTopic { name: name.to_owned(), result: Err(error) }
 }
+
+#[cfg(test)]
+#[path = "create_topics_tests.rs"]
+mod tests;

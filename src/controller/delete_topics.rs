@@ -128,3 +128,7 @@ fn invalid(message: &str) -> ApiError {
 fn refused(name: Option<String>, id: TopicId, error: ApiError) -> DeletedTopic {
     DeletedTopic { name, id, error: Some(error) }
 }
+
+#[cfg(test)]
+#[path = "delete_topics_tests.rs"]
+mod tests;

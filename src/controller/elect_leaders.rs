@@ -105,3 +105,7 @@ impl Controller {
 fn is_not_needed(error: Option<&ApiError>) -> bool {
     error.is_some_and(|error| error.code == ErrorCode::ElectionNotNeeded)
 }
+
+#[cfg(test)]
+#[path = "elect_leaders_tests.rs"]
+mod tests;

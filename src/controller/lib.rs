@@ -29,6 +29,8 @@ mod reassignments;
 pub mod record;
 mod replay;
 mod snapshot;
+#[cfg(test)]
+mod testing;
 mod update_features;
 
 pub use bootstrap::bootstrap_records;

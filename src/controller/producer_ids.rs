@@ -33,3 +33,7 @@ impl Controller {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "producer_ids_tests.rs"]
+mod tests;

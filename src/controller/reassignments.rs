@@ -144,3 +144,7 @@ fn check_replication_factor(partition: &Partition, target: &[BrokerId]) -> Resul
         format!("The replication factor is changed from {current} to {}", target.len()),
     ))
 }
+
+#[cfg(test)]
+#[path = "reassignments_tests.rs"]
+mod tests;

@@ -127,7 +127,7 @@ impl Broker {
             rack: self.rack.clone(),
             fenced: self.fenced,
             in_controlled_shutdown: self.in_controlled_shutdown,
-            log_dirs: self.log_dirs.clone(),
+            log_dirs: if version >= 3 { self.log_dirs.clone() } else { Vec::new() },
             unknown: Vec::new(),
         }
     }

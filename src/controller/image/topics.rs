@@ -259,7 +259,7 @@ impl Partition {
     }
 
     pub(crate) fn to_record(&self, topic_id: TopicId, index: i32, version: i16) -> PartitionRecord {
-        let when_any = |ids: &Vec<BrokerId>| (!ids.is_empty()).then(|| ids.clone());
+        let when_any = |ids: &Vec<BrokerId>| (version >= 2 && !ids.is_empty()).then(|| ids.clone());
         PartitionRecord {
             version,
             partition_id: index,
@@ -272,7 +272,7 @@ impl Partition {
             leader_recovery_state: self.leader_recovery_state.value(),
             leader_epoch: self.leader_epoch,
             partition_epoch: self.partition_epoch,
-            directories: self.directories.clone(),
+            directories: if version >= 1 { self.directories.clone() } else { Vec::new() },
             eligible_leader_replicas: when_any(&self.elr),
             last_known_elr: when_any(&self.last_known_elr),
             unknown: Vec::new(),
