@@ -3,7 +3,7 @@
 
 use crate::error::ConfigError;
 use crate::layers::Values;
-use crate::listeners::{Listener, SecurityProtocol};
+use crate::listeners::{Listener, SecurityProtocol, normalise, parse_csv};
 use crate::resolved::{BrokerConfig, Groups};
 
 pub(crate) fn cross_check(config: &BrokerConfig, values: &Values) -> Result<(), ConfigError> {
@@ -12,20 +12,26 @@ pub(crate) fn cross_check(config: &BrokerConfig, values: &Values) -> Result<(), 
     check_replication(config)?;
     check_quorum(config)?;
     check_listener_names(config)?;
+    check_early_start(config, values)?;
     check_limits(config, values)?;
     check_groups(&config.groups)?;
     check_served(config, values)
 }
 
 fn require(holds: bool, message: impl FnOnce() -> String) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError::Requirement(message())) }
+}
+
+/// As [`require`], where Kafka's text does not come from Scala.
+fn expect(holds: bool, message: impl FnOnce() -> String) -> Result<(), ConfigError> {
     if holds { Ok(()) } else { Err(ConfigError::Conflict(message())) }
 }
 
 fn check_identity(config: &BrokerConfig, values: &Values) -> Result<(), ConfigError> {
-    require(config.identity.node_id == values.int("broker.id"), || {
+    expect(config.identity.node_id == values.int("broker.id"), || {
         "You must set `node.id` to the same value as `broker.id`.".to_owned()
     })?;
-    require(config.identity.is_broker || config.identity.is_controller, || {
+    expect(config.identity.is_broker || config.identity.is_controller, || {
         "process.roles must name at least one of 'broker' and 'controller'".to_owned()
     })
 }
@@ -43,19 +49,24 @@ fn check_log(config: &BrokerConfig, values: &Values) -> Result<(), ConfigError> 
         "At least one log directory must be defined via log.dirs or log.dir.".to_owned()
     })?;
     let cleaner = &config.storage.cleaner;
-    // Kafka divides by the number of threads; no thread at all is legal there and means no compaction.
-    let bytes_per_thread = cleaner.dedupe_buffer_bytes.checked_div(i64::from(cleaner.threads));
-    require(bytes_per_thread.is_none_or(|bytes| bytes > 1024 * 1024), || {
+    // Kafka divides by the number of threads and dies of a zero.
+    let Some(bytes_per_thread) = cleaner.dedupe_buffer_bytes.checked_div(i64::from(cleaner.threads)) else {
+        const THREADS: &str = "log.cleaner.threads";
+        let error = ConfigError::invalid(THREADS, cleaner.threads.to_string(), "Value must be at least 1");
+        return Err(error.with_source(values.source(THREADS)));
+    };
+    require(bytes_per_thread > 1024 * 1024, || {
         "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.".to_owned()
     })?;
     let codec = config.offsets.compression_codec;
-    require((0..=4).contains(&codec), || {
-        let source = values.source("offsets.topic.compression.codec");
-        let reason = "0 (none), 1 (gzip), 2 (snappy), 3 (lz4) or 4 (zstd) is expected";
-        ConfigError::invalid("offsets.topic.compression.codec", codec.to_string(), reason)
-            .with_source(source)
-            .to_string()
-    })
+    if (0..=4).contains(&codec) {
+        return Ok(());
+    }
+    let reason = format!(
+        "Unknown compression type id: {codec}; 0 (none), 1 (gzip), 2 (snappy), 3 (lz4), 4 (zstd) are known"
+    );
+    const CODEC: &str = "offsets.topic.compression.codec";
+    Err(ConfigError::invalid(CODEC, codec.to_string(), reason).with_source(values.source(CODEC)))
 }
 
 fn check_replication(config: &BrokerConfig) -> Result<(), ConfigError> {
@@ -88,6 +99,11 @@ fn check_quorum(config: &BrokerConfig) -> Result<(), ConfigError> {
                  voters {}",
                 listed()
             )
+        })?;
+        require(listeners.controller_names.is_empty() || !listeners.controller.is_empty(), || {
+            "controller.listener.names must contain at least one value appearing in the 'listeners' configuration when \
+             running the KRaft controller role"
+                .to_owned()
         })?;
         let bound = |name: &String| listeners.controller.iter().any(|l| l.name == *name);
         require(listeners.controller_names.iter().all(bound), || {
@@ -160,6 +176,22 @@ fn check_listener_names(config: &BrokerConfig) -> Result<(), ConfigError> {
     })
 }
 
+fn check_early_start(config: &BrokerConfig, values: &Values) -> Result<(), ConfigError> {
+    let listeners = &config.listeners;
+    let is_bound =
+        |name: &String| listeners.broker.iter().chain(&listeners.controller).any(|l| l.name == *name);
+    let names = parse_csv(values.text("early.start.listeners").unwrap_or("")).into_iter().map(normalise);
+    for name in names {
+        expect(is_bound(&name) || listeners.controller_names.contains(&name), || {
+            format!(
+                "early.start.listeners contains listener {name}, but this is not contained in listeners or \
+                 controller.listener.names"
+            )
+        })?;
+    }
+    Ok(())
+}
+
 fn is_wildcard(host: &str) -> bool {
     host == "0.0.0.0"
 }
@@ -217,12 +249,6 @@ fn check_groups(groups: &Groups) -> Result<(), ConfigError> {
             [share.session_timeout_ms_min, share.session_timeout_ms_max],
         ),
         (
-            "group.share",
-            "record.lock.duration.ms",
-            share.record_lock_ms,
-            [share.record_lock_ms_min, share.record_lock_ms_max],
-        ),
-        (
             "group.streams",
             "heartbeat.interval.ms",
             streams.heartbeat_interval_ms,
@@ -243,24 +269,35 @@ fn check_groups(groups: &Groups) -> Result<(), ConfigError> {
         ("group.share", share.heartbeat_interval_ms, share.session_timeout_ms),
         ("group.streams", streams.heartbeat_interval_ms, streams.session_timeout_ms),
     ] {
-        require(heartbeat_ms < session_ms, || {
+        expect(heartbeat_ms < session_ms, || {
             format!("{prefix}.heartbeat.interval.ms must be less than {prefix}.session.timeout.ms")
         })?;
     }
-    require(streams.standby_replicas <= streams.standby_replicas_max, || {
+    expect(share.record_lock_ms >= share.record_lock_ms_min, || {
+        "group.share.record.lock.duration.ms must be greater than or equal to group.share.min.record.lock.duration.ms"
+            .to_owned()
+    })?;
+    expect(share.record_lock_ms_max >= share.record_lock_ms, || {
+        "group.share.max.record.lock.duration.ms must be greater than or equal to group.share.record.lock.duration.ms"
+            .to_owned()
+    })?;
+    expect(share.sessions_max >= share.members_max, || {
+        "group.share.max.share.sessions must be greater than or equal to group.share.max.size".to_owned()
+    })?;
+    expect(streams.standby_replicas <= streams.standby_replicas_max, || {
         "group.streams.num.standby.replicas must be less than or equal to group.streams.max.standby.replicas"
             .to_owned()
     })
 }
 
 fn check_range(prefix: &str, name: &str, default: i32, min: i32, max: i32) -> Result<(), ConfigError> {
-    require(max >= min, || {
+    expect(max >= min, || {
         format!("{prefix}.max.{name} must be greater than or equal to {prefix}.min.{name}")
     })?;
-    require(default >= min, || {
+    expect(default >= min, || {
         format!("{prefix}.{name} must be greater than or equal to {prefix}.min.{name}")
     })?;
-    require(default <= max, || format!("{prefix}.{name} must be less than or equal to {prefix}.max.{name}"))
+    expect(default <= max, || format!("{prefix}.{name} must be less than or equal to {prefix}.max.{name}"))
 }
 
 /// What is legal in Kafka and cannot be served yet.

@@ -185,7 +185,8 @@ fn synonyms(layers: &Layers, name: &str, names: &[&str], is_sensitive: bool) -> 
         add(synonym, setting(synonym, false), ConfigSource::StaticBroker);
     }
     for synonym in names {
-        let table_default = keys::broker_key(synonym).and_then(|key| key.default);
+        let static_key = keys::broker_key(synonym).filter(|key| !is_throttle(key.name));
+        let table_default = static_key.and_then(|key| key.default);
         add(synonym, setting(synonym, true).or(table_default), ConfigSource::Default);
     }
     let first = all.iter().position(|synonym| synonym.name == name).unwrap_or(all.len());
@@ -205,13 +206,17 @@ fn shown_value(key: &Key, text: Option<&str>) -> Option<String> {
 
 /// The broker key a name stands for, also behind `listener.name.{listener}.`.
 fn broker_key_behind(name: &str) -> Option<&'static Key> {
-    keys::synonyms_with_listeners(name).into_iter().find_map(keys::broker_key)
+    let behind = || keys::synonyms_with_listeners(name).into_iter().find_map(keys::broker_key);
+    keys::broker_key(name).or_else(behind)
 }
 
-/// Kafka calls the throttle keys read-only, though they exist only dynamically.
+/// Kafka calls the throttles read-only, though they can be set only while the broker runs.
 fn is_dynamic(name: &str) -> bool {
-    let is_throttle = keys::extra::DYNAMIC_ONLY.iter().any(|key| key.name == name);
-    keys::broker_key(name).is_some_and(|key| key.update != UpdateMode::ReadOnly) && !is_throttle
+    keys::broker_key(name).is_some_and(|key| key.update != UpdateMode::ReadOnly) && !is_throttle(name)
+}
+
+fn is_throttle(name: &str) -> bool {
+    keys::extra::DYNAMIC_ONLY.iter().any(|key| key.name == name)
 }
 
 fn first_source(synonyms: &[ConfigSynonym]) -> ConfigSource {

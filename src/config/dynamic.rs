@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::error::ConfigError;
-use crate::key::{Key, UpdateMode};
+use crate::key::UpdateMode;
 use crate::keys;
-use crate::layers::Layers;
+use crate::layers::{Layers, Values};
 use crate::resolved::BrokerConfig;
+use crate::review::check_dynamic_plug_in;
 use crate::value;
 
 /// Which dynamic settings a change is for.
@@ -20,7 +21,7 @@ pub enum Scope {
 
 impl Layers {
     /// Checks the complete set of dynamic settings that `scope` would have after a change, names and values first,
-    /// then the whole configuration it would lead to.
+    /// then the whole configuration it would lead to, which is the result.
     pub fn validate_dynamic(
         &self,
         scope: Scope,
@@ -31,31 +32,35 @@ impl Layers {
             Scope::ClusterDefault => self.with_dynamic(settings.clone(), self.dynamic_broker().clone()),
             Scope::Broker => self.with_dynamic(self.dynamic_default().clone(), settings.clone()),
         };
-        let before = self.resolve()?;
         let after = changed.resolve()?;
-        check_change(&before, &after)?;
+        if self.resolve()?.listeners != after.listeners {
+            return Err(ConfigError::Conflict(
+                "listeners and listener.security.protocol.map cannot be changed while the broker runs yet; change them \
+                 in its configuration and restart it"
+                    .to_owned(),
+            ));
+        }
+        check_threads(&self.lenient_values(), &changed.lenient_values())?;
         Ok(after)
     }
+}
 
-    /// The settings of `scope` that are legal, and one sentence for each that is not: what is found in the metadata
-    /// log may be from another version and must not stop a start.
-    pub fn retain_valid(
-        scope: Scope,
-        settings: &BTreeMap<String, String>,
-    ) -> (BTreeMap<String, String>, Vec<String>) {
-        let mut valid = BTreeMap::new();
-        let mut complaints = Vec::new();
-        for (name, value) in settings {
-            let one = BTreeMap::from([(name.clone(), value.clone())]);
-            match validate_names_and_values(scope, &one) {
-                Ok(()) => {
-                    valid.insert(name.clone(), value.clone());
-                }
-                Err(error) => complaints.push(format!("dynamic setting {name} is ignored: {error}")),
-            }
+/// The settings of `scope` that are legal, and one sentence for each that is not: what is found in the metadata log
+/// may be from another version and must not stop a start.
+pub fn retain_valid(
+    scope: Scope,
+    settings: &BTreeMap<String, String>,
+) -> (BTreeMap<String, String>, Vec<String>) {
+    let mut valid = BTreeMap::new();
+    let mut complaints = Vec::new();
+    for (name, value) in settings {
+        let one = BTreeMap::from([(name.clone(), value.clone())]);
+        match validate_names_and_values(scope, &one) {
+            Ok(()) => drop(valid.insert(name.clone(), value.clone())),
+            Err(error) => complaints.push(format!("dynamic setting {name} is ignored: {error}")),
         }
-        (valid, complaints)
     }
+    (valid, complaints)
 }
 
 /// Checks a set of dynamic broker settings by themselves; the text is Kafka's.
@@ -63,46 +68,60 @@ pub fn validate_names_and_values(
     scope: Scope,
     settings: &BTreeMap<String, String>,
 ) -> Result<(), ConfigError> {
-    refuse_all(settings, "Cannot update these configs dynamically", |name| {
-        keys::broker_key(name).is_some_and(|key| key.update == UpdateMode::ReadOnly)
-    })?;
-    let only_per_listener =
-        "These security configs can be dynamically updated only per-listener using the listener prefix";
-    refuse_all(settings, only_per_listener, is_listener_security)?;
+    let illegal = |is_illegal: fn(&str) -> bool| -> Vec<&str> {
+        settings.keys().map(String::as_str).filter(|name| is_illegal(name)).collect()
+    };
+    let read_only =
+        illegal(|name| keys::broker_key(name).is_some_and(|key| key.update == UpdateMode::ReadOnly));
+    if !read_only.is_empty() {
+        return Err(refusal("Cannot update these configs dynamically", set_text(&read_only)));
+    }
+    let listener_only = illegal(|name| LISTENER_SECURITY.contains(&name));
+    if !listener_only.is_empty() {
+        return Err(refusal(
+            "These security configs can be dynamically updated only per-listener using the listener prefix",
+            format!("HashSet({})", listener_only.join(", ")),
+        ));
+    }
     for (name, text) in settings {
         let base = keys::split_listener_override(name).map_or(name.as_str(), |(_, base)| base);
         if let Some(key) = keys::broker_key(base).filter(|key| key.update != UpdateMode::ReadOnly) {
             value::parse(key, text)?;
+            check_dynamic_plug_in(key, name, text)?;
         }
     }
-    if scope == Scope::ClusterDefault {
-        refuse_all(
-            settings,
+    let per_broker = if scope == Scope::ClusterDefault { illegal(is_per_broker) } else { Vec::new() };
+    if !per_broker.is_empty() {
+        return Err(refusal(
             "Cannot update these configs at default cluster level, broker id must be specified",
-            is_per_broker,
-        )?;
+            set_text(&per_broker),
+        ));
     }
     Ok(())
 }
 
-fn refuse_all(
-    settings: &BTreeMap<String, String>,
-    message: &str,
-    is_illegal: impl Fn(&str) -> bool,
-) -> Result<(), ConfigError> {
-    let illegal: Vec<&str> = settings.keys().map(String::as_str).filter(|name| is_illegal(name)).collect();
-    if illegal.is_empty() {
-        return Ok(());
-    }
-    // Scala's print of the set.
-    Err(ConfigError::Conflict(format!("{message}: Set({})", illegal.join(", "))))
+/// `SslConfigs.RECONFIGURABLE_CONFIGS`: legal only behind `listener.name.{listener}.`.
+const LISTENER_SECURITY: &[&str] = &[
+    "ssl.key.password",
+    "ssl.keystore.certificate.chain",
+    "ssl.keystore.key",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+    "ssl.keystore.type",
+    "ssl.truststore.certificates",
+    "ssl.truststore.location",
+    "ssl.truststore.password",
+    "ssl.truststore.type",
+];
+
+fn refusal(message: &str, names: String) -> ConfigError {
+    ConfigError::Conflict(format!("{message}: {names}"))
 }
 
-/// `SslConfigs.RECONFIGURABLE_CONFIGS`: legal only behind `listener.name.{listener}.`.
-fn is_listener_security(name: &str) -> bool {
-    name.starts_with("ssl.")
-        && keys::broker_key(name).is_some_and(|key| key.update == UpdateMode::PerBroker)
-        && !matches!(name, "ssl.client.auth")
+/// A set as Scala prints it: up to four elements have a class of their own.
+fn set_text(names: &[&str]) -> String {
+    let class = if names.len() <= 4 { "Set" } else { "HashSet" };
+    format!("{class}({})", names.join(", "))
 }
 
 fn is_per_broker(name: &str) -> bool {
@@ -110,40 +129,49 @@ fn is_per_broker(name: &str) -> bool {
         Some((_, base)) => {
             !matches!(base, "max.connections" | "max.connection.creation.rate" | "num.network.threads")
         }
-        None => keys::broker_key(name).is_some_and(is_per_broker_key),
+        None => keys::broker_key(name).is_some_and(|key| key.update == UpdateMode::PerBroker),
     }
 }
 
-fn is_per_broker_key(key: &Key) -> bool {
-    key.update == UpdateMode::PerBroker
-}
-
-/// Changes that need a restart although their keys are dynamic in Kafka.
-fn check_change(before: &BrokerConfig, after: &BrokerConfig) -> Result<(), ConfigError> {
-    if before.listeners != after.listeners {
-        return Err(ConfigError::Conflict(
-            "listeners and listener.security.protocol.map cannot be changed while the broker runs yet; change them in \
-             its configuration and restart it"
-                .to_owned(),
-        ));
+/// Thread counts change at most by a factor of two (`DynamicThreadPool`, `SocketServer`, `LogCleaner`).
+fn check_threads(before: &Values, after: &Values) -> Result<(), ConfigError> {
+    const POOLS: &[&str] = &[
+        "num.network.threads",
+        "num.io.threads",
+        "num.replica.fetchers",
+        "num.recovery.threads.per.data.dir",
+        "background.threads",
+        "remote.log.reader.threads",
+        "remote.log.manager.copier.thread.pool.size",
+        "remote.log.manager.expiration.thread.pool.size",
+    ];
+    for key in POOLS {
+        let (old, new) = (before.long(key), after.long(key));
+        let failed = |reason: String| {
+            Err(ConfigError::Conflict(format!(
+                "Dynamic thread count update validation failed for {key}={new}, {reason}"
+            )))
+        };
+        if new < old / 2 {
+            return failed(format!("value should be at least half the current value {old}"));
+        }
+        if new > old * 2 {
+            return failed(format!("value should not be greater than double the current value {old}"));
+        }
     }
-    check_threads("num.network.threads", before.sockets.network_threads, after.sockets.network_threads)?;
-    check_threads("num.io.threads", before.sockets.io_threads, after.sockets.io_threads)
-}
-
-/// `DynamicThreadPool.validateReconfiguration`.
-fn check_threads(key: &str, before: i32, after: i32) -> Result<(), ConfigError> {
-    let update = format!("Dynamic thread count update validation failed for {key}={after}");
-    let conflict = |reason: String| Err(ConfigError::Conflict(format!("{update}, {reason}")));
-    if after == before {
-        Ok(())
-    } else if after < before / 2 {
-        conflict(format!("value should be at least half the current value {before}"))
-    } else if after > before.saturating_mul(2) {
-        conflict(format!("value should not be greater than double the current value {before}"))
-    } else {
-        Ok(())
+    let (old, new) = (before.long("log.cleaner.threads"), after.long("log.cleaner.threads"));
+    let cleaner = |direction: &str| {
+        Err(ConfigError::Conflict(format!(
+            "Log cleaner threads cannot be {direction} the current value {old}"
+        )))
+    };
+    if new < old / 2 {
+        return cleaner("reduced to less than half");
     }
+    if new > old * 2 {
+        return cleaner("increased to more than double");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ pub enum ConfigError {
     /// Settings that contradict each other or name something that does not exist.
     #[error("{0}")]
     Conflict(String),
+    /// Settings that contradict each other, where Kafka's own text comes from Scala's `require`.
+    #[error("requirement failed: {0}")]
+    Requirement(String),
     /// Something Kafka would do and this broker does not: silence would be a surprise.
     #[error("{key}={value} is refused{}: {reason}", origin(.source_of_value.as_ref()))]
     Refused {

@@ -215,7 +215,7 @@ fn check_names(text: &str, listeners: &[Listener]) -> Result<(), ConfigError> {
     let mut names: Vec<&str> = listeners.iter().map(|l| l.name.as_str()).collect();
     names.sort_unstable();
     if names.windows(2).any(|pair| pair.first() == pair.last()) {
-        return Err(ConfigError::Conflict(format!(
+        return Err(ConfigError::Requirement(format!(
             "Each listener must have a different name, listeners: {text}"
         )));
     }
@@ -232,18 +232,24 @@ fn check_ports(text: &str, listeners: &[Listener]) -> Result<(), ConfigError> {
         let families: Vec<Family> = sharing.iter().filter_map(|l| family(l.host.as_deref()?)).collect();
         let without_address = sharing.len() - families.len();
         if without_address > 1 {
-            return Err(ConfigError::Conflict(format!(
+            return Err(ConfigError::Requirement(format!(
                 "Each listener must have a different port, listeners: {text}"
             )));
         }
         match families.as_slice() {
             [] => {}
             [first, second] if first != second && without_address == 0 => {}
-            [_, _] => {
-                return Err(ConfigError::Conflict(format!(
+            [first, second] => {
+                let text = format!(
                     "If you have two listeners on the same port then one needs to be IPv4 and the other IPv6, \
                      listeners: {text}, port: {port}"
-                )));
+                );
+                let of_scala = first == second;
+                return Err(if of_scala {
+                    ConfigError::Requirement(text)
+                } else {
+                    ConfigError::Conflict(text)
+                });
             }
             _ => {
                 return Err(ConfigError::Conflict(format!(

@@ -140,7 +140,7 @@ impl Identity {
         let roles = values.list("process.roles");
         if roles.len() > 1 && roles.first() == roles.last() {
             return Err(ConfigError::Conflict(format!(
-                "Duplicate role names found in `process.roles`: [{}]",
+                "Duplicate role names found in `process.roles`: ArrayBuffer({})",
                 roles.join(", ")
             )));
         }

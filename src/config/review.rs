@@ -21,7 +21,9 @@ pub(crate) fn review(settings: &Settings) -> Result<Vec<Notice>, ConfigError> {
             Some(Foreign::Ignored(reason)) => {
                 notices.push(warn(format!("{name} ({}) is ignored: {reason}", setting.source)));
             }
-            Some(Foreign::Refused(reason)) => return Err(refused(name, setting, false, reason.to_owned())),
+            Some(Foreign::Refused(reason)) => {
+                return Err(refused(name, &setting.value, reason).with_source(Some(&setting.source)));
+            }
             None => unknown.push(describe_unknown(name, setting)),
         }
     }
@@ -60,7 +62,7 @@ fn review_known(key: &Key, name: &str, setting: &Setting) -> Result<Option<Notic
             Some(warn(format!("{name} ({}) is ignored: {}", setting.source, lower_first(key.doc))))
         }
         Support::Refused if is_default || is_known_plug_in(key, value) => None,
-        Support::Refused => return Err(refused(name, setting, key.is_sensitive(), refusal(key, value))),
+        Support::Refused => return Err(refusal(key, name, value).with_source(Some(&setting.source))),
     })
 }
 
@@ -126,26 +128,31 @@ fn check_plug_ins(key: &Key, name: &str, setting: &Setting) -> Result<(), Config
         return Ok(());
     }
     match crate::value::split_list(&setting.value).iter().find(|item| !known.contains(&item.as_str())) {
-        Some(item) => Err(refused(name, setting, false, class_refusal(key, item))),
+        Some(item) => Err(class_refusal(key, name, item).with_source(Some(&setting.source))),
         None => Ok(()),
     }
 }
 
-fn refusal(key: &Key, value: &str) -> String {
+/// The error for a key of the class "refused" whose value is not the default.
+fn refusal(key: &Key, name: &str, value: &str) -> ConfigError {
     match key.name {
-        "authorizer.class.name" => {
+        "authorizer.class.name" => refused(
+            name,
+            value,
             "access control cannot be served yet, and starting without it would let everyone do everything; remove the \
-             key to run without access control"
-                .to_owned()
-        }
-        "remote.log.storage.system.enable" => {
-            "tiered storage cannot be served yet; set it to false and keep all segments on local disks".to_owned()
-        }
-        _ => class_refusal(key, value),
+             key to run without access control",
+        ),
+        "remote.log.storage.system.enable" => refused(
+            name,
+            value,
+            "tiered storage cannot be served yet; set it to false and keep all segments on local disks",
+        ),
+        _ => class_refusal(key, name, value),
     }
 }
 
-fn class_refusal(key: &Key, value: &str) -> String {
+/// Kafka's own complaint about a class that is not there, and what is.
+fn class_refusal(key: &Key, name: &str, value: &str) -> ConfigError {
     let known = known_plug_ins(key);
     let built_in: Vec<&str> =
         key.default.iter().chain(known).copied().filter(|text| !text.is_empty()).collect();
@@ -154,13 +161,27 @@ fn class_refusal(key: &Key, value: &str) -> String {
     } else {
         format!("built in: {}", built_in.join(", "))
     };
-    format!("Class {value} could not be found. No Java classes can be loaded here; {choice}")
+    let reason = format!("Class {value} could not be found. No Java classes can be loaded here; {choice}");
+    ConfigError::invalid(name, value, reason)
 }
 
-fn refused(name: &str, setting: &Setting, sensitive: bool, reason: String) -> ConfigError {
-    let value = if sensitive { "[hidden]".to_owned() } else { setting.value.clone() };
-    let source_of_value = Some(setting.source.clone());
-    ConfigError::Refused { key: name.to_owned(), value, reason, source_of_value }
+/// Checks a plug-in that is named while the broker runs.
+pub(crate) fn check_dynamic_plug_in(key: &Key, name: &str, value: &str) -> Result<(), ConfigError> {
+    let value = value.trim();
+    let is_default = key.default.unwrap_or("") == value;
+    if key.support == Support::Refused && !is_default && !is_known_plug_in(key, value) {
+        return Err(refusal(key, name, value));
+    }
+    Ok(())
+}
+
+fn refused(name: &str, value: &str, reason: &str) -> ConfigError {
+    ConfigError::Refused {
+        key: name.to_owned(),
+        value: value.to_owned(),
+        reason: reason.to_owned(),
+        source_of_value: None,
+    }
 }
 
 fn describe_unknown(name: &str, setting: &Setting) -> String {

@@ -175,8 +175,11 @@ fn check_share_offset_reset(key: &Key, text: &str) -> Result<(), ConfigError> {
         _ => Err(ConfigError::invalid(
             key.name,
             text,
-            "Invalid value for share.auto.offset.reset: 'latest', 'earliest' or 'by_duration:' with a positive ISO 8601 \
-             duration such as PT1H is expected",
+            format!(
+                "Invalid value `{text}` for configuration {}. The value must be either 'earliest', 'latest' or of the \
+                 format 'by_duration:<PnDTnHnMn.nS>'.",
+                key.name
+            ),
         )),
     }
 }
