@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use model::{ErrorCode, LeaderEpoch, Offset, TopicId};
+use wire::TopicRef;
 
 /// The session id of requests and answers without a session.
 pub const NO_SESSION: i32 = 0;
@@ -24,21 +25,13 @@ pub const fn next_epoch(epoch: i32) -> i32 {
     }
 }
 
-/// What identifies a partition within a request or session: the topic's id where ids are used, else its name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum TopicKey {
-    /// The topic's name, in requests older than topic ids.
-    Name(Arc<str>),
-    /// The topic's id.
-    Id(TopicId),
-}
-
 /// What a client wants of one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchPartition {
-    /// The topic as the client identified it.
-    pub topic: TopicKey,
-    /// The topic's name; none while its id is unknown here.
+    /// The topic as the client refers to it.
+    pub topic: TopicRef,
+    /// The name of a topic that is referred to by id; none while the id is unknown here. A session keeps the name
+    /// it found first, so that a topic deleted and made anew is told from one that never was.
     pub name: Option<Arc<str>>,
     /// Index of the partition.
     pub partition: i32,
@@ -57,13 +50,19 @@ pub struct FetchPartition {
 /// A partition named by a request without saying what is wanted of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PartitionKey {
-    /// The topic as the client identified it.
-    pub topic: TopicKey,
+    /// The topic as the client refers to it.
+    pub topic: TopicRef,
     /// Index of the partition.
     pub partition: i32,
 }
 
 impl FetchPartition {
+    /// The same in memory of its own: a name from a request is a slice of its frame, which must not live as long
+    /// as a session.
+    fn detached(self) -> Self {
+        Self { topic: self.topic.detached(), ..self }
+    }
+
     /// The partition's identity within a session.
     pub fn key(&self) -> PartitionKey {
         PartitionKey { topic: self.topic.clone(), partition: self.partition }
@@ -153,7 +152,7 @@ impl FetchSession {
         let cached = self.partitions.slots.iter_mut().flatten();
         cached
             .map(|cached| {
-                if let (None, TopicKey::Id(id)) = (&cached.wanted.name, &cached.wanted.topic) {
+                if let (None, TopicRef::Id(id)) = (&cached.wanted.name, &cached.wanted.topic) {
                     cached.wanted.name = name_of(*id);
                 }
                 cached.wanted.clone()
@@ -214,11 +213,12 @@ impl PartitionRing {
     fn want(&mut self, wanted: FetchPartition) {
         match self.find_mut(&wanted.key()) {
             Some(cached) => {
-                let name = wanted.name.clone().or_else(|| cached.wanted.name.take());
-                cached.wanted = FetchPartition { name, ..wanted };
+                let name = cached.wanted.name.take().or(wanted.name);
+                let topic = cached.wanted.topic.clone();
+                cached.wanted = FetchPartition { name, topic, ..wanted };
             }
             None => self.insert(CachedPartition {
-                wanted,
+                wanted: wanted.detached(),
                 high_watermark: Offset::new(-1),
                 log_start_offset: Offset::new(-1),
             }),

@@ -1,10 +1,11 @@
+use wire::TopicRef;
+
 use super::*;
-use crate::fetch_session::TopicKey;
 
 fn wanted(partition: i32) -> FetchPartition {
     FetchPartition {
-        topic: TopicKey::Name("t".into()),
-        name: Some("t".into()),
+        topic: TopicRef::Name("t".to_owned().into()),
+        name: None,
         partition,
         fetch_offset: Offset::ZERO,
         bytes_max: 1024,

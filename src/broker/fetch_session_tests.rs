@@ -2,8 +2,8 @@ use super::*;
 
 fn wanted(topic: &str, partition: i32, fetch_offset: i64) -> FetchPartition {
     FetchPartition {
-        topic: TopicKey::Name(topic.into()),
-        name: Some(topic.into()),
+        topic: TopicRef::Name(topic.to_owned().into()),
+        name: None,
         partition,
         fetch_offset: Offset::new(fetch_offset),
         bytes_max: 1024,
@@ -97,7 +97,7 @@ fn a_new_partition_is_sent_even_when_it_is_empty() {
 #[test]
 fn an_unknown_topic_id_is_looked_up_again() {
     let id = TopicId::new(uuid::Uuid::from_u128(9));
-    let by_id = FetchPartition { topic: TopicKey::Id(id), name: None, ..wanted("t", 0, 0) };
+    let by_id = FetchPartition { topic: TopicRef::Id(id), name: None, ..wanted("t", 0, 0) };
     let mut session =
         FetchSession::new(7, false, true, 0, [(by_id.clone(), Offset::new(-1), Offset::new(-1))]);
     assert_eq!(session.wanted(&|_| None)[0].name, None);

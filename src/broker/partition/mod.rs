@@ -1,1 +1,28 @@
-//! Partitions.
+//! The partitions of this node: their logs, who may read how far, who waits for what, and how appends become
+//! durable.
+//!
+//! Start reading at [`handle`] (one partition), then [`committer`] (durability) and [`waiters`] (who is woken);
+//! [`registry`] finds partitions, [`hosting`] makes and deletes them, [`engine`] is their life as a whole.
+
+mod checkpoints;
+pub mod committer;
+pub mod engine;
+pub mod handle;
+pub mod host_dir;
+pub mod hosting;
+pub mod housekeeping;
+pub mod marks;
+pub mod queries;
+pub mod registry;
+pub mod settings;
+pub mod waiters;
+
+pub use engine::{OpenError, PartitionEngine};
+pub use handle::{Acks, Partition, PartitionError, Placed, Topic};
+pub use host_dir::HostDir;
+pub use hosting::NewPartition;
+pub use marks::Offsets;
+pub use queries::{DeleteRecordsError, OffsetInfo};
+pub use registry::{HostedTopic, Registry, Snapshot, unknown};
+pub use settings::TopicSettings;
+pub use waiters::{CommitTicket, FetchTicket, Interest};

@@ -1,0 +1,119 @@
+//! The partitions of a node from its start to its end.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use config::BrokerConfig;
+use model::Clock;
+use parking_lot::Mutex;
+use storage::{Disk, StorageError, SystemDisk};
+
+use super::checkpoints::{ClosedLog, key_of};
+use super::handle::Partition;
+use super::host_dir::HostDir;
+use super::housekeeping::Housekeeper;
+use super::registry::Registry;
+use crate::context::Fatal;
+
+/// Owns the log directories and the threads that serve them.
+#[derive(Debug)]
+pub struct PartitionEngine {
+    registry: Arc<Registry>,
+}
+
+/// Why the partitions of a node could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A directory or a file in it.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A thread was not to be had.
+    #[error("a thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl PartitionEngine {
+    /// Takes possession of the log directories of `config` and starts their sync threads. Partitions are opened
+    /// when the metadata says which there are: [`Registry::create_all`], then [`Registry::retire_strays`].
+    pub fn open(config: &BrokerConfig, clock: Clock, fatal: Fatal) -> Result<Self, OpenError> {
+        Self::open_on(&SystemDisk::shared(), config, clock, fatal)
+    }
+
+    /// As [`PartitionEngine::open`], on another disk.
+    pub fn open_on(
+        disk: &Arc<dyn Disk>,
+        config: &BrokerConfig,
+        clock: Clock,
+        fatal: Fatal,
+    ) -> Result<Self, OpenError> {
+        let housekeeper = Arc::new(Housekeeper::new(config, clock.clone()));
+        let open = |path: &Path| HostDir::open(Arc::clone(disk), path, clock.clone(), fatal.clone());
+        let dirs = config.storage.log_dirs.iter();
+        let dirs: Vec<Arc<HostDir>> = dirs.map(|path| open(path).map(Arc::new)).collect::<Result<_, _>>()?;
+        for dir in &dirs {
+            // Left over from before: their time is up.
+            for path in dir.with(storage::LogDir::deleted_partitions)? {
+                housekeeper.remove_later(Arc::clone(dir), path, i64::MIN);
+            }
+            dir.committer.start()?;
+        }
+        let threads = usize::try_from(config.storage.recovery_threads_per_dir).unwrap_or(1).max(1);
+        let registry = Registry::new(dirs, housekeeper, threads, clock, fatal);
+        Ok(Self { registry: Arc::new(registry) })
+    }
+
+    /// The partitions.
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry)
+    }
+
+    /// Starts housekeeping.
+    pub fn start(&self) -> Result<(), OpenError> {
+        Ok(self.registry.housekeeper.start(self.registry())?)
+    }
+
+    /// Closes all logs: everything is on disk when this returns, and the next start scans nothing. Nothing is
+    /// appended or read from then on.
+    pub fn stop(&self) {
+        let registry = &self.registry;
+        registry.housekeeper.stop();
+        registry.dirs().iter().for_each(|dir| dir.committer.stop());
+        let all = registry.all();
+        for dir in registry.dirs() {
+            let here = all.iter().filter(|partition| Arc::ptr_eq(partition.dir(), dir));
+            let closed = close_in_parallel(here.collect(), registry.recovery_threads);
+            if let Err(error) = dir.checkpoint_closed(&closed, registry.broker_epoch()) {
+                tracing::error!("{} was not closed cleanly: {error}", dir.path().display());
+            }
+        }
+    }
+}
+
+fn close_in_parallel(partitions: Vec<&Arc<Partition>>, threads: usize) -> Vec<ClosedLog> {
+    let threads = threads.min(partitions.len());
+    let queue = Mutex::new(partitions.into_iter());
+    let closed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let Some(partition) = queue.lock().next() else { return };
+                    if let Some(log) = close(partition) {
+                        closed.lock().push(log);
+                    }
+                }
+            });
+        }
+    });
+    closed.into_inner()
+}
+
+fn close(partition: &Partition) -> Option<ClosedLog> {
+    let log = partition.take_log()?;
+    let (log_start, log_end) = (log.log_start_offset(), log.log_end_offset());
+    let result = log.close();
+    if let Err(error) = &result {
+        tracing::error!("{} was not closed cleanly: {error}", partition.dir_name());
+    }
+    Some(ClosedLog { partition: key_of(partition), log_start, log_end, clean: result.is_ok() })
+}

@@ -1,0 +1,416 @@
+//! One partition of this node: its log, its published offsets, and those who wait for it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use model::{ErrorCode, LeaderEpoch, Offset, TopicId};
+use parking_lot::Mutex;
+use storage::{AppendError, Appended, PartitionLog, ReadError, ReadHint, ReadPlan, StorageError};
+
+use super::committer::{BACKGROUND_SYNC, Enlistment, Urgency};
+use super::host_dir::HostDir;
+use super::marks::{Marks, Offsets};
+use super::settings::TopicSettings;
+use super::waiters::{Commit, CommitTicket, FetchTicket, Interest, Waiters};
+use crate::context::Fatal;
+
+/// A topic as its partitions on this node share it.
+#[derive(Debug)]
+pub struct Topic {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its id.
+    pub id: TopicId,
+    /// Its settings, replaced as a whole when its configuration changes.
+    pub settings: ArcSwap<TopicSettings>,
+}
+
+/// A partition whose log this node holds, and which it leads: there is one replica, and the in-sync replicas are
+/// that one. So the high watermark is what is durable here (or the log end, with `write.caching`).
+///
+/// Locks: the log's is held for assign-and-append, for planning a read, and never while bytes are read or
+/// synced. The waiters' is a leaf. Neither is taken while the other is held.
+#[derive(Debug)]
+pub struct Partition {
+    topic: Arc<Topic>,
+    index: i32,
+    leader_epoch: AtomicI32,
+    marks: Marks,
+    appender: Mutex<Appender>,
+    waiters: Mutex<Waiters>,
+    /// Fetches parked here. An append that finds one asks for a sync at once.
+    parked: AtomicUsize,
+    dir: Arc<HostDir>,
+    enlistment: Enlistment,
+    fatal: Fatal,
+}
+
+/// What the log's lock guards.
+#[derive(Debug)]
+struct Appender {
+    /// Gone once the partition is deleted or closed.
+    log: Option<PartitionLog>,
+    /// Bytes appended since the log was opened: what a parked fetch counts.
+    bytes: u64,
+    /// Where recent reads ended, newest last: a reader that goes on needs no index.
+    hints: VecDeque<ReadHint>,
+}
+
+/// Readers of one partition whose next position is remembered.
+const HINTS_MAX: usize = 8;
+
+/// Who must have a batch before its producer is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acks {
+    /// Nobody, or this node's memory: acks 0 and 1.
+    Written,
+    /// All in-sync replicas' disks: acks -1.
+    Committed,
+}
+
+/// An append that has its offsets.
+#[derive(Clone, Copy, Debug)]
+pub struct Placed {
+    /// Where the batch, or the original of a duplicate, is.
+    pub at: Appended,
+    /// The log start offset at that time.
+    pub log_start: Offset,
+    /// The producer may be answered once the high watermark has reached this; `None`: at once.
+    pub commit_at: Option<Offset>,
+}
+
+/// Why a partition did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PartitionError {
+    /// It was deleted, or the node is stopping.
+    #[error("the partition is no longer here")]
+    Gone,
+    /// The log refused the batch.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The log has nothing to read there.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The disk.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl PartitionError {
+    /// What a client is told.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            // Makes clients ask for metadata, where they find the topic gone or the node away.
+            Self::Gone => ErrorCode::UnknownTopicOrPartition,
+            Self::Append(error) => error.code(),
+            Self::Read(error) => error.code(),
+            Self::Storage(error) => error.code(),
+        }
+    }
+}
+
+impl Partition {
+    /// A partition over a log that was just opened. What the log holds is taken for committed: an opening syncs
+    /// what it keeps.
+    pub(super) fn new(
+        topic: Arc<Topic>,
+        index: i32,
+        leader_epoch: LeaderEpoch,
+        mut log: PartitionLog,
+        dir: Arc<HostDir>,
+        fatal: Fatal,
+    ) -> Arc<Self> {
+        let high_watermark = high_watermark_of(&log, topic.settings.load().write_caching);
+        let last_stable = log.last_stable_offset(high_watermark);
+        let marks = Marks::new(Offsets {
+            log_start: log.log_start_offset(),
+            last_stable,
+            high_watermark,
+            log_end: log.log_end_offset(),
+        });
+        Arc::new(Self {
+            topic,
+            index,
+            leader_epoch: AtomicI32::new(leader_epoch.value()),
+            marks,
+            appender: Mutex::new(Appender { log: Some(log), bytes: 0, hints: VecDeque::new() }),
+            waiters: Mutex::new(Waiters::new(last_stable)),
+            parked: AtomicUsize::new(0),
+            dir,
+            enlistment: Enlistment::default(),
+            fatal,
+        })
+    }
+
+    /// Its topic.
+    pub fn topic(&self) -> &Arc<Topic> {
+        &self.topic
+    }
+
+    /// Its index within the topic.
+    pub fn index(&self) -> i32 {
+        self.index
+    }
+
+    /// `<topic>-<index>`, which is also the name of its directory.
+    pub fn dir_name(&self) -> String {
+        format!("{}-{}", self.topic.name, self.index)
+    }
+
+    /// The epoch in which this node leads it.
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        LeaderEpoch::new(self.leader_epoch.load(Ordering::Acquire))
+    }
+
+    /// The log directory it is in.
+    pub fn dir(&self) -> &Arc<HostDir> {
+        &self.dir
+    }
+
+    /// Its offsets now, read without a lock.
+    pub fn offsets(&self) -> Offsets {
+        self.marks.load()
+    }
+
+    /// Checks the epoch a client believes in (KIP-320).
+    pub fn check_leader_epoch(&self, claimed: Option<LeaderEpoch>) -> Result<(), ErrorCode> {
+        let current = self.leader_epoch();
+        match claimed {
+            Some(claimed) if claimed < current => Err(ErrorCode::FencedLeaderEpoch),
+            Some(claimed) if claimed > current => Err(ErrorCode::UnknownLeaderEpoch),
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends one validated batch and asks for the sync it needs.
+    pub fn append(self: &Arc<Self>, batch: Bytes, acks: Acks, now_ms: i64) -> Result<Placed, PartitionError> {
+        let settings = self.topic.settings.load();
+        let (flush_messages, write_caching) = (settings.log.flush_messages, settings.write_caching);
+        let size = batch.len() as u64;
+
+        let mut appender = self.appender.lock();
+        let log = appender.log.as_mut().ok_or(PartitionError::Gone)?;
+        let appended = log.append_as_leader(batch, self.leader_epoch(), now_ms);
+        let at = match appended {
+            Ok(at) => at,
+            Err(error) => {
+                drop(appender);
+                return Err(self.refuse(error));
+            }
+        };
+        let flush_due = log.unsynced_records() >= flush_messages;
+        let (log_start, log_end) = (log.log_start_offset(), log.log_end_offset());
+        self.marks.raise_log_end(log_end);
+        if !at.duplicate {
+            appender.bytes += size;
+        }
+        let commit = write_caching.then(|| appender.commit_at(log_end));
+        drop(appender);
+
+        if let Some(commit) = commit.flatten() {
+            self.publish(commit);
+        }
+        let end = at.last_offset.next();
+        let committed = self.marks.high_watermark() >= end;
+        let is_awaited = !committed && (acks == Acks::Committed || flush_due);
+        if !committed || flush_due || write_caching {
+            let now = is_awaited || flush_due || (!committed && self.parked.load(Ordering::SeqCst) > 0);
+            self.dir
+                .committer
+                .enlist(self, if now { Urgency::Now } else { background(settings.log.flush_ms) });
+        }
+        Ok(Placed { at, log_start, commit_at: is_awaited.then_some(end) })
+    }
+
+    /// Registers `ticket` for the moment the high watermark reaches `end`, unless it has.
+    pub fn await_commit(&self, end: Offset, ticket: &Arc<CommitTicket>) {
+        let mut waiters = self.waiters.lock();
+        if self.marks.high_watermark() < end {
+            waiters.await_commit(end, ticket);
+        }
+    }
+
+    /// Whether everything below `end` is committed.
+    pub fn is_committed(&self, end: Offset) -> bool {
+        self.marks.high_watermark() >= end
+    }
+
+    /// Whether it was deleted, or the node is stopping.
+    pub fn is_gone(&self) -> bool {
+        self.appender.lock().log.is_none()
+    }
+
+    /// Plans a read of records below `upper_bound`, which is one of the offsets this partition has published.
+    pub fn plan_read(
+        &self,
+        offset: Offset,
+        bytes_max: usize,
+        upper_bound: Offset,
+        min_one_batch: bool,
+    ) -> Result<ReadPlan, PartitionError> {
+        let mut appender = self.appender.lock();
+        let hint = appender.hint_for(offset);
+        let log = appender.log.as_mut().ok_or(PartitionError::Gone)?;
+        let plan = log.read_plan_hinted(offset, bytes_max, upper_bound, min_one_batch, hint)?;
+        if let Some(next) = plan.next() {
+            appender.remember(next);
+        }
+        Ok(plan)
+    }
+
+    /// Parks a fetch here until the answer is dropped. The ticket fires at once if `seen` are no longer the
+    /// partition's offsets: what the fetch has read is old.
+    ///
+    /// A parked fetch is a reader at the high watermark, so what is written above it is synced now.
+    pub fn park(self: &Arc<Self>, ticket: &Arc<FetchTicket>, seen: Offsets, interest: Interest) -> Parked {
+        let mut waiters = self.waiters.lock();
+        waiters.park(ticket, interest);
+        let now = self.marks.load();
+        drop(waiters);
+        self.parked.fetch_add(1, Ordering::SeqCst);
+        if (now.high_watermark, now.last_stable) != (seen.high_watermark, seen.last_stable) {
+            ticket.fire();
+        } else if self.marks.log_end() > now.high_watermark {
+            self.dir.committer.enlist(self, Urgency::Now);
+        }
+        Parked { partition: Arc::clone(self), ticket: Arc::clone(ticket) }
+    }
+
+    /// Makes everything appended so far durable, and publishes that. Called by one sync thread at a time.
+    pub(super) fn sync(&self) -> Result<(), StorageError> {
+        let mut appender = self.appender.lock();
+        let bytes = appender.bytes;
+        let Some(log) = appender.log.as_mut() else { return Ok(()) };
+        let target = log.sync_target()?;
+        drop(appender);
+
+        target.sync()?;
+
+        let mut appender = self.appender.lock();
+        let Some(log) = appender.log.as_mut() else { return Ok(()) };
+        log.mark_durable(target.end());
+        let durable = log.durable_offset();
+        let last_stable = log.last_stable_offset(durable);
+        drop(appender);
+        self.publish(Commit { high_watermark: durable, last_stable, visible_bytes: bytes });
+        Ok(())
+    }
+
+    /// Runs `ask` on the log, under its lock: for what is neither an append nor a read of records.
+    pub(super) fn with_log<R>(&self, ask: impl FnOnce(&mut PartitionLog) -> R) -> Result<R, PartitionError> {
+        let mut appender = self.appender.lock();
+        appender.log.as_mut().map(ask).ok_or(PartitionError::Gone)
+    }
+
+    /// Takes the log away: nothing is appended or read any more, and nobody waits any longer.
+    pub(super) fn take_log(&self) -> Option<PartitionLog> {
+        let log = self.appender.lock().log.take();
+        self.waiters.lock().close();
+        log
+    }
+
+    /// Publishes a log start that has moved.
+    pub(super) fn raise_log_start(&self, log_start: Offset) {
+        self.marks.raise_log_start(log_start);
+    }
+
+    /// Takes over in a later epoch.
+    pub(super) fn lead(self: &Arc<Self>, epoch: LeaderEpoch) {
+        if self.leader_epoch.fetch_max(epoch.value(), Ordering::AcqRel) < epoch.value() {
+            // A partition that is gone leads nothing.
+            let _ = self.with_log(|log| log.assign_epoch(epoch));
+            self.dir.committer.enlist(self, Urgency::Within(BACKGROUND_SYNC));
+        }
+    }
+
+    pub(super) fn enlistment(&self) -> &Enlistment {
+        &self.enlistment
+    }
+
+    /// Ends the node's life when `error` says that log data could not be written; a full disk does not.
+    pub(super) fn note(&self, error: &StorageError) {
+        if !matches!(error, StorageError::Full { .. }) {
+            self.fatal.report(&format!("cannot write {}: {error}", self.dir_name()));
+        }
+    }
+
+    fn refuse(&self, error: AppendError) -> PartitionError {
+        match &error {
+            AppendError::Storage(storage @ StorageError::Full { .. }) => {
+                tracing::error!("Cannot append to {}: {storage}", self.dir_name());
+            }
+            AppendError::Storage(storage) => self.note(storage),
+            _ => {}
+        }
+        error.into()
+    }
+
+    fn publish(&self, commit: Commit) {
+        let offsets = self.marks.raise_committed(commit.last_stable, commit.high_watermark);
+        // After the offsets: whoever registers from here on sees them.
+        self.waiters.lock().committed(Commit {
+            high_watermark: offsets.high_watermark,
+            last_stable: offsets.last_stable,
+            ..commit
+        });
+    }
+}
+
+impl Appender {
+    fn commit_at(&mut self, high_watermark: Offset) -> Option<Commit> {
+        let last_stable = self.log.as_mut()?.last_stable_offset(high_watermark);
+        Some(Commit { high_watermark, last_stable, visible_bytes: self.bytes })
+    }
+
+    /// A hint that was used is the next to be forgotten, but not before another needs its place: readers that
+    /// follow each other closely share it.
+    fn hint_for(&mut self, offset: Offset) -> Option<ReadHint> {
+        let at = self.hints.iter().position(|hint| hint.offset() == offset)?;
+        let hint = self.hints.remove(at)?;
+        self.hints.push_front(hint);
+        Some(hint)
+    }
+
+    fn remember(&mut self, hint: ReadHint) {
+        if self.hints.iter().any(|known| known.offset() == hint.offset()) {
+            return;
+        }
+        if self.hints.len() == HINTS_MAX {
+            self.hints.pop_front();
+        }
+        self.hints.push_back(hint);
+    }
+}
+
+fn high_watermark_of(log: &PartitionLog, write_caching: bool) -> Offset {
+    if write_caching { log.log_end_offset() } else { log.durable_offset() }
+}
+
+fn background(flush_ms: i64) -> Urgency {
+    match flush_ms {
+        i64::MAX => Urgency::Within(BACKGROUND_SYNC),
+        ms => Urgency::Within(Duration::from_millis(ms.max(0) as u64)),
+    }
+}
+
+/// A fetch parked at a partition, until this is dropped.
+#[derive(Debug)]
+pub struct Parked {
+    partition: Arc<Partition>,
+    ticket: Arc<FetchTicket>,
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        self.partition.waiters.lock().unpark(&self.ticket);
+        self.partition.parked.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+#[path = "handle_tests.rs"]
+mod tests;

@@ -1,0 +1,307 @@
+//! What has to happen to logs from time to time: retention, removal of deleted files, checkpoints, forgetting idle
+//! producers. One thread does it, at Kafka's intervals.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use config::BrokerConfig;
+use model::Clock;
+use parking_lot::{Condvar, Mutex};
+use storage::{PartitionLog, StorageError};
+use tokio::sync::oneshot;
+
+use super::committer::{BACKGROUND_SYNC, Urgency};
+use super::handle::Partition;
+use super::host_dir::HostDir;
+use super::registry::Registry;
+
+/// The housekeeping thread and what it is asked for.
+#[derive(Debug)]
+pub struct Housekeeper {
+    clock: Clock,
+    intervals: Intervals,
+    state: Mutex<State>,
+    wake: Condvar,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: bool,
+    stopping: bool,
+    asked: Vec<Asked>,
+    removals: Vec<Removal>,
+}
+
+/// Somebody waits for a checkpoint of the log starts of a directory.
+#[derive(Debug)]
+struct Asked {
+    dir: Arc<HostDir>,
+    done: oneshot::Sender<Result<(), CheckpointFailed>>,
+}
+
+/// The directory of a deleted partition, which stays for a while so that readers can finish.
+#[derive(Debug)]
+struct Removal {
+    dir: Arc<HostDir>,
+    path: PathBuf,
+    due_ms: i64,
+}
+
+/// A log start that was not made durable. The reason stands in the log.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the log start offsets could not be written")]
+pub struct CheckpointFailed;
+
+/// How often each task runs.
+#[derive(Clone, Copy, Debug)]
+struct Intervals {
+    first: Duration,
+    retention: Duration,
+    recovery_points: Duration,
+    log_starts: Duration,
+    high_watermarks: Duration,
+    producer_expiry: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Task {
+    Retention,
+    RecoveryPoints,
+    LogStarts,
+    /// With it, removal of what was deleted: both are due every few seconds.
+    HighWatermarks,
+    ProducerExpiry,
+}
+
+impl Housekeeper {
+    pub(super) fn new(config: &BrokerConfig, clock: Clock) -> Self {
+        let millis = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0).max(1));
+        let storage = &config.storage;
+        Self {
+            clock,
+            intervals: Intervals {
+                first: millis(storage.initial_task_delay_ms),
+                retention: millis(storage.retention_check_interval_ms),
+                recovery_points: millis(storage.recovery_point_checkpoint_interval_ms.into()),
+                log_starts: millis(storage.log_start_checkpoint_interval_ms.into()),
+                high_watermarks: millis(storage.high_watermark_checkpoint_interval_ms),
+                producer_expiry: millis(config.transactions.producer_id_expiration_check_interval_ms.into()),
+            },
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            thread: Mutex::default(),
+        }
+    }
+
+    pub(super) fn start(self: &Arc<Self>, registry: Arc<Registry>) -> std::io::Result<()> {
+        let housekeeper = Arc::clone(self);
+        self.state.lock().running = true;
+        let run = move || housekeeper.run(&registry);
+        let thread = std::thread::Builder::new().name("housekeeping".to_owned()).spawn(run);
+        *self.thread.lock() = Some(thread.inspect_err(|_| self.state.lock().running = false)?);
+        Ok(())
+    }
+
+    /// Ends the thread after the task it is at.
+    pub(super) fn stop(&self) {
+        self.state.lock().stopping = true;
+        self.wake.notify_all();
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            tracing::error!("The housekeeping thread had panicked");
+        }
+    }
+
+    /// Removes the directory of a deleted partition at this wall time, or after the next start.
+    pub(super) fn remove_later(&self, dir: Arc<HostDir>, path: PathBuf, due_ms: i64) {
+        self.state.lock().removals.push(Removal { dir, path, due_ms });
+    }
+
+    /// Makes the log starts of a directory's partitions durable, on the housekeeping thread.
+    pub(super) async fn checkpoint_log_starts(&self, dir: &Arc<HostDir>) -> Result<(), CheckpointFailed> {
+        let (done, answer) = oneshot::channel();
+        {
+            let mut state = self.state.lock();
+            if !state.running || state.stopping {
+                return Err(CheckpointFailed);
+            }
+            state.asked.push(Asked { dir: Arc::clone(dir), done });
+        }
+        self.wake.notify_one();
+        answer.await.unwrap_or(Err(CheckpointFailed))
+    }
+
+    fn run(&self, registry: &Registry) {
+        let mut schedule = self.schedule();
+        while let Some(work) = self.next(&mut schedule) {
+            match work {
+                Work::Asked(asked) => answer(registry, asked),
+                Work::Due(task) => {
+                    let _span = tracing::debug_span!("housekeeping", ?task).entered();
+                    self.perform(registry, task);
+                }
+            }
+        }
+        let left = std::mem::take(&mut self.state.lock().asked);
+        left.into_iter().for_each(|asked| drop(asked.done.send(Err(CheckpointFailed))));
+    }
+
+    fn schedule(&self) -> Vec<(Duration, Task, Duration)> {
+        let first = self.clock.monotonic() + self.intervals.first;
+        let at = &self.intervals;
+        vec![
+            (first, Task::Retention, at.retention),
+            (first, Task::RecoveryPoints, at.recovery_points),
+            (first, Task::LogStarts, at.log_starts),
+            (self.clock.monotonic() + at.high_watermarks, Task::HighWatermarks, at.high_watermarks),
+            (first, Task::ProducerExpiry, at.producer_expiry),
+        ]
+    }
+
+    /// Sleeps until something is to be done; `None` when the thread is to end.
+    fn next(&self, schedule: &mut [(Duration, Task, Duration)]) -> Option<Work> {
+        let mut state = self.state.lock();
+        loop {
+            if state.stopping {
+                return None;
+            }
+            if !state.asked.is_empty() {
+                return Some(Work::Asked(std::mem::take(&mut state.asked)));
+            }
+            let now = self.clock.monotonic();
+            let (due, task, interval) = schedule.iter_mut().min_by_key(|(due, ..)| *due)?;
+            if *due <= now {
+                *due = now + *interval;
+                return Some(Work::Due(*task));
+            }
+            let wait = *due - now;
+            self.wake.wait_for(&mut state, wait);
+        }
+    }
+
+    fn perform(&self, registry: &Registry, task: Task) {
+        let now_ms = self.clock.wall_ms();
+        match task {
+            Task::Retention => registry.all().iter().for_each(|partition| partition.retain(now_ms)),
+            Task::RecoveryPoints => {
+                for_dirs(registry, |dir| dir.checkpoint_recovery_points(registry));
+                registry.all().iter().for_each(|partition| partition.close_idle_files());
+            }
+            Task::LogStarts => for_dirs(registry, |dir| dir.checkpoint_log_starts(registry)),
+            Task::HighWatermarks => {
+                for_dirs(registry, |dir| dir.checkpoint_high_watermarks(registry));
+                registry.all().iter().for_each(|partition| partition.purge(now_ms));
+                self.remove_deleted(registry, now_ms);
+            }
+            Task::ProducerExpiry => registry.all().iter().for_each(|p| p.expire_producers(now_ms)),
+        }
+    }
+
+    fn remove_deleted(&self, registry: &Registry, now_ms: i64) {
+        let due: Vec<Removal> = {
+            let mut state = self.state.lock();
+            let (due, later) = state.removals.drain(..).partition(|removal| removal.due_ms <= now_ms);
+            state.removals = later;
+            due
+        };
+        for removal in due {
+            tracing::info!("Removing {}", removal.path.display());
+            if let Err(error) = removal.dir.with(|log_dir| log_dir.remove_deleted(&removal.path)) {
+                note(registry, &error);
+            }
+        }
+    }
+}
+
+enum Work {
+    Asked(Vec<Asked>),
+    Due(Task),
+}
+
+/// One checkpoint answers all who asked for the same directory.
+fn answer(registry: &Registry, asked: Vec<Asked>) {
+    for dir in registry.dirs() {
+        if !asked.iter().any(|asked| Arc::ptr_eq(&asked.dir, dir)) {
+            continue;
+        }
+        if let Err(error) = dir.checkpoint_log_starts(registry) {
+            note(registry, &error);
+            return; // The senders are dropped, which tells everybody.
+        }
+    }
+    asked.into_iter().for_each(|asked| drop(asked.done.send(Ok(()))));
+}
+
+fn for_dirs(registry: &Registry, act: impl Fn(&HostDir) -> Result<(), StorageError>) {
+    for dir in registry.dirs() {
+        if let Err(error) = act(dir) {
+            note(registry, &error);
+        }
+    }
+}
+
+/// A full disk delays housekeeping; any other failure to write is the end.
+fn note(registry: &Registry, error: &StorageError) {
+    if matches!(error, StorageError::Full { .. }) {
+        tracing::warn!("Housekeeping waits for space: {error}");
+    } else {
+        registry.fatal.report(&error.to_string());
+    }
+}
+
+impl Partition {
+    /// Deletes what retention no longer keeps.
+    pub(super) fn retain(self: &Arc<Self>, now_ms: i64) {
+        let high_watermark = self.offsets().high_watermark;
+        let retained = self.with_log(|log| {
+            let deleted = log.apply_retention(now_ms, high_watermark)?;
+            Ok::<_, StorageError>((deleted, log.log_start_offset()))
+        });
+        let (deleted, log_start) = match retained {
+            Ok(Ok(retained)) => retained,
+            Ok(Err(error)) => return self.note_or_warn(&error),
+            Err(_gone) => return,
+        };
+        if deleted.is_empty() {
+            return;
+        }
+        self.raise_log_start(log_start);
+        for segment in &deleted {
+            tracing::info!(
+                "Deleted segment {} of {} ({} bytes) by {:?}; the log starts at {log_start} now",
+                segment.base_offset,
+                self.dir_name(),
+                segment.size_bytes,
+                segment.reason
+            );
+        }
+        self.dir().committer.enlist(self, Urgency::Within(BACKGROUND_SYNC));
+    }
+
+    fn purge(&self, now_ms: i64) {
+        if let Ok(Err(error)) = self.with_log(|log| log.purge_deleted(now_ms)) {
+            self.note_or_warn(&error);
+        }
+    }
+
+    fn expire_producers(&self, now_ms: i64) {
+        // A partition that is gone has no producers.
+        let _ = self.with_log(|log| log.expire_producers(now_ms));
+    }
+
+    fn close_idle_files(&self) {
+        let _ = self.with_log(PartitionLog::close_idle_files);
+    }
+
+    fn note_or_warn(&self, error: &StorageError) {
+        if matches!(error, StorageError::Full { .. }) {
+            tracing::warn!("Housekeeping of {} waits for space: {error}", self.dir_name());
+        } else {
+            self.note(error);
+        }
+    }
+}
