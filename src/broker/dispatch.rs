@@ -1,0 +1,125 @@
+//! From a frame to the handler of its API, and from the handler's response to the bytes of the reply.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wire::error::DecodeError;
+use wire::header::RequestHeader;
+use wire::request::{self, Request};
+use wire::response::{self, Response};
+
+use crate::context::{Broker, ConnectionInfo, RequestContext};
+use crate::handlers;
+use crate::handlers::produce::ProduceOutcome;
+
+/// How a request ends.
+#[derive(Debug)]
+pub enum Answer {
+    /// Segments of the reply, its length prefix included.
+    Reply(Vec<Bytes>),
+    /// The client asked for none (acks=0).
+    Nothing,
+    /// The connection ends without a reply, for this reason.
+    Close(String),
+}
+
+/// A request that has been decoded. Nothing has happened yet; it takes effect when it is first polled.
+pub type Started = Pin<Box<dyn Future<Output = Answer>>>;
+
+/// Decodes a frame and binds it to its handler.
+///
+/// # Errors
+/// The connection must be closed, as Kafka does with a request that it cannot read.
+pub fn start(
+    broker: &Arc<Broker>,
+    connection: &Arc<ConnectionInfo>,
+    frame: Bytes,
+) -> Result<Started, DecodeError> {
+    let (header, body) = RequestHeader::parse(frame)?;
+    let request = request::decode(&header, body)?;
+    let context = RequestContext { header, connection: Arc::clone(connection) };
+    let broker = Arc::clone(broker);
+    Ok(Box::pin(async move { answer(&broker, &context, request).await }))
+}
+
+async fn answer(broker: &Arc<Broker>, context: &RequestContext, request: Request) -> Answer {
+    let response = match request {
+        Request::Produce(request) => match handlers::produce::handle(broker, context, request).await {
+            ProduceOutcome::Respond(response) => Response::Produce(response),
+            ProduceOutcome::Silent => return Answer::Nothing,
+            ProduceOutcome::Close(why) => return Answer::Close(why),
+        },
+        Request::Fetch(request) => Response::Fetch(handlers::fetch::handle(broker, context, request).await),
+        other => cold(broker, context, other).await,
+    };
+    match response::encode(&context.header, response) {
+        Ok(reply) => Answer::Reply(reply.into_segments()),
+        Err(error) => {
+            tracing::error!(target: "ottla.dispatch", "the answer to {:?} cannot be encoded: {error}", context.header.api_key);
+            Answer::Close("its answer could not be encoded".to_owned())
+        }
+    }
+}
+
+/// Every API but the two hot ones. Boxed, so that a waiting Produce or Fetch does not carry the size of the largest.
+fn cold<'a>(
+    broker: &'a Arc<Broker>,
+    context: &'a RequestContext,
+    request: Request,
+) -> Pin<Box<dyn Future<Output = Response> + 'a>> {
+    macro_rules! call {
+        ($variant:ident, $handler:ident, $request:expr) => {
+            Box::pin(async move {
+                Response::$variant(Box::new(handlers::$handler::handle(broker, context, *$request).await))
+            })
+        };
+    }
+    match request {
+        Request::ListOffsets(request) => call!(ListOffsets, list_offsets, request),
+        Request::Metadata(request) => call!(Metadata, metadata, request),
+        Request::FindCoordinator(request) => call!(FindCoordinator, find_coordinator, request),
+        Request::ApiVersions(request) => Box::pin(async move {
+            Response::ApiVersions(handlers::api_versions::handle(broker, context, request).await)
+        }),
+        Request::CreateTopics(request) => call!(CreateTopics, create_topics, request),
+        Request::DeleteTopics(request) => call!(DeleteTopics, delete_topics, request),
+        Request::DeleteRecords(request) => call!(DeleteRecords, delete_records, request),
+        Request::InitProducerId(request) => call!(InitProducerId, init_producer_id, request),
+        Request::OffsetForLeaderEpoch(request) => {
+            call!(OffsetForLeaderEpoch, offset_for_leader_epoch, request)
+        }
+        Request::DescribeAcls(request) => call!(DescribeAcls, describe_acls, request),
+        Request::CreateAcls(request) => call!(CreateAcls, create_acls, request),
+        Request::DeleteAcls(request) => call!(DeleteAcls, delete_acls, request),
+        Request::DescribeConfigs(request) => call!(DescribeConfigs, describe_configs, request),
+        Request::AlterConfigs(request) => call!(AlterConfigs, alter_configs, request),
+        Request::AlterReplicaLogDirs(request) => call!(AlterReplicaLogDirs, alter_replica_log_dirs, request),
+        Request::DescribeLogDirs(request) => call!(DescribeLogDirs, describe_log_dirs, request),
+        Request::CreatePartitions(request) => call!(CreatePartitions, create_partitions, request),
+        Request::ElectLeaders(request) => call!(ElectLeaders, elect_leaders, request),
+        Request::IncrementalAlterConfigs(request) => {
+            call!(IncrementalAlterConfigs, incremental_alter_configs, request)
+        }
+        Request::AlterPartitionReassignments(request) => {
+            call!(AlterPartitionReassignments, alter_partition_reassignments, request)
+        }
+        Request::ListPartitionReassignments(request) => {
+            call!(ListPartitionReassignments, list_partition_reassignments, request)
+        }
+        Request::DescribeClientQuotas(request) => {
+            call!(DescribeClientQuotas, describe_client_quotas, request)
+        }
+        Request::DescribeQuorum(request) => call!(DescribeQuorum, describe_quorum, request),
+        Request::UpdateFeatures(request) => call!(UpdateFeatures, update_features, request),
+        Request::DescribeCluster(request) => call!(DescribeCluster, describe_cluster, request),
+        Request::DescribeProducers(request) => call!(DescribeProducers, describe_producers, request),
+        Request::ListConfigResources(request) => call!(ListConfigResources, list_config_resources, request),
+        Request::DescribeTopicPartitions(request) => {
+            call!(DescribeTopicPartitions, describe_topic_partitions, request)
+        }
+        Request::Refused(response) => Box::pin(std::future::ready(*response)),
+        Request::Produce(_) | Request::Fetch(_) => unreachable!("answered by `answer` itself"),
+    }
+}

@@ -1,0 +1,370 @@
+//! One client connection: reads frames, starts their requests, and writes the replies in the order of the requests.
+//!
+//! A request takes effect when its future is first polled, which is in order of arrival; later requests go on while
+//! earlier ones wait for a commit or for data. Only the oldest unanswered request is polled again, because only its
+//! reply may leave. All replies that are ready leave in one vectored write.
+//!
+//! A connection stops reading, and so pushes back on its peer, while too many requests or reply bytes are
+//! outstanding; nobody else notices.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use model::limits::{BODY_STALL_MS, REPLY_BYTES_UNSENT_MAX, REQUESTS_IN_FLIGHT_MAX};
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::budget::{Budget, Reservation};
+use super::frames::{Frame, Frames, Progress};
+use crate::context::{Broker, ConnectionInfo};
+use crate::dispatch::{self, Answer};
+
+/// Most segments of one vectored write.
+const WRITE_SEGMENTS_MAX: usize = 64;
+/// Turns of work before other connections of the thread get theirs.
+const TURNS_MAX: usize = 32;
+/// A peer that takes no byte of its replies for this long is gone.
+const WRITE_STALL: Duration = Duration::from_secs(30);
+
+/// Limits of one connection.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionSettings {
+    /// `socket.request.max.bytes`.
+    pub frame_bytes_max: usize,
+    /// `connections.max.idle.ms`; `None` for never.
+    pub idle: Option<Duration>,
+}
+
+/// See the module's text.
+pub struct Connection {
+    broker: Arc<Broker>,
+    info: Arc<ConnectionInfo>,
+    settings: ConnectionSettings,
+    stream: TcpStream,
+    frames: Frames,
+    /// Requests without reply, oldest first.
+    pending: VecDeque<Pending>,
+    outbox: Outbox,
+    stop: Pin<Box<dyn Future<Output = ()>>>,
+    timer: Pin<Box<Sleep>>,
+    last_read: Instant,
+    last_written: Instant,
+    /// What the bytes read so far wait for.
+    reading: Reading,
+    /// No more requests are read: the peer closed, it broke a rule, or the node stops.
+    closing: bool,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+struct Pending {
+    answer: Pin<Box<dyn Future<Output = Answer>>>,
+    done: Option<Answer>,
+    reservation: Reservation,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    Idle,
+    MidFrame,
+    NeedsBudget,
+}
+
+impl Connection {
+    /// A connection that serves until its peer leaves or `stop` turns true.
+    pub fn new(
+        broker: Arc<Broker>,
+        info: Arc<ConnectionInfo>,
+        settings: ConnectionSettings,
+        budget: Budget,
+        stream: TcpStream,
+        mut stop: watch::Receiver<bool>,
+    ) -> Self {
+        let now = Instant::now();
+        let stop = async move {
+            // An error means that the sender is gone, which is a stop as well.
+            let _ = stop.wait_for(|stopping| *stopping).await;
+        };
+        Self {
+            broker,
+            info,
+            settings,
+            stream,
+            frames: Frames::new(budget, settings.frame_bytes_max),
+            pending: VecDeque::new(),
+            outbox: Outbox::default(),
+            stop: Box::pin(stop),
+            timer: Box::pin(sleep_until(now + CHECK_FIRST)),
+            last_read: now,
+            last_written: now,
+            reading: Reading::Idle,
+            closing: false,
+        }
+    }
+
+    /// Serves until the connection ends.
+    pub async fn serve(mut self) {
+        let ended = std::future::poll_fn(|context| self.poll(context)).await;
+        match ended {
+            Ok(()) => {
+                tracing::debug!(target: "ottla.net", "connection {} of {} closed", self.info.id, self.info.peer)
+            }
+            Err(error) => {
+                tracing::debug!(target: "ottla.net", "connection {} of {}: {error}", self.info.id, self.info.peer);
+            }
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        for _ in 0..TURNS_MAX {
+            let mut moved = self.poll_read(context)?;
+            moved |= self.start_requests(context);
+            moved |= self.poll_answers(context);
+            moved |= self.poll_write(context)?;
+            if self.closing && self.pending.is_empty() && self.outbox.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            if !moved {
+                return self.poll_end(context);
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// What can end a connection on which nothing moves: the node stops, or time is up.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.closing && self.stop.as_mut().poll(context).is_ready() {
+            self.closing = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.reading == Reading::Idle {
+            self.frames.release_if_idle();
+        }
+        while self.timer.as_mut().poll(context).is_ready() {
+            let now = Instant::now();
+            let (deadline, reason) = self.deadline(now);
+            if deadline <= now {
+                tracing::info!(target: "ottla.net", "closing connection {} of {}: {reason}", self.info.id, self.info.peer);
+                return Poll::Ready(Ok(()));
+            }
+            self.timer.as_mut().reset(deadline.min(now + CHECK_EVERY));
+        }
+        Poll::Pending
+    }
+
+    /// When this connection ends if nothing moves until then, and why.
+    fn deadline(&self, now: Instant) -> (Instant, &'static str) {
+        if !self.outbox.is_empty() {
+            return (self.last_written + WRITE_STALL, "the peer does not read its replies");
+        }
+        if self.reading == Reading::MidFrame && self.may_read() {
+            return (
+                self.last_read + Duration::from_millis(BODY_STALL_MS),
+                "the rest of a request did not come",
+            );
+        }
+        match self.settings.idle {
+            Some(idle) if self.pending.is_empty() && self.reading == Reading::Idle => {
+                (self.last_read.max(self.last_written) + idle, "idle for connections.max.idle.ms")
+            }
+            _ => (now + CHECK_EVERY, ""),
+        }
+    }
+
+    fn may_start(&self) -> bool {
+        !self.closing
+            && self.pending.len() < REQUESTS_IN_FLIGHT_MAX
+            && self.outbox.bytes < REPLY_BYTES_UNSENT_MAX
+    }
+
+    fn may_read(&self) -> bool {
+        self.may_start() && self.reading != Reading::NeedsBudget
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        if !self.may_read() {
+            return Ok(false);
+        }
+        match self.frames.poll_read(&mut self.stream, context)? {
+            Poll::Pending => Ok(false),
+            Poll::Ready(0) => {
+                // Every request received before has been started; nobody is left to wait for the answers.
+                self.closing = true;
+                self.pending.clear();
+                Ok(true)
+            }
+            Poll::Ready(_) => {
+                self.last_read = Instant::now();
+                Ok(true)
+            }
+        }
+    }
+
+    /// Starts every complete request, in order.
+    fn start_requests(&mut self, context: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        while self.may_start() {
+            match self.frames.poll_next(context) {
+                Ok(Progress::Frame(frame)) => {
+                    moved = true;
+                    self.start_request(frame, context);
+                }
+                Ok(Progress::NeedsBytes { begun }) => {
+                    let state = if begun { Reading::MidFrame } else { Reading::Idle };
+                    // Bytes may be waiting in the socket that were not asked for while the budget was used up.
+                    moved |= self.reading == Reading::NeedsBudget;
+                    self.reading = state;
+                    break;
+                }
+                Ok(Progress::NeedsBudget) => {
+                    self.reading = Reading::NeedsBudget;
+                    break;
+                }
+                Err(error) => self.refuse(&error),
+            }
+        }
+        moved
+    }
+
+    fn start_request(&mut self, frame: Frame, context: &mut Context<'_>) {
+        let answer = match dispatch::start(&self.broker, &self.info, frame.bytes) {
+            Ok(answer) => answer,
+            Err(error) => return self.refuse(&error),
+        };
+        let mut request = Pending { answer, done: None, reservation: frame.reservation };
+        // The first poll is what makes the request take effect, before any later one is looked at.
+        request.poll(context);
+        self.pending.push_back(request);
+    }
+
+    /// Ends the connection after the replies to earlier requests, as Kafka does with what it cannot read.
+    fn refuse(&mut self, why: &dyn std::fmt::Display) {
+        tracing::warn!(target: "ottla.net", "closing connection {} of {} on {}: {why}", self.info.id, self.info.peer, self.info.listener);
+        self.closing = true;
+    }
+
+    /// Moves the replies that are ready, oldest first, to the outbox.
+    fn poll_answers(&mut self, context: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        while let Some(oldest) = self.pending.front_mut() {
+            if !oldest.poll(context) {
+                break;
+            }
+            moved = true;
+            let Some(request) = self.pending.pop_front() else { break };
+            match request.done {
+                Some(Answer::Reply(segments)) => {
+                    if self.outbox.is_empty() {
+                        self.last_written = Instant::now();
+                    }
+                    self.outbox.push(segments, request.reservation);
+                }
+                Some(Answer::Nothing) | None => {}
+                Some(Answer::Close(why)) => {
+                    self.refuse(&why);
+                    self.pending.clear();
+                }
+            }
+        }
+        moved
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        let mut moved = false;
+        while !self.outbox.is_empty() {
+            let mut slices = [IoSlice::new(&[]); WRITE_SEGMENTS_MAX];
+            let count = self.outbox.fill(&mut slices);
+            match Pin::new(&mut self.stream).poll_write_vectored(context, &slices[..count])? {
+                Poll::Pending => break,
+                Poll::Ready(written) => {
+                    moved = true;
+                    self.outbox.advance(written);
+                    self.last_written = Instant::now();
+                }
+            }
+        }
+        Ok(moved)
+    }
+}
+
+/// A connection's deadlines are looked at this often at least; the timer is never moved on the request path.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+const CHECK_FIRST: Duration = Duration::from_secs(5);
+
+impl Pending {
+    /// Whether the answer is there. A panic in a handler ends this connection, not the process.
+    fn poll(&mut self, context: &mut Context<'_>) -> bool {
+        if self.done.is_none() {
+            let polled = std::panic::catch_unwind(AssertUnwindSafe(|| self.answer.as_mut().poll(context)));
+            self.done = match polled {
+                Ok(Poll::Pending) => None,
+                Ok(Poll::Ready(answer)) => Some(answer),
+                Err(_) => Some(Answer::Close(
+                    "its request failed inside the broker; see the error above".to_owned(),
+                )),
+            };
+        }
+        self.done.is_some()
+    }
+}
+
+/// Replies on their way out.
+#[derive(Debug, Default)]
+struct Outbox {
+    replies: VecDeque<(VecDeque<Bytes>, Reservation)>,
+    bytes: usize,
+}
+
+impl Outbox {
+    fn is_empty(&self) -> bool {
+        self.replies.is_empty()
+    }
+
+    fn push(&mut self, segments: Vec<Bytes>, reservation: Reservation) {
+        let segments: VecDeque<Bytes> = segments.into_iter().filter(|segment| !segment.is_empty()).collect();
+        self.bytes += segments.iter().map(Bytes::len).sum::<usize>();
+        if !segments.is_empty() {
+            self.replies.push_back((segments, reservation));
+        }
+    }
+
+    fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let segments = self.replies.iter().flat_map(|(segments, _)| segments);
+        let mut count = 0;
+        for (slice, segment) in slices.iter_mut().zip(segments) {
+            *slice = IoSlice::new(segment);
+            count += 1;
+        }
+        count
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        self.bytes -= written;
+        while let Some((segments, _)) = self.replies.front_mut() {
+            while let Some(segment) = segments.front_mut() {
+                if written < segment.len() {
+                    segment.advance(written);
+                    return;
+                }
+                written -= segment.len();
+                segments.pop_front();
+            }
+            self.replies.pop_front();
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Sockets: listeners and their limits, the worker threads, one task per connection, and the memory that requests
+//! in flight may take.
+
+pub mod budget;
+pub mod frames;
+pub mod limits;

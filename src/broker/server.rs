@@ -1,0 +1,297 @@
+//! A node's life: start in the order in which its parts need each other, serve, stop in the reverse order.
+//!
+//! ```text
+//! bind listeners → open log directories (recovery) → replay metadata → reconcile → accept
+//! stop accepting → answer what has taken effect → stop metadata → close logs, clean-shutdown marker
+//! ```
+//!
+//! Listeners are bound first, so that a taken port ends the start before any file is touched; they accept last.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use config::{BrokerConfig, Loaded, Notice, NoticeLevel};
+use model::{BrokerId, Clock};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::address::{Advertised, Endpoints, container_gateway};
+use crate::context::{Broker, Fatal};
+use crate::fetch_session_cache::FetchSessions;
+use crate::metadata::{Metadata, OpenError as MetadataError};
+use crate::net::budget::Budget;
+use crate::net::connection::ConnectionSettings;
+use crate::net::limits::{ConnectionCounts, ConnectionLimits};
+use crate::net::listener::{Acceptor, BoundListener, ListenerSettings};
+use crate::net::memory;
+use crate::net::workers::{Service, Workers};
+use crate::partition::{OpenError as PartitionsError, PartitionEngine};
+use crate::producer_ids::ProducerIds;
+
+/// Everything a start is decided by.
+#[derive(Debug)]
+pub struct Start {
+    /// The configuration.
+    pub loaded: Loaded,
+    /// The node's only source of time.
+    pub clock: Clock,
+    /// `CLUSTER_ID` for a directory that has none yet; random when not given.
+    pub cluster_id: Option<String>,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address could not be bound.
+    #[error(
+        "cannot listen on {listener}: {source}; set `listeners` to an address and port that are free here"
+    )]
+    Bind {
+        /// The listener as configured.
+        listener: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A log directory could not be opened.
+    #[error(transparent)]
+    Partitions(#[from] PartitionsError),
+    /// The metadata log could not be opened.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// A thread could not be started or a signal not be watched.
+    #[error("the system refused a thread or a signal handler: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Runs a node until SIGTERM or SIGINT. A second signal ends the process at once.
+///
+/// # Errors
+/// The node could not start; nothing was acknowledged.
+pub fn run(start: Start) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let node = Node::start(start)?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!(target: "kafka.server.BrokerServer", "[BrokerServer id={}] Transition from STARTED to SHUTTING_DOWN", node.id);
+        let stopping = std::thread::spawn(move || node.stop());
+        let stopped = async {
+            while !stopping.is_finished() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            () = stopped => {}
+            _ = terminate.recv() => std::process::exit(EXIT_FORCED),
+            _ = interrupt.recv() => std::process::exit(EXIT_FORCED),
+        }
+        Ok(())
+    })
+}
+
+/// Exit status after a second signal: what was acknowledged is on disk, and the next start recovers the logs.
+const EXIT_FORCED: i32 = 130;
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    id: BrokerId,
+    addresses: Vec<(String, SocketAddr)>,
+    stop: watch::Sender<bool>,
+    acceptors: JoinHandle<()>,
+    broker: Arc<Broker>,
+    partitions: PartitionEngine,
+}
+
+impl Node {
+    /// Starts every part; returns when connections are accepted.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(start: Start) -> Result<Self, StartError> {
+        let Start { loaded, clock, cluster_id } = start;
+        loaded.notices.iter().for_each(log_notice);
+        let config = Arc::new(loaded.broker.clone());
+        let listeners = bind_all(&loaded)?;
+        let fatal = Fatal::exit();
+        let partitions = PartitionEngine::open(&config, clock.clone(), fatal.clone())?;
+        let metadata = Metadata::open(&loaded, clock.clone(), cluster_id, partitions.registry(), fatal)?;
+        let node_id = BrokerId::new(config.identity.node_id);
+        let broker = Arc::new(Broker {
+            config: Arc::clone(&config),
+            clock: clock.clone(),
+            node_id,
+            cluster_id: metadata.cluster_id().to_owned(),
+            metadata,
+            partitions: partitions.registry(),
+            fetch_sessions: FetchSessions::new(config.requests.fetch_sessions_max, session_seed()),
+            producer_ids: ProducerIds::new(),
+            endpoints: endpoints(&config),
+        });
+        partitions.start();
+        let addresses = listeners
+            .iter()
+            .map(|listener| Ok((listener.name().to_owned(), listener.address()?)))
+            .collect::<io::Result<Vec<_>>>()?;
+        let (stop, stopping) = watch::channel(false);
+        let acceptors = accept(&broker, &config, clock, listeners, stopping)?;
+        let node = Self { id: node_id, addresses, stop, acceptors, broker, partitions };
+        node.log_started(&config);
+        Ok(node)
+    }
+
+    /// The listeners' names and the addresses they are bound to.
+    pub fn addresses(&self) -> &[(String, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// Stops every part; returns when all logs are closed.
+    pub fn stop(self) {
+        self.stop.send_replace(true);
+        if self.acceptors.join().is_err() {
+            tracing::error!(target: "ottla.server", "the acceptor thread panicked");
+        }
+        self.broker.metadata.stop();
+        self.partitions.stop();
+        tracing::info!(target: "kafka.server.KafkaRaftServer", "[KafkaRaftServer nodeId={}] Kafka Server stopped", self.id);
+    }
+
+    /// The lines that scripts and test containers wait for, in Kafka's words.
+    fn log_started(&self, config: &BrokerConfig) {
+        let id = self.id;
+        for (name, address) in &self.addresses {
+            tracing::info!(target: "kafka.network.DataPlaneAcceptor", "Awaiting socket connections on {address} ({name}).");
+        }
+        let dirs: Vec<_> = config.storage.log_dirs.iter().map(|dir| dir.display().to_string()).collect();
+        tracing::info!(target: "ottla.server", "Cluster {}, data in {}", self.broker.cluster_id, dirs.join(", "));
+        tracing::info!(target: "kafka.server.BrokerLifecycleManager",
+            "[BrokerLifecycleManager id={id}] The broker has been unfenced. Transitioning from RECOVERY to RUNNING.");
+        tracing::info!(target: "kafka.server.BrokerServer", "[BrokerServer id={id}] Transition from STARTING to STARTED");
+        tracing::info!(target: "kafka.server.KafkaRaftServer", "[KafkaRaftServer nodeId={id}] Kafka Server started");
+    }
+}
+
+fn log_notice(notice: &Notice) {
+    match notice.level {
+        NoticeLevel::Info => tracing::info!(target: "ottla.config", "{}", notice.text),
+        NoticeLevel::Warn => tracing::warn!(target: "ottla.config", "{}", notice.text),
+    }
+}
+
+/// Binds the broker's listeners. Controller listeners stay unbound: a single node is its own quorum, and nobody else
+/// has a reason to speak to it there.
+fn bind_all(loaded: &Loaded) -> Result<Vec<BoundListener>, StartError> {
+    let sockets = &loaded.broker.sockets;
+    // Kafka's default of 100 KiB would switch the system's automatic tuning off; only an explicit size does.
+    let explicit = |key: &str| loaded.layers.statics().contains_key(key);
+    let send = sockets.send_buffer_bytes.filter(|_| explicit("socket.send.buffer.bytes"));
+    let receive = sockets.receive_buffer_bytes.filter(|_| explicit("socket.receive.buffer.bytes"));
+    let bind = |listener: &config::Listener| {
+        let settings = ListenerSettings {
+            name: listener.name.clone(),
+            host: listener.host.clone().unwrap_or_default(),
+            port: listener.port,
+            backlog: sockets.backlog,
+            send_buffer_bytes: send,
+            receive_buffer_bytes: receive,
+        };
+        BoundListener::bind(&settings)
+            .map_err(|source| StartError::Bind { listener: listener.to_string(), source })
+    };
+    for listener in &loaded.broker.listeners.controller {
+        tracing::info!(target: "ottla.server", "controller listener {listener} is not opened: this node is its own quorum");
+    }
+    loaded.broker.listeners.broker.iter().map(bind).collect()
+}
+
+fn endpoints(config: &BrokerConfig) -> Endpoints {
+    let advertised = config.listeners.advertised.iter().flatten().map(|listener| Advertised {
+        listener: listener.name.clone(),
+        host: listener.host.clone().unwrap_or_default(),
+        port: listener.port,
+    });
+    Endpoints::new(advertised.collect(), container_gateway())
+}
+
+/// Session ids must not repeat from one life of the node to the next.
+fn session_seed() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0
+}
+
+/// Starts the network threads and the thread that accepts for them.
+fn accept(
+    broker: &Arc<Broker>,
+    config: &BrokerConfig,
+    clock: Clock,
+    listeners: Vec<BoundListener>,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<JoinHandle<()>> {
+    let sockets = &config.sockets;
+    let settings = ConnectionSettings {
+        frame_bytes_max: sockets.request_bytes_max,
+        idle: sockets.idle_ms_max.map(Duration::from_millis),
+    };
+    let budget = Budget::new(request_bytes_max(config));
+    let service = Service { broker: Arc::clone(broker), settings, budget, stop: stop.clone() };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = Arc::new(Workers::start(threads, &service)?);
+    let counts = ConnectionCounts::new(connection_limits(config));
+    let next_connection = Arc::new(AtomicU64::new(1));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("acceptor".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            let mut accepting = tokio::task::JoinSet::new();
+            for listener in listeners {
+                let acceptor = Acceptor {
+                    workers: Arc::clone(&workers),
+                    counts: counts.clone(),
+                    next_connection: Arc::clone(&next_connection),
+                    clock: clock.clone(),
+                };
+                accepting.spawn(acceptor.run(listener));
+            }
+            // An error means that the node is gone, which is a stop as well.
+            let _ = stop.wait_for(|stopping| *stopping).await;
+            accepting.shutdown().await;
+        });
+        if let Some(workers) = Arc::into_inner(workers) {
+            workers.join();
+        }
+    })
+}
+
+/// `queued.max.request.bytes`, or a quarter of the memory there is, as the budget of large requests.
+fn request_bytes_max(config: &BrokerConfig) -> usize {
+    let configured = config.sockets.queued_request_bytes_max;
+    usize::try_from(configured.unwrap_or_else(|| memory::limit_bytes() / 4)).unwrap_or(usize::MAX)
+}
+
+fn connection_limits(config: &BrokerConfig) -> ConnectionLimits {
+    let sockets = &config.sockets;
+    let mut per_ip_overrides: HashMap<IpAddr, usize> = HashMap::new();
+    for (host, max) in &sockets.connections_per_ip_overrides {
+        match (host.as_str(), 0).to_socket_addrs() {
+            Ok(addresses) => {
+                per_ip_overrides.extend(addresses.map(|address| (address.ip().to_canonical(), *max)))
+            }
+            Err(error) => {
+                tracing::warn!(target: "ottla.config", "max.connections.per.ip.overrides: {host} is left out: {error}");
+            }
+        }
+    }
+    ConnectionLimits {
+        total_max: sockets.connections_max,
+        per_ip_max: sockets.connections_per_ip_max,
+        per_ip_overrides,
+        per_second_max: sockets.connection_creation_rate_max,
+    }
+}
