@@ -137,7 +137,7 @@ impl Node {
             producer_ids: ProducerIds::new(),
             endpoints: endpoints(&config),
         });
-        partitions.start();
+        partitions.start()?;
         let addresses = listeners
             .iter()
             .map(|listener| Ok((listener.name().to_owned(), listener.address()?)))
