@@ -66,12 +66,11 @@ fn start(changes: &str) -> Result<(), ConfigError> {
     let base = properties::parse(include_bytes!("testdata/start.properties")).unwrap();
     let mut settings: BTreeMap<String, String> = base.into_iter().map(|p| (p.key, p.value)).collect();
     for change in changes.split(';') {
-        match change.strip_prefix('-') {
-            Some(removed) => drop(settings.remove(removed)),
-            None => {
-                let (key, value) = change.split_once('=').unwrap();
-                settings.insert(key.to_owned(), value.to_owned());
-            }
+        if let Some(removed) = change.strip_prefix('-') {
+            settings.remove(removed);
+        } else {
+            let (key, value) = change.split_once('=').unwrap();
+            settings.insert(key.to_owned(), value.to_owned());
         }
     }
     let text: String = settings.iter().map(|(key, value)| properties::write(key, value) + "\n").collect();

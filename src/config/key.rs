@@ -1,5 +1,7 @@
 //! The shape of one row of the key tables.
 
+use std::fmt;
+
 /// One configuration key as Kafka 4.1 defines it, and what this broker does with it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Key {
@@ -125,6 +127,26 @@ pub enum Check {
     ShareOffsetReset,
 }
 
+/// As Kafka's documentation prints it; nothing for [`Check::Any`].
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => Ok(()),
+            Self::AtLeast(min) => write!(f, "[{min},...]"),
+            Self::Between(min, max) => write!(f, "[{min},...,{max}]"),
+            Self::Fraction(min, max) => write!(f, "[{min},...,{max}]"),
+            Self::OneOf(legal) | Self::ListOf(legal) => write!(f, "[{}]", legal.join(", ")),
+            Self::OneOfIgnoringCase(legal) => write!(f, "(case insensitive) [{}]", legal.join(", ")),
+            Self::NonEmpty => f.write_str("non-empty string"),
+            Self::NonNull => f.write_str("non-null string"),
+            Self::GzipLevel => f.write_str("[1,...,9] or -1"),
+            Self::ThrottledReplicas => f.write_str("[partitionId]:[brokerId],[partitionId]:[brokerId],..."),
+            Self::QuorumVoters | Self::QuorumServers => f.write_str("non-empty list"),
+            Self::ShareOffsetReset => f.write_str("[latest, earliest, by_duration:PnDTnHnMn.nS]"),
+        }
+    }
+}
+
 /// Kafka's grading of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
@@ -132,6 +154,17 @@ pub enum Importance {
     High,
     Medium,
     Low,
+}
+
+impl Importance {
+    /// The word Kafka's documentation uses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
 }
 
 /// When a key may change (the "Update Mode" of Kafka's documentation).

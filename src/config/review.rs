@@ -46,7 +46,8 @@ fn warn(text: String) -> Notice {
 
 /// The key of a setting, looking behind `listener.name.{listener}.[{mechanism}.]`.
 fn known_key(name: &str) -> Option<&'static Key> {
-    keys::synonyms_with_listeners(name).into_iter().find_map(keys::broker_key)
+    keys::broker_key(name)
+        .or_else(|| keys::synonyms_with_listeners(name).into_iter().find_map(keys::broker_key))
 }
 
 fn review_known(key: &Key, name: &str, setting: &Setting) -> Result<Option<Notice>, ConfigError> {
@@ -58,9 +59,7 @@ fn review_known(key: &Key, name: &str, setting: &Setting) -> Result<Option<Notic
             no_effect(key, value).map(|reason| warn(format!("{name}={value} ({}) {reason}", setting.source)))
         }
         Support::Ignored if is_default => None,
-        Support::Ignored => {
-            Some(warn(format!("{name} ({}) is ignored: {}", setting.source, lower_first(key.doc))))
-        }
+        Support::Ignored => Some(warn(format!("{name} ({}) is ignored: {}", setting.source, key.doc))),
         Support::Refused if is_default || is_known_plug_in(key, value) => None,
         Support::Refused => return Err(refusal(key, name, value).with_source(Some(&setting.source))),
     })
@@ -222,18 +221,6 @@ fn edit_distance(a: &str, b: &str) -> usize {
         row = next;
     }
     row.last().copied().unwrap_or(0)
-}
-
-fn lower_first(doc: &str) -> String {
-    let text = doc.trim_end_matches('.');
-    let mut chars = text.chars();
-    match chars.next() {
-        // Abbreviations keep their capitals.
-        Some(first) if !chars.as_str().starts_with(char::is_uppercase) => {
-            first.to_lowercase().chain(chars).collect()
-        }
-        _ => text.to_owned(),
-    }
 }
 
 #[cfg(test)]
