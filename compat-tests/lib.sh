@@ -48,6 +48,16 @@ stop_pid() {
   done
 }
 
+# quietly COMMAND...: its output is shown only when it fails.
+quietly() {
+  local log code=0
+  log=$(mktemp)
+  "$@" >"$log" 2>&1 || code=$?
+  [ "$code" = 0 ] || tail -40 "$log" >&2
+  rm -f "$log"
+  return "$code"
+}
+
 # need_packages PACKAGE...: Debian packages, installed when missing (as root or through sudo).
 need_packages() {
   local missing=() package
@@ -58,8 +68,8 @@ need_packages() {
   local sudo=()
   [ "$(id -u)" = 0 ] || sudo=(sudo -n)
   note "installing ${missing[*]}"
-  "${sudo[@]}" timeout 300 apt-get update -qq >&2 || true
-  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" timeout 600 apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 ||
+  quietly "${sudo[@]}" timeout 300 apt-get update -qq || true
+  quietly "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive timeout 600 apt-get install -y -qq --no-install-recommends "${missing[@]}" ||
     die "cannot install ${missing[*]}"
 }
 
@@ -82,8 +92,8 @@ venv() {
   if [ "$(cat "$home/stamp" 2>/dev/null)" != "$stamp" ]; then
     command -v python3 >/dev/null && python3 -c 'import venv, ensurepip' 2>/dev/null || need_packages python3 python3-venv
     rm -rf "$home"
-    python3 -m venv "$home" >&2 || die "cannot create $home"
-    timeout 600 "$home/bin/pip" install -q --disable-pip-version-check --require-hashes --only-binary :all: -r "$2" >&2 ||
+    quietly python3 -m venv "$home" || die "cannot create $home"
+    quietly timeout 600 "$home/bin/pip" install -q --disable-pip-version-check --require-hashes --only-binary :all: -r "$2" ||
       die "cannot install $2"
     printf '%s\n' "$stamp" >"$home/stamp"
   fi
@@ -97,8 +107,8 @@ kafka_libs() {
   if [ ! -e "$home/complete" ]; then
     need_java
     rm -rf "$home"
-    timeout 900 mvn -q -B -Dstyle.color=never -f "$COMPAT_ROOT/oracle/pom.xml" -Dkafka.version="$version" \
-      dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$home/libs" >&2 ||
+    quietly timeout 900 mvn -q -B -f "$COMPAT_ROOT/oracle/pom.xml" -Dkafka.version="$version" \
+      dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$home/libs" ||
       die "cannot fetch Kafka $version"
     touch "$home/complete"
   fi
