@@ -6,6 +6,7 @@
 //! is when it is not compressed, and trips over it when it is), records that do not fill their size (Kafka skips over
 //! them in compressed batches), and compressed batches that unfold beyond a limit.
 
+mod crc;
 mod error;
 mod facts;
 mod rewrite;
@@ -17,7 +18,7 @@ use model::{BatchHeader, ErrorCode};
 pub use error::{RecordError, RecordsError};
 
 use crate::codec::{Codec, CodecError};
-use crate::iter::RecordIter;
+use crate::iter::{BadRecord, RecordIter};
 use crate::open::{BadBatch, unfold};
 use crate::stream::{Outline, RecordStream, Tee};
 use facts::Facts;
@@ -122,8 +123,7 @@ fn validate_plain(
     let mut facts = Facts::new(&header, rules);
     let section = batch.get(HEADER_BYTES..).unwrap_or_default();
     for record in RecordIter::new(section, header.record_count) {
-        let record = record.map_err(|error| RecordsError::from_bad(error.into()))?;
-        facts.see(&Outline::from(&record))?;
+        record.and_then(|record| facts.see(&Outline::from(&record))).map_err(RecordsError::from_record)?;
     }
     let max_timestamp = facts.finish(false)?;
     rewrite::restamp(batch, header, max_timestamp, rules)
@@ -145,7 +145,7 @@ fn validate_stream(
     let mut records = RecordStream::new(unfolded, header.record_count, tee);
     let mut facts = Facts::new(&header, rules);
     while let Some(outline) = records.next().map_err(RecordsError::from_bad)? {
-        facts.see(&outline)?;
+        facts.see(&outline).map_err(RecordsError::from_record)?;
     }
     let max_timestamp = facts.finish(target.is_none())?;
     match (target, records.into_tee()) {
@@ -266,6 +266,10 @@ fn check_size(bytes: usize, rules: &ProduceRules<'_>) -> Result<(), RecordsError
 }
 
 impl RecordsError {
+    fn from_record(error: BadRecord) -> Self {
+        Self::from_bad(error.into())
+    }
+
     fn from_codec(error: CodecError) -> Self {
         Self::from_bad(error.into())
     }

@@ -18,22 +18,44 @@ pub(crate) fn byte(left: &mut &[u8]) -> Result<u8, BadRecord> {
 /// Takes a zig-zag varint of up to five bytes. Bits beyond 32 are refused (Kafka drops them).
 #[inline]
 pub(crate) fn varint(left: &mut &[u8]) -> Result<i32, BadRecord> {
-    let first = byte(left)?;
-    if first < 0x80 {
-        return Ok(unzigzag32(u32::from(first)));
+    // Nearly all varints of a record have one or two bytes.
+    match *left {
+        [first, rest @ ..] if *first < 0x80 => {
+            *left = rest;
+            Ok(unzigzag32(u32::from(*first)))
+        }
+        [first, second, rest @ ..] if *second < 0x80 => {
+            *left = rest;
+            Ok(unzigzag32(u32::from(first & 0x7f) | u32::from(*second) << 7))
+        }
+        _longer_or_short => long_varint(left),
     }
-    let value = long_bits(first, VARINT_BYTES_MAX, || byte(left))?;
+}
+
+#[cold]
+fn long_varint(left: &mut &[u8]) -> Result<i32, BadRecord> {
+    let value = long_bits(byte(left)?, VARINT_BYTES_MAX, || byte(left))?;
     narrow(value)
 }
 
 /// Takes a zig-zag varint of up to ten bytes.
 #[inline]
 pub(crate) fn varlong(left: &mut &[u8]) -> Result<i64, BadRecord> {
-    let first = byte(left)?;
-    if first < 0x80 {
-        return Ok(unzigzag64(u64::from(first)));
+    match *left {
+        [first, rest @ ..] if *first < 0x80 => {
+            *left = rest;
+            Ok(unzigzag64(u64::from(*first)))
+        }
+        [first, second, rest @ ..] if *second < 0x80 => {
+            *left = rest;
+            Ok(unzigzag64(u64::from(first & 0x7f) | u64::from(*second) << 7))
+        }
+        _longer_or_short => long_varlong(left),
     }
-    long_bits(first, VARLONG_BYTES_MAX, || byte(left)).map(unzigzag64)
+}
+
+fn long_varlong(left: &mut &[u8]) -> Result<i64, BadRecord> {
+    long_bits(byte(left)?, VARLONG_BYTES_MAX, || byte(left)).map(unzigzag64)
 }
 
 /// The same rules over bytes that come one by one: a 32-bit varint.

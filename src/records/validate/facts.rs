@@ -5,7 +5,6 @@ use model::{BatchHeader, ErrorCode};
 use super::error::{RecordError, RecordsError};
 use super::{ProduceRules, TimestampType};
 use crate::iter::BadRecord;
-use crate::open::BadBatch;
 use crate::stream::Outline;
 
 /// "No timestamp": the bounds do not apply.
@@ -74,10 +73,10 @@ impl<'r> Facts<'r> {
 
     /// Takes the next record into account.
     #[inline]
-    pub(super) fn see(&mut self, outline: &Outline) -> Result<(), RecordsError> {
+    pub(super) fn see(&mut self, outline: &Outline) -> Result<(), BadRecord> {
         let timestamp = match self.stamp {
             Some(stamp) => stamp,
-            None => self.base_timestamp.checked_add(outline.timestamp_delta).ok_or_else(overflow)?,
+            None => self.base_timestamp.checked_add(outline.timestamp_delta).ok_or(BadRecord::Timestamp)?,
         };
         if self.rules.key_required && outline.key_bytes < 0 {
             self.refuse(What::NoKey, timestamp, outline);
@@ -158,9 +157,4 @@ fn message(found: &Found, rules: &ProduceRules<'_>, partial: bool) -> String {
             )
         }
     }
-}
-
-#[cold]
-fn overflow() -> RecordsError {
-    RecordsError::from_bad(BadBatch::Record(BadRecord::Timestamp))
 }

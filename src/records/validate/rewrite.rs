@@ -5,7 +5,7 @@ use model::BatchHeader;
 use model::ErrorCode;
 use model::batch::{CODEC_MASK, CRC_START, HEADER_BYTES, LOG_APPEND_TIME};
 
-use super::{ProduceRules, RecordsError, TimestampType, ValidBatch, check_size};
+use super::{ProduceRules, RecordsError, TimestampType, ValidBatch, check_size, crc};
 use crate::builder::seal_batch;
 use crate::codec::Codec;
 
@@ -28,9 +28,7 @@ pub(super) fn restamp(
     };
     let before = head_crc(head);
     stamped.write(head);
-    // CRC is linear: the change of the head, shifted over the rest, is the change of the whole. So the rest is not
-    // read again.
-    let crc = header.crc ^ crc32c::crc32c_combine(before ^ head_crc(head), 0, rest);
+    let crc = crc::changed(header.crc, before, head_crc(head), rest);
     let header = BatchHeader { crc, ..stamped };
     header.write(head);
     Ok(valid(bytes.into(), header))
