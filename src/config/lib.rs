@@ -19,6 +19,7 @@ pub mod layers;
 pub mod listeners;
 pub mod load;
 pub mod properties;
+pub mod providers;
 pub mod resolved;
 pub mod rules;
 pub mod topic;
@@ -31,6 +32,8 @@ pub use describe::{ConfigEntry, ConfigSource, ConfigSynonym, ConfigType};
 pub use error::ConfigError;
 pub use layers::Layers;
 pub use listeners::{Listener, SecurityProtocol};
-pub use load::{Inputs, Loaded, Notice, NoticeLevel, PropertiesFile, Setting, Settings, Source, load};
+pub use load::{
+    Inputs, Loaded, Notice, NoticeLevel, PropertiesFile, Setting, Settings, Source, load, load_with,
+};
 pub use resolved::BrokerConfig;
 pub use topic::{Cleanup, Compression, TimestampType, TopicConfig, validate_topic_configs};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::error::ConfigError;
 use crate::layers::Layers;
-use crate::properties;
+use crate::providers::{self, ReadFile};
 use crate::resolved::BrokerConfig;
-use crate::{env, review};
+use crate::{env, properties, review};
 
 /// Everything that decides a start, as data.
 #[derive(Clone, Debug, Default)]
@@ -109,8 +109,14 @@ pub const EMBEDDED: &[(&str, &str, &[&str])] = &[
     ("log.dirs", "./ottla-data", &["log.dir"]),
 ];
 
-/// Reads all inputs: embedded defaults, then the file, then `KAFKA_*`, then overrides; the later wins.
+/// Reads all inputs: embedded defaults, then the file, then `KAFKA_*`, then overrides; the later wins. Settings that
+/// refer to further files are refused: see [`load_with`].
 pub fn load(inputs: &Inputs<'_>) -> Result<Loaded, ConfigError> {
+    load_with(inputs, &|_path| Err("no file can be read here".to_owned()))
+}
+
+/// As [`load`], with a way to read the files that `${file:...}` and `${dir:...}` name.
+pub fn load_with(inputs: &Inputs<'_>, read_file: ReadFile<'_>) -> Result<Loaded, ConfigError> {
     let mut settings = Settings::new();
     if let Some(file) = inputs.file {
         add_file(&mut settings, file)?;
@@ -125,7 +131,8 @@ pub fn load(inputs: &Inputs<'_>) -> Result<Loaded, ConfigError> {
         settings.insert(key, Setting { value, source });
     }
     add_embedded(&mut settings);
-    let notices = review::review(&settings)?;
+    let mut notices = providers::substitute(&mut settings, inputs.environment, read_file)?;
+    notices.extend(review::review(&settings)?);
     let layers = Layers::new(settings);
     let broker = layers.resolve()?;
     Ok(Loaded { broker, layers, notices })

@@ -4,6 +4,7 @@ use crate::error::ConfigError;
 use crate::key::{Key, KeyType, Support};
 use crate::keys::{self, extra::Foreign};
 use crate::load::{Notice, NoticeLevel, Setting, Settings};
+use crate::value;
 
 /// Notices in the order of the keys, or the first setting that must not be passed over in silence.
 pub(crate) fn review(settings: &Settings) -> Result<Vec<Notice>, ConfigError> {
@@ -52,7 +53,7 @@ fn known_key(name: &str) -> Option<&'static Key> {
 
 fn review_known(key: &Key, name: &str, setting: &Setting) -> Result<Option<Notice>, ConfigError> {
     let value = setting.value.trim();
-    let is_default = key.default.unwrap_or("") == value;
+    let is_default = is_default(key, value);
     Ok(match key.support {
         Support::Honoured | Support::Accepted => {
             check_plug_ins(key, name, setting)?;
@@ -63,6 +64,10 @@ fn review_known(key: &Key, name: &str, setting: &Setting) -> Result<Option<Notic
         Support::Refused if is_default || is_known_plug_in(key, value) => None,
         Support::Refused => return Err(refusal(key, name, value).with_source(Some(&setting.source))),
     })
+}
+
+fn is_default(key: &Key, text: &str) -> bool {
+    value::parse(key, text).is_ok_and(|value| value == value::default_value(key))
 }
 
 /// Accepted keys whose value suggests an effect that does not come.
@@ -126,7 +131,7 @@ fn check_plug_ins(key: &Key, name: &str, setting: &Setting) -> Result<(), Config
     if known.is_empty() || key.kind != KeyType::List {
         return Ok(());
     }
-    match crate::value::split_list(&setting.value).iter().find(|item| !known.contains(&item.as_str())) {
+    match value::split_list(&setting.value).iter().find(|item| !known.contains(&item.as_str())) {
         Some(item) => Err(class_refusal(key, name, item).with_source(Some(&setting.source))),
         None => Ok(()),
     }
@@ -167,8 +172,7 @@ fn class_refusal(key: &Key, name: &str, value: &str) -> ConfigError {
 /// Checks a plug-in that is named while the broker runs.
 pub(crate) fn check_dynamic_plug_in(key: &Key, name: &str, value: &str) -> Result<(), ConfigError> {
     let value = value.trim();
-    let is_default = key.default.unwrap_or("") == value;
-    if key.support == Support::Refused && !is_default && !is_known_plug_in(key, value) {
+    if key.support == Support::Refused && !is_default(key, value) && !is_known_plug_in(key, value) {
         return Err(refusal(key, name, value));
     }
     Ok(())

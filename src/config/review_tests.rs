@@ -83,7 +83,7 @@ fn harmless_settings_pass_in_silence() {
         ("listener.name.plaintext.ssl.keystore.location", "/x"),
         ("listener.name.a.scram-sha-256.sasl.jaas.config", "x"),
         ("authorizer.class.name", ""),
-        ("remote.log.storage.system.enable", "false"),
+        ("remote.log.storage.system.enable", " FALSE "),
         ("replica.selector.class", "org.apache.kafka.common.replica.RackAwareReplicaSelector"),
         (
             "principal.builder.class",
