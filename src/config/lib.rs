@@ -26,6 +26,8 @@ pub mod topic;
 pub mod value;
 
 mod checks;
+#[cfg(test)]
+mod documents;
 mod review;
 
 pub use describe::{ConfigEntry, ConfigSource, ConfigSynonym, ConfigType};
