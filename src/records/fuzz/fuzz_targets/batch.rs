@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use model::Offset;
 use model::batch::{HEADER_BYTES, crc_matches, seal};
 use records::{
-    Codec, OpenBatch, Origin, ProduceRules, TimestampType, first_at_or_after, offset_of_max_timestamp, validate,
+    Codec, OpenBatch, Origin, ProduceRules, TimestampType, first_at_or_after, offset_of_max_timestamp,
+    validate,
 };
 
 const BYTES_MAX: usize = 1 << 20;
