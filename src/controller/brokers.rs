@@ -181,7 +181,8 @@ impl Controller {
         let id = broker.id;
         let mut records = Vec::new();
         match command.change {
-            BrokerChange::Unfence if broker.fenced => {
+            // A process that is being stopped does not come back: its successor registers anew.
+            BrokerChange::Unfence if broker.fenced && !broker.in_controlled_shutdown => {
                 records.push(fencing(broker, FencingChange::Unfence));
                 self.leave_isr(None, Some(id), None, self.leaderless(), &mut records);
             }
@@ -189,8 +190,8 @@ impl Controller {
                 self.leave_isr(Some(id), None, None, self.in_isr_of(id), &mut records);
                 records.push(fencing(broker, FencingChange::Fence));
             }
-            BrokerChange::Unfence | BrokerChange::Fence => {}
-            BrokerChange::ControlledShutdown => {
+            // A fenced broker leads nothing and may stop as it is.
+            BrokerChange::ControlledShutdown if !broker.fenced => {
                 if !broker.in_controlled_shutdown {
                     records.push(MetadataRecord::BrokerRegistrationChange(BrokerRegistrationChangeRecord {
                         version: 1,
@@ -202,6 +203,7 @@ impl Controller {
                 }
                 self.leave_isr(Some(id), None, None, self.in_isr_of(id), &mut records);
             }
+            BrokerChange::Unfence | BrokerChange::Fence | BrokerChange::ControlledShutdown => {}
             BrokerChange::OfflineDirs(dirs) => self.lose_directories(broker, &dirs, &mut records),
         }
         Outcome { records, reply: Ok(()) }

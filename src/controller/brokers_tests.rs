@@ -281,3 +281,18 @@ fn a_new_process_writes_its_registration_last() {
     assert_eq!(kinds, [5, 5, 0]);
     assert_eq!(outcome.reply, Reply::RegisterBroker(Ok(next_offset)));
 }
+
+#[test]
+fn stopping_is_final_for_a_process() {
+    let mut world = World::of(1);
+    world.create_assigned("a", &[&[1]]);
+    world.change(1, BrokerChange::ControlledShutdown).unwrap();
+    world.change(1, BrokerChange::Fence).unwrap();
+    let before = world.log.len();
+    world.change(1, BrokerChange::Unfence).unwrap();
+    world.change(1, BrokerChange::ControlledShutdown).unwrap();
+    assert_eq!(world.log.len(), before);
+    assert!(!world.partition("a", 0).has_leader());
+    world.join(1);
+    assert!(world.partition("a", 0).has_leader());
+}

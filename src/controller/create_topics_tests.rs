@@ -203,12 +203,13 @@ fn manual_assignments_are_taken_as_they_are() {
 fn manual_assignments_follow_kafkas_rules() {
     let mut world = World::of(3);
     world.change(3, BrokerChange::Fence).unwrap();
-    let refuse = |world: &mut World, assignments: &[(i32, &[i32])]| {
+    type Assignments<'a> = &'a [(i32, &'a [i32])];
+    let refuse = |world: &mut World, assignments: Assignments<'_>| {
         let mut topic = world.new_topic("orders");
         topic.assignments = assignments.iter().map(|(index, replicas)| (*index, ids(replicas))).collect();
         world.create(topic).unwrap_err()
     };
-    let cases: [(&[(i32, &[i32])], &str); 7] = [
+    let cases: [(Assignments<'_>, &str); 7] = [
         (&[(0, &[])], "The manual partition assignment includes an empty replica list."),
         (
             &[(0, &[9])],
