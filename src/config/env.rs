@@ -48,6 +48,17 @@ pub fn property_name(variable: &str) -> Option<String> {
     Some(rest.to_lowercase().replace('_', ".").replace("...", "-").replace("..", "_"))
 }
 
+/// What the images listen on when only `KAFKA_ADVERTISED_LISTENERS` says where: the same names and ports, on all
+/// interfaces.
+pub fn listeners_of_advertised(advertised: &str) -> String {
+    let on_all_interfaces = |entry: &str| match (entry.split_once("://"), entry.rsplit_once(':')) {
+        (Some((name, _)), Some((_, port))) => format!("{name}://0.0.0.0:{port}"),
+        // Whatever is wrong with it is told by who reads the list.
+        _ => entry.to_owned(),
+    };
+    advertised.split(',').map(on_all_interfaces).collect::<Vec<_>>().join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +80,14 @@ mod tests {
         for (variable, key) in cases {
             assert_eq!(property_name(variable).as_deref(), Some(key), "{variable}");
         }
+    }
+
+    #[test]
+    fn advertised_ports_are_listened_on() {
+        assert_eq!(
+            listeners_of_advertised("PLAINTEXT://kafka:29092,HOST://localhost:9092,V6://[::1]:1,odd"),
+            "PLAINTEXT://0.0.0.0:29092,HOST://0.0.0.0:9092,V6://0.0.0.0:1,odd"
+        );
     }
 
     #[test]

@@ -130,6 +130,7 @@ pub fn load_with(inputs: &Inputs<'_>, read_file: ReadFile<'_>) -> Result<Loaded,
         let source = Source::Override;
         settings.insert(key, Setting { value, source });
     }
+    add_listeners(&mut settings);
     add_embedded(&mut settings);
     let mut notices = providers::substitute(&mut settings, inputs.environment, read_file)?;
     notices.extend(review::review(&settings)?);
@@ -147,6 +148,21 @@ fn add_file(settings: &mut Settings, file: PropertiesFile<'_>) -> Result<(), Con
         settings.insert(property.key, Setting { value: property.value, source });
     }
     Ok(())
+}
+
+/// With only `KAFKA_ADVERTISED_LISTENERS` given, the images of Kafka listen on its ports on all interfaces, and
+/// compose files rely on it.
+fn add_listeners(settings: &mut Settings) {
+    let is_given = |setting: &&Setting| !setting.value.trim().is_empty();
+    let of_environment = |setting: &&Setting| matches!(setting.source, Source::Environment { .. });
+    if settings.get("listeners").as_ref().is_some_and(is_given) {
+        return;
+    }
+    let advertised = settings.get("advertised.listeners").filter(is_given).filter(of_environment);
+    if let Some(Setting { value, source }) = advertised.cloned() {
+        let listeners = Setting { value: env::listeners_of_advertised(&value), source };
+        settings.insert("listeners".to_owned(), listeners);
+    }
 }
 
 /// The settings of a bare start.

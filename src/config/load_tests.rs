@@ -87,3 +87,34 @@ fn unreadable_inputs_are_named() {
         assert_eq!(error, format!("--override {text} is not of the form key=value"));
     }
 }
+
+#[test]
+fn advertised_variables_alone_say_where_to_listen() {
+    let variables = environment(&[
+        ("KAFKA_LISTENERS", ""),
+        ("KAFKA_ADVERTISED_LISTENERS", "PLAINTEXT://kafka:29092,PLAINTEXT_HOST://localhost:9092"),
+        ("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP", "PLAINTEXT:PLAINTEXT,PLAINTEXT_HOST:PLAINTEXT"),
+        ("KAFKA_ZOOKEEPER_CONNECT", "zookeeper:2181"),
+        ("KAFKA_BROKER_ID", "1"),
+        ("PATH", "/bin"),
+    ]);
+    let loaded = load(&Inputs { environment: &variables, ..Inputs::default() }).unwrap();
+    let bound: Vec<String> = loaded.broker.listeners.broker.iter().map(ToString::to_string).collect();
+    assert_eq!(bound, ["PLAINTEXT://0.0.0.0:29092", "PLAINTEXT_HOST://0.0.0.0:9092"]);
+    assert_eq!(loaded.notices.len(), 1, "{:?}", loaded.notices);
+    assert!(
+        loaded.notices[0]
+            .text
+            .starts_with("zookeeper.connect (KAFKA_ZOOKEEPER_CONNECT (environment)) is ignored")
+    );
+    // A file says it in full, or means the default.
+    let text = "advertised.listeners=OTHER://kafka:1\nlistener.security.protocol.map=OTHER:PLAINTEXT\n";
+    assert!(load_file(text).is_err());
+}
+
+#[test]
+fn explicit_settings_are_told_from_built_in_ones() {
+    let layers = load_file("num.partitions=1\n").unwrap().layers;
+    assert!(layers.is_explicit("num.partitions"));
+    assert!(!layers.is_explicit("node.id") && !layers.is_explicit("log.dirs") && !layers.is_explicit("nope"));
+}

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn pairs(text: &str) -> Vec<(String, String)> {
@@ -101,5 +103,29 @@ fn what_is_written_is_read_back() {
         let line = write(key, value);
         assert!(line.is_ascii());
         assert_eq!(one(&line), owned(key, value), "{line}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_survives_writing_and_reading(key in any::<String>(), value in any::<String>()) {
+        let line = write(&key, &value);
+        prop_assert!(line.is_ascii());
+        let found = parse(line.as_bytes()).unwrap();
+        prop_assert_eq!(found.len(), 1);
+        prop_assert_eq!((&found[0].key, &found[0].value), (&key, &value));
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let lines = bytes.len();
+        if let Ok(found) = parse(&bytes) {
+            prop_assert!(found.len() <= lines);
+        }
+    }
+
+    #[test]
+    fn any_mix_of_special_characters_is_read_or_refused(text in "[a\\\\=: \t\u{c}\r\n#!u0]{0,80}") {
+        let _ = parse(text.as_bytes());
     }
 }

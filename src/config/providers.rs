@@ -181,24 +181,25 @@ fn lexical(path: &str) -> PathBuf {
 fn replace<'a>(
     text: &'a str,
     lookup: impl Fn(Variable<'a>) -> Result<Option<Option<String>>, String>,
-) -> Result<(String, Vec<&'a str>), String> {
+) -> Result<(String, Vec<String>), String> {
     let mut replaced = String::new();
     let mut missing = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         replaced.push_str(before);
-        let (variable, tail) = match after.split_once('}') {
-            Some((inner, tail)) => (parse_variable(inner), tail),
-            None => (None, after),
+        let Some((inner, tail)) = after.split_once('}') else {
+            replaced.push_str("${");
+            rest = after;
+            continue;
         };
-        let whole = &rest[before.len()..rest.len() - tail.len()];
-        match variable.map(&lookup).transpose()?.flatten() {
+        let whole = format!("${{{inner}}}");
+        match parse_variable(inner).map(&lookup).transpose()?.flatten() {
             Some(Some(value)) => replaced.push_str(&value),
             Some(None) => {
+                replaced.push_str(&whole);
                 missing.push(whole);
-                replaced.push_str(whole);
             }
-            None => replaced.push_str(whole),
+            None => replaced.push_str(&whole),
         }
         rest = tail;
     }

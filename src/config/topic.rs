@@ -1,11 +1,17 @@
 //! One topic's settings: its overrides over the broker's defaults (`LogConfig`).
 
+mod checks;
+mod reader;
+
 use std::collections::BTreeMap;
 
 use crate::error::ConfigError;
 use crate::keys::topic::{TOPIC_KEYS, TopicKey, topic_key};
 use crate::layers::{Values, value_or_default};
 use crate::value::{self, Value};
+
+use checks::{check_compaction_lags, check_remote};
+use reader::{LOCAL_RETENTION_UNSET, Reader};
 
 /// Checks topic overrides as CreateTopics and AlterConfigs do, against Kafka's defaults; the text is Kafka's.
 /// [`TopicDefaults::validate`] does the same against the defaults of one broker.
@@ -269,164 +275,6 @@ impl TopicConfig {
             write_caching: reader.bool("write.caching"),
         }
     }
-}
-
-/// Kafka's mark for "as `retention.*`".
-const LOCAL_RETENTION_UNSET: i64 = -2;
-
-/// Reads typed values of topic keys by name; a wrong name or type is a mistake in this crate (see `Values`).
-struct Reader<'a>(&'a BTreeMap<&'static str, Value>);
-
-impl Reader<'_> {
-    fn value(&self, name: &str) -> &Value {
-        self.0.get(name).unwrap_or(&Value::Null)
-    }
-
-    fn long(&self, name: &str) -> i64 {
-        match self.value(name) {
-            Value::Int(value) => *value,
-            other => mistyped(name, other),
-        }
-    }
-
-    fn int(&self, name: &str) -> i32 {
-        i32::try_from(self.long(name)).unwrap_or_else(|_e| mistyped(name, self.value(name)))
-    }
-
-    fn double(&self, name: &str) -> f64 {
-        match self.value(name) {
-            Value::Double(value) => *value,
-            other => mistyped(name, other),
-        }
-    }
-
-    fn bool(&self, name: &str) -> bool {
-        match self.value(name) {
-            Value::Bool(value) => *value,
-            other => mistyped(name, other),
-        }
-    }
-
-    fn list(&self, name: &str) -> &[String] {
-        match self.value(name) {
-            Value::List(items) => items,
-            other => mistyped(name, other),
-        }
-    }
-
-    fn list_has(&self, name: &str, wanted: &str) -> bool {
-        self.list(name).iter().any(|item| item.eq_ignore_ascii_case(wanted))
-    }
-
-    fn text(&self, name: &str) -> &str {
-        match self.value(name) {
-            Value::Text(text) => text,
-            other => mistyped(name, other),
-        }
-    }
-
-    fn internal_segment_bytes(&self) -> Option<i32> {
-        match self.value("internal.segment.bytes") {
-            Value::Int(bytes) => i32::try_from(*bytes).ok(),
-            _ => None,
-        }
-    }
-
-    fn compression(&self) -> Compression {
-        match self.text("compression.type") {
-            "uncompressed" => Compression::Uncompressed,
-            "gzip" => Compression::Gzip { level: self.int("compression.gzip.level") },
-            "snappy" => Compression::Snappy,
-            "lz4" => Compression::Lz4 { level: self.int("compression.lz4.level") },
-            "zstd" => Compression::Zstd { level: self.int("compression.zstd.level") },
-            // The table allows one more value, `producer`.
-            _ => Compression::Producer,
-        }
-    }
-
-    fn timestamp_type(&self) -> TimestampType {
-        match self.text("message.timestamp.type") {
-            "LogAppendTime" => TimestampType::LogAppendTime,
-            _ => TimestampType::CreateTime,
-        }
-    }
-}
-
-fn mistyped<T>(name: &str, value: &Value) -> T {
-    panic!("the table of topic keys has no {name} of the type read: {value:?}")
-}
-
-fn check_compaction_lags(values: &BTreeMap<&'static str, Value>) -> Result<(), ConfigError> {
-    let reader = Reader(values);
-    let (min, max) = (reader.long("min.compaction.lag.ms"), reader.long("max.compaction.lag.ms"));
-    if min > max {
-        return Err(ConfigError::Conflict(format!(
-            "conflict topic config setting min.compaction.lag.ms ({min}) > max.compaction.lag.ms ({max})"
-        )));
-    }
-    Ok(())
-}
-
-/// Kafka's rules for tiered storage (KIP-405, KIP-950).
-fn check_remote(
-    values: &BTreeMap<&'static str, Value>,
-    system_enabled: bool,
-    was_remote: bool,
-) -> Result<(), ConfigError> {
-    let reader = Reader(values);
-    let conflict = |text: &str| Err(ConfigError::Conflict(text.to_owned()));
-    if !reader.bool("remote.storage.enable") {
-        if was_remote && !reader.bool("remote.log.delete.on.disable") {
-            return conflict(
-                "It is invalid to disable remote storage without deleting remote data. If you want to keep the remote \
-                 data and turn to read only, please set `remote.storage.enable=true,remote.log.copy.disable=true`. If \
-                 you want to disable remote storage and delete all remote data, please set \
-                 `remote.storage.enable=false,remote.log.delete.on.disable=true`.",
-            );
-        }
-        return Ok(());
-    }
-    if !system_enabled {
-        return conflict(
-            "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log \
-             storage.",
-        );
-    }
-    if reader.list("cleanup.policy").iter().any(|policy| !policy.eq_ignore_ascii_case("delete")) {
-        return conflict("Remote log storage only supports topics with cleanup.policy=delete");
-    }
-    for (local, total) in
-        [("local.retention.bytes", "retention.bytes"), ("local.retention.ms", "retention.ms")]
-    {
-        check_local_retention(&reader, local, total)?;
-    }
-    Ok(())
-}
-
-fn check_local_retention(reader: &Reader<'_>, local: &str, total: &str) -> Result<(), ConfigError> {
-    let (local_value, total_value) = (reader.long(local), reader.long(total));
-    if local_value == LOCAL_RETENTION_UNSET {
-        return Ok(());
-    }
-    if total_value > -1 {
-        let reason = match local_value {
-            -1 => format!("Value must not be -1 as {total} value is set as {total_value}."),
-            more if more > total_value => {
-                format!("Value must not be more than {total} property value: {total_value}")
-            }
-            _ => String::new(),
-        };
-        if !reason.is_empty() {
-            return Err(ConfigError::invalid(local, local_value.to_string(), reason));
-        }
-    }
-    if reader.bool("remote.log.copy.disable") && local_value != total_value {
-        return Err(ConfigError::Conflict(format!(
-            "When `remote.log.copy.disable` is set to true, the `{local}` and `{total}` must be set to the identical \
-             value because there will be no more logs copied to the remote storage."
-        )));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
