@@ -86,7 +86,8 @@ impl Broker {
 
     /// Resident memory, in bytes.
     pub fn resident_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process runs");
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
         let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().expect("a number");
         kib * 1024
@@ -145,7 +146,8 @@ pub fn free_address() -> SocketAddr {
 pub async fn ensure_topic(connection: &mut Connection, name: &str) -> MetadataResponse {
     let topic = wire::messages::metadata_request::MetadataRequestTopic::default()
         .with_name(Some(wire::messages::TopicName(wire::StrBytes::from_string(name.to_owned()))));
-    let request = MetadataRequest::default().with_topics(Some(vec![topic])).with_allow_auto_topic_creation(true);
+    let request =
+        MetadataRequest::default().with_topics(Some(vec![topic])).with_allow_auto_topic_creation(true);
     let clock = Clock::system();
     while clock.monotonic() < PATIENCE {
         let response = connection.call(12, &request).await.expect("Metadata is answered");
@@ -211,7 +213,9 @@ fn read_values(mut bytes: &[u8], mut offset: Offset, values: &mut Vec<Vec<u8>>) 
     while let Ok(header) = model::BatchHeader::parse(bytes) {
         let Some(whole) = bytes.get(..header.size()) else { break };
         assert!(model::batch::crc_matches(whole), "the bytes are the producer's");
-        for record in records::iter::RecordIter::new(&whole[model::batch::HEADER_BYTES..], header.record_count) {
+        for record in
+            records::iter::RecordIter::new(&whole[model::batch::HEADER_BYTES..], header.record_count)
+        {
             values.push(record.expect("a record").value.expect("a value").to_vec());
         }
         offset = header.last_offset().next();

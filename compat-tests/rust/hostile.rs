@@ -91,7 +91,10 @@ async fn random_frames_are_closed_connections_and_nothing_else() {
         // The broker may have closed while this was sent.
         let _ = peer.send_bytes(&frame).await;
         if round % 100 == 0 {
-            assert_eq!(produce(&mut honest, "honest", -1, batch(&[b"still here"])).await.error, ErrorCode::None);
+            assert_eq!(
+                produce(&mut honest, "honest", -1, batch(&[b"still here"])).await.error,
+                ErrorCode::None
+            );
         }
     }
     assert_eq!(consume_all(&mut honest, "honest").await.len(), 20);

@@ -62,12 +62,17 @@ async fn the_log_says_what_people_wait_for() {
     let mut broker = Broker::start(&[]).await;
     let _ = broker.signal_and_wait("INT");
     let log = broker.log();
-    for line in ["Transitioning from RECOVERY to RUNNING", "Kafka Server started", "(kafka.server.KafkaRaftServer)"] {
+    for line in
+        ["Transitioning from RECOVERY to RUNNING", "Kafka Server started", "(kafka.server.KafkaRaftServer)"]
+    {
         assert!(log.contains(line), "{line} is missing:\n{log}");
     }
     let first = log.lines().next().expect("a line");
     let (date, rest) = (&first[..25], &first[25..]);
-    assert!(date.starts_with("[20") && date.ends_with(']') && rest.starts_with(" INFO "), "Kafka's pattern: {first}");
+    assert!(
+        date.starts_with("[20") && date.ends_with(']') && rest.starts_with(" INFO "),
+        "Kafka's pattern: {first}"
+    );
 }
 
 #[test]

@@ -39,10 +39,10 @@ pub struct FetchPartition {
     pub fetch_offset: Offset,
     /// Most record bytes of this partition in one answer.
     pub bytes_max: i32,
-    /// The leader epoch the client believes in, if it said one.
-    pub current_leader_epoch: Option<LeaderEpoch>,
-    /// Epoch of the last record the client has, if it said one.
-    pub last_fetched_epoch: Option<LeaderEpoch>,
+    /// The leader epoch the client believes in, or [`LeaderEpoch::NONE`].
+    pub current_leader_epoch: LeaderEpoch,
+    /// Epoch of the last record the client has, or [`LeaderEpoch::NONE`].
+    pub last_fetched_epoch: LeaderEpoch,
     /// A follower's own log start offset; -1 from consumers.
     pub log_start_offset: Offset,
 }

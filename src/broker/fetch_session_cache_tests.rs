@@ -1,3 +1,4 @@
+use model::LeaderEpoch;
 use wire::TopicRef;
 
 use super::*;
@@ -9,8 +10,8 @@ fn wanted(partition: i32) -> FetchPartition {
         partition,
         fetch_offset: Offset::ZERO,
         bytes_max: 1024,
-        current_leader_epoch: None,
-        last_fetched_epoch: None,
+        current_leader_epoch: LeaderEpoch::NONE,
+        last_fetched_epoch: LeaderEpoch::NONE,
         log_start_offset: Offset::new(-1),
     }
 }

@@ -7,8 +7,8 @@ fn wanted(topic: &str, partition: i32, fetch_offset: i64) -> FetchPartition {
         partition,
         fetch_offset: Offset::new(fetch_offset),
         bytes_max: 1024,
-        current_leader_epoch: None,
-        last_fetched_epoch: None,
+        current_leader_epoch: LeaderEpoch::NONE,
+        last_fetched_epoch: LeaderEpoch::NONE,
         log_start_offset: Offset::new(-1),
     }
 }

@@ -8,10 +8,15 @@
 
 pub mod address;
 pub mod context;
+pub mod dispatch;
 pub mod fetch_session;
 pub mod fetch_session_cache;
+pub mod handlers;
+pub mod logging;
 pub mod metadata;
+pub mod net;
 pub mod partition;
 pub mod producer_ids;
+pub mod server;
 
 pub use context::{Broker, ConnectionInfo, Fatal, RequestContext};

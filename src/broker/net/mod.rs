@@ -2,5 +2,9 @@
 //! in flight may take.
 
 pub mod budget;
+pub mod connection;
 pub mod frames;
 pub mod limits;
+pub mod listener;
+pub mod memory;
+pub mod workers;

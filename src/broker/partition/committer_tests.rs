@@ -1,1 +1,163 @@
+use std::time::Instant;
 
+use storage::disk_mem::{MemoryDisk, PowerCut};
+
+use super::*;
+use crate::partition::test_support::{
+    Reports, TOPIC, append, host, offset, running_engine, settings, still_registry, topic_id,
+};
+use crate::partition::{Acks, CommitTicket, FetchTicket, Interest};
+
+const LONG: Duration = Duration::from_secs(10);
+const ANY: Interest = Interest { bytes_max: 1 << 20, read_committed: false };
+
+fn stage(partition: &Partition) -> u8 {
+    partition.enlistment().stage()
+}
+
+#[allow(clippy::disallowed_methods, reason = "a bound on how long the test may take")]
+fn within(limit: Duration, mut is_done: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    while !is_done() {
+        if start.elapsed() > limit {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+#[test]
+fn a_waiter_makes_an_append_urgent_and_nothing_else_does() {
+    let reports = Reports::default();
+    let registry = still_registry(&MemoryDisk::new(), &reports);
+    let partition = host(&registry, settings(|_| {}));
+    let committer = &registry.dirs()[0].committer;
+    assert_eq!(stage(&partition), LAZY, "a new log has files to sync");
+    append(&partition, Acks::Written, 1);
+    assert_eq!(stage(&partition), LAZY);
+    append(&partition, Acks::Committed, 1);
+    assert_eq!(stage(&partition), URGENT);
+    assert_eq!((committer.queue.lock().urgent.len(), committer.queue.lock().lazy.len()), (1, 0));
+}
+
+#[test]
+fn a_fetch_parked_at_the_high_watermark_asks_for_a_sync() {
+    let reports = Reports::default();
+    let registry = still_registry(&MemoryDisk::new(), &reports);
+    let partition = host(&registry, settings(|_| {}));
+    let ticket = FetchTicket::new(1);
+    let parked = partition.park(&ticket, partition.offsets(), ANY);
+    assert_eq!(stage(&partition), LAZY, "there is nothing above the high watermark");
+    append(&partition, Acks::Written, 1);
+    assert_eq!(stage(&partition), URGENT, "an append finds the reader");
+    drop(parked);
+
+    let other = still_registry(&MemoryDisk::new(), &reports);
+    let partition = host(&other, settings(|_| {}));
+    append(&partition, Acks::Written, 1);
+    assert_eq!(stage(&partition), LAZY);
+    let _parked = partition.park(&ticket, partition.offsets(), ANY);
+    assert_eq!(stage(&partition), URGENT, "a reader finds the append");
+}
+
+#[test]
+fn what_comes_during_a_sync_is_synced_by_the_next() {
+    let reports = Reports::default();
+    let registry = still_registry(&MemoryDisk::new(), &reports);
+    let partition = host(&registry, settings(|_| {}));
+    let committer = &registry.dirs()[0].committer;
+    append(&partition, Acks::Committed, 1);
+    let taken = committer.next().unwrap();
+    assert_eq!(stage(&partition), SYNCING);
+    append(&partition, Acks::Written, 1);
+    assert_eq!(stage(&partition), SYNCING_THEN_LAZY);
+    append(&partition, Acks::Committed, 1);
+    assert_eq!(stage(&partition), SYNCING_THEN_URGENT);
+    committer.put_back(taken);
+    assert_eq!(stage(&partition), URGENT);
+    let taken = committer.next().unwrap();
+    committer.put_back(taken);
+    assert_eq!(stage(&partition), IDLE);
+    assert!(committer.queue.lock().lazy.is_empty());
+}
+
+#[test]
+fn an_urgent_partition_goes_before_one_whose_time_has_come() {
+    let reports = Reports::default();
+    let registry = still_registry(&MemoryDisk::new(), &reports);
+    let lazy = host(&registry, settings(|_| {}));
+    registry.create("urgent", topic_id(2), 0, model::LeaderEpoch::new(0), settings(|_| {})).unwrap();
+    let urgent = registry.by_name("urgent", 0).unwrap();
+    let committer = &registry.dirs()[0].committer;
+    committer.enlist(&urgent, Urgency::Now);
+    let mut queue = committer.queue.lock();
+    assert!(Arc::ptr_eq(&queue.pop(LONG).unwrap(), &urgent));
+    assert!(queue.pop(Duration::ZERO).is_none(), "its time has not come");
+    assert!(Arc::ptr_eq(&queue.pop(LONG).unwrap(), &lazy));
+}
+
+#[test]
+fn an_append_nobody_waits_for_is_synced_within_its_flush_time() {
+    let reports = Reports::default();
+    let engine = running_engine(&MemoryDisk::new(), &reports, &[]);
+    let partition = host(&engine.registry(), settings(|settings| settings.log.flush_ms = 20));
+    append(&partition, Acks::Written, 3);
+    assert!(within(LONG, || partition.offsets().high_watermark == offset(3)));
+    engine.stop();
+}
+
+#[test]
+fn concurrent_producers_are_acknowledged_only_for_what_survives() {
+    let (disk, reports) = (MemoryDisk::new(), Reports::default());
+    let engine = running_engine(&disk, &reports, &[]);
+    let registry = engine.registry();
+    for index in 0..3 {
+        registry.create(TOPIC, topic_id(1), index, model::LeaderEpoch::new(0), settings(|_| {})).unwrap();
+    }
+    std::thread::scope(|scope| {
+        for producer in 0..6 {
+            let partition = registry.by_name(TOPIC, producer % 3).unwrap();
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+                for _ in 0..50 {
+                    let end = append(&partition, Acks::Committed, 2).commit_at;
+                    let Some(end) = end else { continue };
+                    let ticket = CommitTicket::new();
+                    partition.await_commit(end, &ticket);
+                    runtime.block_on(tokio::time::timeout(LONG, async { ticket.all().await })).unwrap();
+                    assert!(partition.is_committed(end));
+                }
+            });
+        }
+    });
+    registry.dirs()[0].committer.stop();
+    disk.power_cut(PowerCut::LoseAll);
+    let after = still_registry(&disk, &reports);
+    for index in 0..3 {
+        after.create(TOPIC, topic_id(1), index, model::LeaderEpoch::new(0), settings(|_| {})).unwrap();
+        assert_eq!(after.by_name(TOPIC, index).unwrap().offsets().log_end, offset(200), "partition {index}");
+    }
+    assert_eq!(reports.all(), Vec::<String>::new());
+}
+
+#[test]
+fn a_failed_sync_ends_everything_and_acknowledges_nothing() {
+    let (disk, reports) = (MemoryDisk::new(), Reports::default());
+    let engine = running_engine(&disk, &reports, &[]);
+    let partition = host(&engine.registry(), settings(|settings| settings.log.flush_ms = 3_600_000));
+    assert!(within(LONG, || stage(&partition) == IDLE));
+    append(&partition, Acks::Written, 1);
+    disk.fail_at(disk.steps());
+    append_urgent(&partition);
+    assert!(within(LONG, || !reports.all().is_empty()));
+    assert!(reports.all()[0].contains(TOPIC), "{:?}", reports.all());
+    assert_eq!(partition.offsets().high_watermark, offset(0));
+    engine.registry().dirs()[0].committer.stop();
+}
+
+/// Wakes the committer without writing, so that the failing step is the sync.
+fn append_urgent(partition: &Arc<Partition>) {
+    let ticket = FetchTicket::new(1);
+    drop(partition.park(&ticket, partition.offsets(), ANY));
+}

@@ -1,5 +1,6 @@
 //! One partition of this node: its log, its published offsets, and those who wait for it.
 
+use std::cmp::Ordering as CmpOrdering;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
@@ -176,13 +177,15 @@ impl Partition {
         self.marks.load()
     }
 
-    /// Checks the epoch a client believes in (KIP-320).
-    pub fn check_leader_epoch(&self, claimed: Option<LeaderEpoch>) -> Result<(), ErrorCode> {
-        let current = self.leader_epoch();
-        match claimed {
-            Some(claimed) if claimed < current => Err(ErrorCode::FencedLeaderEpoch),
-            Some(claimed) if claimed > current => Err(ErrorCode::UnknownLeaderEpoch),
-            _ => Ok(()),
+    /// Checks the epoch a client believes in (KIP-320); [`LeaderEpoch::NONE`] is one that says nothing.
+    pub fn check_leader_epoch(&self, claimed: LeaderEpoch) -> Result<(), ErrorCode> {
+        if claimed <= LeaderEpoch::NONE {
+            return Ok(());
+        }
+        match claimed.cmp(&self.leader_epoch()) {
+            CmpOrdering::Less => Err(ErrorCode::FencedLeaderEpoch),
+            CmpOrdering::Greater => Err(ErrorCode::UnknownLeaderEpoch),
+            CmpOrdering::Equal => Ok(()),
         }
     }
 

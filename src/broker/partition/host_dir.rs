@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use model::topic_name::CLUSTER_METADATA;
 use model::{Clock, Offset, TopicId};
 use parking_lot::{Mutex, MutexGuard, RwLock};
+use storage::disk::Space;
 use storage::names::{delete_dir, partition_dir};
 use storage::{Disk, LogConfig, LogDir, MetaProperties, Opening, PartitionDir, PartitionLog, StorageError};
 use uuid::Uuid;
@@ -65,6 +66,16 @@ impl HostDir {
     /// The directory, as configured.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The directory as tools are shown it.
+    pub fn absolute_path(&self) -> String {
+        std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone()).display().to_string()
+    }
+
+    /// Space of the file system that it lies on.
+    pub fn space(&self) -> Result<Space, StorageError> {
+        self.with(LogDir::space)
     }
 
     /// The disk it lies on.

@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use model::{LeaderEpoch, Offset, TopicId};
+use model::{LeaderEpoch, TopicId};
 use storage::StorageError;
 
 use super::committer::Urgency;
 use super::handle::{Partition, Topic};
 use super::host_dir::HostDir;
+use super::housekeeping::CheckpointFailed;
 use super::registry::{HostedTopic, Registry, Snapshot};
 use super::settings::TopicSettings;
 
@@ -189,16 +190,14 @@ impl Registry {
         }
     }
 
-    /// Gives up the records of a partition below `before` (`None`: below the high watermark), durably; answers
-    /// the log start from then on.
-    pub async fn delete_records(
-        &self,
-        partition: &Partition,
-        before: Option<Offset>,
-    ) -> Result<Offset, super::queries::DeleteRecordsError> {
-        let log_start = partition.advance_log_start(before)?;
-        self.housekeeper.checkpoint_log_starts(partition.dir()).await?;
-        Ok(log_start)
+    /// Makes the log starts of these partitions durable. Cancel-safe: it happens all the same.
+    pub async fn checkpoint_log_starts(&self, partitions: &[Arc<Partition>]) -> Result<(), CheckpointFailed> {
+        for dir in &self.dirs {
+            if partitions.iter().any(|partition| Arc::ptr_eq(partition.dir(), dir)) {
+                self.housekeeper.checkpoint_log_starts(dir).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -15,6 +15,8 @@ pub mod marks;
 pub mod queries;
 pub mod registry;
 pub mod settings;
+#[cfg(test)]
+pub(crate) mod test_support;
 pub mod waiters;
 
 pub use engine::{OpenError, PartitionEngine};

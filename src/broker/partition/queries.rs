@@ -7,7 +7,6 @@ use model::{ErrorCode, LeaderEpoch, Offset};
 use storage::{AbortedTxn, ProducerSummary};
 
 use super::handle::{Partition, PartitionError};
-use super::housekeeping::CheckpointFailed;
 
 /// An offset with the timestamp and leader epoch of its record, as far as they are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +71,8 @@ impl Partition {
     }
 
     /// Gives up the records below `before` (`None`: below the high watermark) and answers the log start from now
-    /// on (`Partition.deleteRecordsOnLeader`). The caller makes it durable by a checkpoint.
-    pub(super) fn advance_log_start(&self, before: Option<Offset>) -> Result<Offset, DeleteRecordsError> {
+    /// on (`Partition.deleteRecordsOnLeader`). [`Registry::checkpoint_log_starts`](super::Registry) makes it durable.
+    pub fn advance_log_start(&self, before: Option<Offset>) -> Result<Offset, DeleteRecordsError> {
         if !self.topic().settings.load().log.cleanup.delete {
             return Err(DeleteRecordsError::Policy);
         }
@@ -103,9 +102,6 @@ pub enum DeleteRecordsError {
     /// The partition.
     #[error(transparent)]
     Partition(#[from] PartitionError),
-    /// The new log start is not durable.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointFailed),
 }
 
 impl DeleteRecordsError {
@@ -115,7 +111,6 @@ impl DeleteRecordsError {
             Self::Policy => ErrorCode::PolicyViolation,
             Self::OutOfRange(_) => ErrorCode::OffsetOutOfRange,
             Self::Partition(error) => error.code(),
-            Self::Checkpoint(_) => ErrorCode::KafkaStorageError,
         }
     }
 }

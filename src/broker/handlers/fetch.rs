@@ -1,0 +1,214 @@
+//! Fetch: records at and above an offset, as soon as there are enough (`KafkaApis.handleFetchRequest`,
+//! `ReplicaManager.fetchMessages`, `DelayedFetch`).
+//!
+//! A round plans what each partition has to give; nothing is read yet. A round with too few bytes parks the fetch
+//! at its partitions, and a commit that makes enough visible, or the deadline, begins the next. What the last
+//! round planned is read when the answer is put together.
+
+mod plan;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{ErrorCode, TopicId};
+use wire::fetch::{FetchPartitionResponse, FetchRequest, FetchResponse, FetchTopicResponse, IsolationLevel};
+use wire::produce::NodeEndpoint;
+use wire::{StrBytes, TopicRef};
+
+use self::plan::{Limits, Planned, Round, Target};
+use crate::context::{Broker, RequestContext};
+use crate::fetch_session::{AnswerMarks, FetchPartition, PartitionKey};
+use crate::fetch_session_cache::{FetchContext, SessionRequest};
+use crate::partition::{FetchTicket, Interest, Snapshot};
+
+/// Answers a Fetch request. Cancel-safe: a fetch that is dropped leaves its partitions.
+pub async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: FetchRequest) -> FetchResponse {
+    let Some(isolation) = request.isolation() else {
+        return FetchResponse::refused(ErrorCode::UnknownServerError);
+    };
+    let bytes_max = usize::try_from(request.max_bytes).unwrap_or(0).min(broker.config.requests.fetch_bytes_max);
+    let limits = Limits {
+        bytes_max,
+        bytes_min: usize::try_from(request.min_bytes).unwrap_or(0).min(bytes_max),
+        read_committed: isolation == IsolationLevel::ReadCommitted,
+        from_follower: request.is_from_follower(),
+    };
+    let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+
+    let (session, wanted) = match begin_session(broker, request) {
+        Ok(begun) => begun,
+        Err(error) => return FetchResponse::refused(error),
+    };
+    let targets = {
+        let snapshot = broker.partitions.snapshot();
+        wanted.into_iter().map(|wanted| Target::resolve(&snapshot, wanted)).collect::<Vec<_>>()
+    };
+    let round = plan_until_enough(&targets, &limits, max_wait).await;
+    finish(broker, context, session, targets, round)
+}
+
+fn begin_session(
+    broker: &Broker,
+    request: FetchRequest,
+) -> Result<(FetchContext, Vec<FetchPartition>), ErrorCode> {
+    let snapshot = broker.partitions.snapshot();
+    let name_of = |id: TopicId| snapshot.identified(id).map(|hosted| Arc::clone(&hosted.topic.name));
+    let request = SessionRequest {
+        id: request.session_id,
+        epoch: request.session_epoch,
+        privileged: request.is_from_follower(),
+        uses_topic_ids: request.wants_topic_ids,
+        wanted: wanted_by(&snapshot, request.topics),
+        forgotten: request
+            .forgotten_topics
+            .into_iter()
+            .flat_map(|forgotten| {
+                let key = move |partition| PartitionKey { topic: forgotten.topic.clone(), partition };
+                forgotten.partitions.into_iter().map(key)
+            })
+            .collect(),
+    };
+    broker.fetch_sessions.begin(broker.clock.wall_ms(), request, &name_of)
+}
+
+fn wanted_by(snapshot: &Snapshot, topics: Vec<wire::fetch::FetchTopic>) -> Vec<FetchPartition> {
+    let mut wanted = Vec::with_capacity(topics.iter().map(|topic| topic.partitions.len()).sum());
+    for topic in topics {
+        let id = topic.topic.id();
+        let name = id.and_then(|id| snapshot.identified(id)).map(|hosted| Arc::clone(&hosted.topic.name));
+        wanted.extend(topic.partitions.into_iter().map(|partition| FetchPartition {
+            topic: topic.topic.clone(),
+            name: name.clone(),
+            partition: partition.partition,
+            fetch_offset: partition.fetch_offset,
+            bytes_max: partition.partition_max_bytes,
+            current_leader_epoch: partition.current_leader_epoch,
+            last_fetched_epoch: partition.last_fetched_epoch,
+            log_start_offset: partition.log_start_offset,
+        }));
+    }
+    wanted
+}
+
+/// Plans rounds until one is enough or the time is up.
+async fn plan_until_enough(targets: &[Target], limits: &Limits, max_wait: Duration) -> Round {
+    let mut round = Round::plan(targets, limits);
+    if round.is_enough(limits) || max_wait.is_zero() {
+        return round;
+    }
+    let mut deadline = pin!(tokio::time::sleep(max_wait));
+    loop {
+        let ticket = FetchTicket::new(limits.bytes_min - round.bytes);
+        let parked = park(targets, &round, limits, &ticket);
+        let timed_out = tokio::select! {
+            biased;
+            () = ticket.fired() => false,
+            () = &mut deadline => true,
+        };
+        drop(parked);
+        round = Round::plan(targets, limits);
+        if timed_out || round.is_enough(limits) {
+            return round;
+        }
+    }
+}
+
+fn park(
+    targets: &[Target],
+    round: &Round,
+    limits: &Limits,
+    ticket: &Arc<FetchTicket>,
+) -> Vec<crate::partition::handle::Parked> {
+    let mut parked = Vec::with_capacity(targets.len());
+    for (target, planned) in targets.iter().zip(&round.planned) {
+        if let (Ok(partition), Planned::Readable { offsets, .. }) = (&target.partition, planned) {
+            let bytes_max = target.bytes_max().saturating_sub(planned.bytes());
+            let interest = Interest { bytes_max, read_committed: limits.read_committed };
+            parked.push(partition.park(ticket, *offsets, interest));
+        }
+    }
+    parked
+}
+
+/// Reads what was planned, lets the session leave out what is no news, and puts the answer together.
+fn finish(
+    broker: &Broker,
+    context: &RequestContext,
+    session: FetchContext,
+    targets: Vec<Target>,
+    round: Round,
+) -> FetchResponse {
+    let mut answers = Vec::with_capacity(targets.len());
+    let mut leaders_named = false;
+    let planned = targets.into_iter().zip(round.planned);
+    // Kafka lists the partitions that it does not know behind all others.
+    let (served, unknown): (Vec<_>, Vec<_>) = planned.partition(|(_, planned)| !planned.is_unknown());
+    for (target, planned) in served.into_iter().chain(unknown) {
+        let answer = planned.answer(broker, &target);
+        leaders_named |= answer.current_leader.is_some();
+        answers.push((target.wanted, answer));
+    }
+
+    let mut keep = vec![true; answers.len()];
+    let marks: Vec<_> = match &session {
+        FetchContext::Sessionless => Vec::new(),
+        _ => answers.iter().map(|(wanted, answer)| (wanted.clone(), marks_of(answer))).collect(),
+    };
+    let now_ms = broker.clock.wall_ms();
+    let session = broker.fetch_sessions.finish(now_ms, session, &marks, |at, kept| keep[at] = kept);
+    let kept = answers.into_iter().zip(keep).filter_map(|(answer, kept)| kept.then_some(answer));
+    FetchResponse {
+        throttle_time_ms: 0,
+        error: session.error,
+        session_id: session.session_id,
+        topics: by_topic(kept),
+        node_endpoints: if leaders_named { vec![own_endpoint(broker, context)] } else { Vec::new() },
+    }
+}
+
+fn marks_of(answer: &FetchPartitionResponse) -> AnswerMarks {
+    AnswerMarks {
+        error: answer.error,
+        record_bytes: answer.records.iter().map(bytes::Bytes::len).sum(),
+        high_watermark: answer.high_watermark,
+        log_start_offset: answer.log_start_offset,
+        diverges: answer.diverging_epoch.is_some(),
+    }
+}
+
+/// Neighbours of the same topic share an entry; the order of the partitions is kept.
+fn by_topic(
+    answers: impl Iterator<Item = (FetchPartition, FetchPartitionResponse)>,
+) -> Vec<FetchTopicResponse> {
+    let mut topics: Vec<FetchTopicResponse> = Vec::new();
+    for (wanted, answer) in answers {
+        match topics.last_mut() {
+            Some(last) if last.topic == wanted.topic => last.partitions.push(answer),
+            _ => topics.push(FetchTopicResponse { topic: wanted.topic, partitions: vec![answer] }),
+        }
+    }
+    topics
+}
+
+fn own_endpoint(broker: &Broker, context: &RequestContext) -> NodeEndpoint {
+    let (host, port) = broker.endpoints.node_for(&context.connection);
+    NodeEndpoint {
+        node_id: broker.node_id,
+        host: StrBytes::from_string(host),
+        port: port.into(),
+        rack: broker.config.identity.rack.clone().map(StrBytes::from_string),
+    }
+}
+
+/// The name of a topic, as far as it is known.
+fn name_of(wanted: &FetchPartition) -> Option<&str> {
+    match &wanted.topic {
+        TopicRef::Name(name) => Some(name),
+        TopicRef::Id(_) => wanted.name.as_deref(),
+    }
+}
+
+#[cfg(test)]
+#[path = "fetch_tests.rs"]
+mod tests;

@@ -1,0 +1,277 @@
+//! One round of a fetch: what each partition has to give, and whether that is enough.
+
+use std::sync::Arc;
+
+use model::{ErrorCode, LeaderEpoch, Offset};
+use storage::ReadPlan;
+use wire::TopicRef;
+use wire::fetch::{AbortedTransaction, EpochEndOffset, FetchPartitionResponse};
+use wire::produce::LeaderIdAndEpoch;
+
+use super::name_of;
+use crate::context::Broker;
+use crate::fetch_session::FetchPartition;
+use crate::partition::{Offsets, Partition, PartitionError, Snapshot};
+
+/// What bounds a fetch as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Most record bytes; the first batch of the answer comes in any case.
+    pub bytes_max: usize,
+    /// Bytes to wait for; at most `bytes_max`.
+    pub bytes_min: usize,
+    /// Whether only decided transactions are seen.
+    pub read_committed: bool,
+    /// Whether a replica asks. There are none: its partitions are refused.
+    pub from_follower: bool,
+}
+
+/// A partition that is asked for.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub wanted: FetchPartition,
+    /// The partition, or why there is none.
+    pub partition: Result<Arc<Partition>, Missing>,
+}
+
+/// Why a partition cannot be read at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    code: ErrorCode,
+    /// Kafka waits in spite of a partition it does not know; what fails when it is read ends the wait.
+    ends_wait: bool,
+}
+
+impl Target {
+    pub(super) fn resolve(snapshot: &Snapshot, wanted: FetchPartition) -> Self {
+        let partition = find(snapshot, &wanted);
+        Self { wanted, partition }
+    }
+
+    pub(super) fn bytes_max(&self) -> usize {
+        usize::try_from(self.wanted.bytes_max).unwrap_or(0)
+    }
+}
+
+fn find(snapshot: &Snapshot, wanted: &FetchPartition) -> Result<Arc<Partition>, Missing> {
+    let unknown = |code| Missing { code, ends_wait: false };
+    if let Some(hosted) = snapshot.topic(&wanted.topic) {
+        return match hosted.partition(wanted.partition) {
+            Ok(partition) => Ok(Arc::clone(partition)),
+            Err(code) => Err(Missing { code, ends_wait: code == ErrorCode::KafkaStorageError }),
+        };
+    }
+    let TopicRef::Id(_) = &wanted.topic else { return Err(unknown(ErrorCode::UnknownTopicOrPartition)) };
+    let Some(name) = name_of(wanted) else { return Err(unknown(ErrorCode::UnknownTopicId)) };
+    // The id was a topic's when the session began. Whether its name is another topic's now decides the answer.
+    match snapshot.named(name).map(|hosted| hosted.partition(wanted.partition)) {
+        Some(Ok(_)) => Err(Missing { code: ErrorCode::InconsistentTopicId, ends_wait: true }),
+        _ => Err(unknown(ErrorCode::UnknownTopicOrPartition)),
+    }
+}
+
+/// What all partitions have to give, in the order of the targets.
+#[derive(Debug)]
+pub(super) struct Round {
+    pub planned: Vec<Planned>,
+    /// Record bytes planned.
+    pub bytes: usize,
+    /// Whether something must be told at once, however few the bytes.
+    is_urgent: bool,
+}
+
+impl Round {
+    pub(super) fn plan(targets: &[Target], limits: &Limits) -> Self {
+        let mut round =
+            Self { planned: Vec::with_capacity(targets.len()), bytes: 0, is_urgent: targets.is_empty() };
+        let mut some_known = false;
+        for target in targets {
+            let bytes_left = limits.bytes_max.saturating_sub(round.bytes);
+            // The size limits yield to the first batch of an answer, so that no batch is too large to be read.
+            let planned = Planned::of(target, limits, bytes_left, round.bytes == 0);
+            some_known |= !planned.is_unknown();
+            round.is_urgent |= planned.is_urgent();
+            round.bytes += planned.bytes();
+            round.planned.push(planned);
+        }
+        round.is_urgent |= !some_known;
+        round
+    }
+
+    pub(super) fn is_enough(&self, limits: &Limits) -> bool {
+        self.is_urgent || self.bytes >= limits.bytes_min
+    }
+}
+
+/// What one partition has to give.
+#[derive(Debug)]
+pub(super) enum Planned {
+    /// Nothing, for this reason.
+    Missing(Missing),
+    /// An error that ends the wait.
+    Refused(ErrorCode),
+    /// The client's log differs from this one: it must truncate first.
+    Diverges { offsets: Offsets, end: EpochEndOffset },
+    /// Records, or none yet.
+    Readable {
+        /// The offsets that the plan was made by.
+        offsets: Offsets,
+        /// The records, if there are any.
+        plan: Option<ReadPlan>,
+        /// Aborted transactions among them, for a reader of committed records.
+        aborted: Option<Vec<AbortedTransaction>>,
+        /// Whether there is more that the plan does not reach.
+        has_more: bool,
+    },
+}
+
+impl Planned {
+    fn of(target: &Target, limits: &Limits, bytes_left: usize, min_one_batch: bool) -> Self {
+        let partition = match &target.partition {
+            Ok(partition) => partition,
+            Err(missing) => return Self::Missing(*missing),
+        };
+        let wanted = &target.wanted;
+        if let Err(code) = partition.check_leader_epoch(wanted.current_leader_epoch) {
+            return Self::Refused(code);
+        }
+        if limits.from_follower {
+            // Nobody replicates from this node: the asker is no replica that its partitions know.
+            return Self::Refused(if wanted.current_leader_epoch > LeaderEpoch::NONE {
+                ErrorCode::UnknownLeaderEpoch
+            } else {
+                ErrorCode::NotLeaderOrFollower
+            });
+        }
+        let offsets = partition.offsets();
+        if wanted.last_fetched_epoch > LeaderEpoch::NONE {
+            match divergence(partition, wanted.last_fetched_epoch, wanted.fetch_offset, offsets) {
+                Ok(None) => {}
+                Ok(Some(end)) => return Self::Diverges { offsets, end },
+                Err(code) => return Self::Refused(code),
+            }
+        }
+        let bytes_max = target.bytes_max().min(bytes_left);
+        match read(partition, wanted.fetch_offset, offsets, limits, bytes_max, min_one_batch) {
+            Ok(planned) => planned,
+            Err(error) => Self::Refused(error.code()),
+        }
+    }
+
+    /// Record bytes that were planned.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Readable { plan, .. } => plan.as_ref().map_or(0, ReadPlan::len),
+            _ => 0,
+        }
+    }
+
+    /// Whether the partition is one that this node does not have.
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Missing(Missing { ends_wait: false, .. }))
+    }
+
+    fn is_urgent(&self) -> bool {
+        match self {
+            Self::Missing(missing) => missing.ends_wait,
+            Self::Refused(_) | Self::Diverges { .. } => true,
+            // A plan ends with its segment. Kafka answers a reader of an older segment at once, too.
+            Self::Readable { has_more, .. } => *has_more,
+        }
+    }
+
+    /// Reads the records and puts the partition's answer together.
+    pub(super) fn answer(self, broker: &Broker, target: &Target) -> FetchPartitionResponse {
+        let partition = target.wanted.partition;
+        match self {
+            Self::Missing(Missing { code, ends_wait }) => {
+                let aborted_transactions = (!ends_wait).then(Vec::new);
+                FetchPartitionResponse {
+                    aborted_transactions,
+                    ..FetchPartitionResponse::refused(partition, code)
+                }
+            }
+            Self::Refused(code) => FetchPartitionResponse {
+                current_leader: leader_for(broker, target, code),
+                ..FetchPartitionResponse::refused(partition, code)
+            },
+            Self::Diverges { offsets, end } => {
+                FetchPartitionResponse { diverging_epoch: Some(end), ..found(partition, offsets) }
+            }
+            Self::Readable { offsets, plan, aborted, .. } => match plan.map(|plan| plan.read()).transpose() {
+                Ok(records) => FetchPartitionResponse {
+                    aborted_transactions: aborted,
+                    records: records.into_iter().collect(),
+                    ..found(partition, offsets)
+                },
+                Err(error) => {
+                    tracing::error!("Cannot read {:?}-{partition}: {error}", target.wanted.topic);
+                    FetchPartitionResponse::refused(partition, error.code())
+                }
+            },
+        }
+    }
+}
+
+/// What to read at an offset that this node and the client agree on.
+fn read(
+    partition: &Partition,
+    from: Offset,
+    offsets: Offsets,
+    limits: &Limits,
+    bytes_max: usize,
+    min_one_batch: bool,
+) -> Result<Planned, PartitionError> {
+    let upper_bound = if limits.read_committed { offsets.last_stable } else { offsets.high_watermark };
+    let mut aborted = limits.read_committed.then(Vec::new);
+    let in_range = offsets.log_start <= from && from <= offsets.log_end;
+    if in_range && (from >= upper_bound || (bytes_max == 0 && !min_one_batch)) {
+        // Parked readers come by here often, and need no lock to learn that there is nothing new.
+        return Ok(Planned::Readable { offsets, plan: None, aborted, has_more: false });
+    }
+    let plan = partition.plan_read(from, bytes_max, upper_bound, min_one_batch)?;
+    let end = plan.next().map_or(upper_bound, |next| next.offset());
+    if plan.is_empty() {
+        return Ok(Planned::Readable { offsets, plan: None, aborted, has_more: false });
+    }
+    if let Some(aborted) = &mut aborted {
+        let found = partition.aborted_transactions(from, end)?.into_iter();
+        aborted.extend(found.map(|aborted| AbortedTransaction {
+            producer_id: aborted.producer_id,
+            first_offset: aborted.first_offset,
+        }));
+    }
+    Ok(Planned::Readable { offsets, plan: Some(plan), aborted, has_more: end < upper_bound })
+}
+
+/// Where the client's log departs from this one, if it does (KIP-595).
+fn divergence(
+    partition: &Partition,
+    last_fetched: LeaderEpoch,
+    fetch_offset: Offset,
+    offsets: Offsets,
+) -> Result<Option<EpochEndOffset>, ErrorCode> {
+    let end = partition.end_offset_for(last_fetched).map_err(|error| error.code())?;
+    let Some((epoch, end_offset)) = end else { return Err(ErrorCode::OffsetOutOfRange) };
+    if fetch_offset < offsets.log_start {
+        return Err(ErrorCode::OffsetOutOfRange);
+    }
+    let diverges = epoch < last_fetched || end_offset < fetch_offset;
+    Ok(diverges.then_some(EpochEndOffset { epoch, end_offset }))
+}
+
+/// A client with an old epoch is told the new one (KIP-951).
+fn leader_for(broker: &Broker, target: &Target, code: ErrorCode) -> Option<LeaderIdAndEpoch> {
+    let partition = target.partition.as_ref().ok()?;
+    matches!(code, ErrorCode::FencedLeaderEpoch | ErrorCode::NotLeaderOrFollower)
+        .then(|| LeaderIdAndEpoch { leader_id: broker.node_id, leader_epoch: partition.leader_epoch() })
+}
+
+fn found(partition: i32, offsets: Offsets) -> FetchPartitionResponse {
+    FetchPartitionResponse {
+        high_watermark: offsets.high_watermark,
+        last_stable_offset: offsets.last_stable,
+        log_start_offset: offsets.log_start,
+        ..FetchPartitionResponse::refused(partition, ErrorCode::None)
+    }
+}

@@ -1,0 +1,114 @@
+//! FindCoordinator: the broker that coordinates a group, a transactional id or a share partition is the leader of
+//! the partition of an internal topic that the key falls into (`KafkaApis.getCoordinator`).
+
+use std::sync::Arc;
+
+use model::topic_name::{GROUP_METADATA, SHARE_GROUP_STATE, TRANSACTION_STATE};
+use model::{BrokerId, ErrorCode, TopicId};
+use wire::StrBytes;
+use wire::messages::find_coordinator_response::Coordinator;
+use wire::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
+
+use super::answer::{node, text};
+use super::auto_create;
+use crate::context::{Broker, RequestContext};
+
+/// Answers a FindCoordinator request.
+pub async fn handle(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: FindCoordinatorRequest,
+) -> FindCoordinatorResponse {
+    let mut coordinators = Vec::with_capacity(request.coordinator_keys.len());
+    for key in request.coordinator_keys {
+        let found = find(broker, request.key_type, &key).await;
+        coordinators.push(coordinator(broker, context, key, found));
+    }
+    FindCoordinatorResponse::default().with_coordinators(coordinators)
+}
+
+/// `Utils.abs(String.hashCode()) % count`: where Kafka's coordinators keep what belongs to `key`. The smallest
+/// `i32` has no absolute value and counts as 0.
+pub(crate) fn partition_of(key: &str, count: i32) -> i32 {
+    let hash = key
+        .encode_utf16()
+        .fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    hash.checked_abs().unwrap_or(0) % count.max(1)
+}
+
+async fn find(broker: &Arc<Broker>, key_type: i8, key: &str) -> Result<BrokerId, ErrorCode> {
+    let config = broker.metadata.config();
+    let (topic, count) = match key_type {
+        0 => (GROUP_METADATA, config.offsets.partitions),
+        1 => (TRANSACTION_STATE, config.transactions.partitions),
+        2 if is_share_partition(key) => (SHARE_GROUP_STATE, config.share_coordinator.partitions),
+        _ => return Err(ErrorCode::InvalidRequest),
+    };
+    let image = broker.metadata.image();
+    let Some(found) = image.topic(topic) else {
+        // As Kafka: the first answer makes the client ask again, and by then the topic is there.
+        auto_create::create(broker, std::iter::once(topic)).await;
+        return Err(ErrorCode::CoordinatorNotAvailable);
+    };
+    found
+        .partition(partition_of(key, count))
+        .and_then(|partition| image.broker(partition.leader))
+        .filter(|leader| !leader.fenced)
+        .map(|leader| leader.id)
+        .ok_or(ErrorCode::CoordinatorNotAvailable)
+}
+
+/// Whether the key is `group:topic id:partition` (`SharePartitionKey.validate`).
+fn is_share_partition(key: &str) -> bool {
+    // Java's split drops empty parts at the end.
+    let parts: Vec<&str> = key.trim_end_matches(':').split(':').collect();
+    match parts[..] {
+        [group, topic, partition] => {
+            !group.trim().is_empty() && topic.parse::<TopicId>().is_ok() && partition.parse::<i32>().is_ok()
+        }
+        _ => false,
+    }
+}
+
+fn coordinator(
+    broker: &Broker,
+    context: &RequestContext,
+    key: StrBytes,
+    found: Result<BrokerId, ErrorCode>,
+) -> Coordinator {
+    let answer = Coordinator::default().with_key(key);
+    match found {
+        Ok(id) => {
+            let (host, port) = broker.endpoints.node_for(&context.connection);
+            answer.with_node_id(node(id)).with_host(text(host)).with_port(i32::from(port))
+        }
+        Err(error) => answer
+            .with_error_code(error.code())
+            .with_error_message(Some(StrBytes::from_static_str("")))
+            .with_node_id(node(BrokerId::NONE))
+            .with_port(-1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_fall_where_javas_hash_puts_them() {
+        // "hello".hashCode() is 99162322, "polygenelubricants".hashCode() is Integer.MIN_VALUE.
+        assert_eq!(partition_of("hello", 50), 22);
+        assert_eq!(partition_of("polygenelubricants", 50), 0);
+        assert_eq!(partition_of("", 50), 0);
+        // Beyond the basic plane Java hashes surrogate pairs.
+        assert_eq!(partition_of("\u{1f600}", i32::MAX), 0xd83d * 31 + 0xde00);
+    }
+
+    #[test]
+    fn share_keys_have_three_parts() {
+        assert!(is_share_partition("group:AAAAAAAAAAEAAAAAAAAAAg:3"));
+        for key in ["", "group", "group:AAAAAAAAAAEAAAAAAAAAAg", " :AAAAAAAAAAEAAAAAAAAAAg:3", "g:x:3", "g:AAAAAAAAAAEAAAAAAAAAAg:x"] {
+            assert!(!is_share_partition(key), "{key}");
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The thread that owns the controller and its log.
+//!
+//! ```text
+//! command → step → replay → append ┐ for each command that waits
+//! sync → partitions → publish → answers
+//! ```
+//!
+//! Nobody is answered, and no image is shown, before its records are on disk and the partitions it speaks of are here.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use controller::controller::ReplayError;
+use controller::{Command, Controller, MetadataRecord, Reply};
+use model::{BrokerId, Clock, LeaderEpoch, Offset, TopicId};
+use storage::LogDir;
+use tokio::sync::{mpsc, oneshot};
+
+use super::diff::{self, Change};
+use super::log::{LogError, MetadataLog};
+use super::quorum::Quorum;
+use super::snapshot::QuorumRecords;
+use super::view::View;
+use crate::context::Fatal;
+use crate::partition::{NewPartition, Registry, TopicSettings};
+
+/// What others ask of the thread.
+#[derive(Debug)]
+pub(super) enum Request {
+    Submit(Command, oneshot::Sender<Reply>),
+    Stop,
+}
+
+/// Why the thread cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Records that do not follow from the ones before.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// A partition that could not be deleted.
+    #[error("a partition cannot follow the metadata: {0}")]
+    Partition(String),
+}
+
+/// The controller with its log: commands in, durable records and replies out.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pub controller: Controller,
+    pub log: MetadataLog,
+}
+
+impl Ledger {
+    /// Decides a command and takes its records in. They are durable after [`Self::sync`].
+    pub(super) fn execute(&mut self, now_ms: i64, command: Command) -> Result<Reply, CommitError> {
+        let outcome = self.controller.step(now_ms, command);
+        self.append(now_ms, &outcome.records)?;
+        Ok(outcome.reply)
+    }
+
+    /// Takes in records as one batch.
+    pub(super) fn append(&mut self, now_ms: i64, records: &[MetadataRecord]) -> Result<(), CommitError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let base = self.log.end();
+        for (record, at) in records.iter().zip(base.value()..) {
+            self.controller.replay(Offset::new(at), record)?;
+        }
+        let appended = self.log.append(records, now_ms)?;
+        assert_eq!(appended, base, "nobody else appends to this log");
+        Ok(())
+    }
+
+    /// Returns when everything appended is on disk.
+    pub(super) fn sync(&mut self) -> Result<(), CommitError> {
+        Ok(self.log.sync()?)
+    }
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub ledger: Ledger,
+    pub quorum_records: QuorumRecords,
+    pub own: BrokerId,
+    pub clock: Clock,
+    pub registry: Arc<Registry>,
+    pub view: Arc<ArcSwap<View>>,
+    pub quorum: Arc<ArcSwap<Quorum>>,
+    pub fatal: Fatal,
+    /// The lock of a metadata directory that is no log directory.
+    pub _own_dir: Option<LogDir>,
+}
+
+/// Commands that are committed together: the time of a sync is shared, the first of them does not wait long.
+const BATCH_COMMANDS: usize = 128;
+
+impl Worker {
+    /// Runs until it is told to stop, or until all who could ask are gone.
+    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let alarm = Alarm(self.fatal.clone());
+        let mut stop = false;
+        while !stop && let Some(first) = requests.blocking_recv() {
+            match self.commit(first, &mut requests) {
+                Ok(stops) => stop = stops,
+                Err(error) => {
+                    self.fatal.report(&format!("the metadata log has failed: {error}"));
+                    return;
+                }
+            }
+        }
+        requests.close();
+        if let Err(error) = self.ledger.log.close() {
+            tracing::warn!("the metadata log was not closed: {error}");
+        }
+        drop(alarm);
+    }
+
+    /// One round; true when it is the last.
+    fn commit(
+        &mut self,
+        first: Request,
+        requests: &mut mpsc::Receiver<Request>,
+    ) -> Result<bool, CommitError> {
+        let now_ms = self.clock.wall_ms();
+        let mut answers = Vec::new();
+        let mut next = Some(first);
+        let mut stop = false;
+        while let Some(request) = next {
+            match request {
+                Request::Submit(command, asker) => {
+                    answers.push((self.ledger.execute(now_ms, command)?, asker));
+                }
+                Request::Stop => {
+                    stop = true;
+                    break;
+                }
+            }
+            next = if answers.len() < BATCH_COMMANDS { requests.try_recv().ok() } else { None };
+        }
+        self.ledger.sync()?;
+        self.publish()?;
+        for (reply, asker) in answers {
+            // Who asked may have gone meanwhile.
+            let _ = asker.send(reply);
+        }
+        self.snapshot_if_due(now_ms)?;
+        Ok(stop)
+    }
+
+    /// Makes the partitions follow, then shows the image.
+    pub(super) fn publish(&mut self) -> Result<(), CommitError> {
+        let before = self.view.load_full();
+        let image = self.ledger.controller.image();
+        let end = self.ledger.log.end();
+        self.quorum.rcu(|quorum| Quorum { log_end_offset: end, high_watermark: end, ..Quorum::clone(quorum) });
+        if Arc::ptr_eq(before.image(), &image) {
+            return Ok(());
+        }
+        let after = before.with_image(image, self.own);
+        let mut hosted = Vec::new();
+        for change in diff::changes(before.image(), after.image(), self.own) {
+            match change {
+                // Deletions come first, so that a name is free for the topic that has it now.
+                Change::Delete(id) => {
+                    let deleted = self.registry.delete_topic(id);
+                    deleted.map_err(|error| CommitError::Partition(error.to_string()))?;
+                }
+                Change::Host { name, id, index, epoch } => hosted.push((name, id, index, epoch)),
+                Change::Lead { id, index, epoch } => self.registry.update_leader_epoch(id, index, epoch),
+                Change::Configure(id) => self.configure(&after, id),
+            }
+        }
+        self.host(&after, hosted);
+        if !Arc::ptr_eq(before.config(), after.config()) {
+            // A broker setting is the default of a topic setting: every topic may have others now.
+            after.image().topics().iter().for_each(|topic| self.configure(&after, topic.id));
+        }
+        self.view.store(Arc::new(after));
+        Ok(())
+    }
+
+    /// Creates or opens partitions. One whose log does not open is offline, and its clients are told so.
+    fn host(&self, view: &View, partitions: Vec<(Arc<str>, TopicId, i32, LeaderEpoch)>) {
+        if partitions.is_empty() {
+            return;
+        }
+        let mut settings: Option<(TopicId, Arc<TopicSettings>)> = None;
+        let new = partitions.into_iter().map(|(topic, topic_id, partition, leader_epoch)| {
+            let known = settings.take().filter(|(id, _)| *id == topic_id);
+            let resolve = || (topic_id, Arc::new(view.topic_settings(&topic)));
+            let (_, resolved) = settings.insert(known.unwrap_or_else(resolve));
+            let settings = Arc::clone(resolved);
+            NewPartition { topic, topic_id, partition, leader_epoch, settings }
+        });
+        self.registry.create_all(new.collect());
+    }
+
+    fn configure(&self, view: &View, id: TopicId) {
+        if let Some(topic) = view.image().topic_by_id(id) {
+            self.registry.update_config(id, view.topic_settings(&topic.name));
+        }
+    }
+
+    fn snapshot_if_due(&mut self, now_ms: i64) -> Result<(), CommitError> {
+        if !self.ledger.log.wants_snapshot(now_ms) {
+            return Ok(());
+        }
+        let records = self.ledger.controller.snapshot();
+        let id = self.ledger.log.write_snapshot(records, &self.quorum_records, now_ms)?;
+        tracing::info!("wrote a metadata snapshot of everything below offset {}", id.offset);
+        Ok(self.ledger.log.clean(now_ms)?)
+    }
+}
+
+/// A thread that ends by a panic must not leave a node that answers from an image nobody tends.
+struct Alarm(Fatal);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.report("the metadata thread panicked");
+        }
+    }
+}

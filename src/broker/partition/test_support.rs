@@ -1,0 +1,99 @@
+//! A node's partitions over a disk in memory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use config::{BrokerConfig, Inputs};
+use model::{Clock, LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicId};
+use parking_lot::Mutex;
+use records::BatchBuilder;
+use storage::disk_mem::MemoryDisk;
+use uuid::Uuid;
+
+use super::host_dir::HostDir;
+use super::housekeeping::Housekeeper;
+use super::{Acks, Partition, PartitionEngine, Placed, Registry, TopicSettings};
+use crate::context::Fatal;
+
+pub(crate) const DIR: &str = "/data";
+pub(crate) const TOPIC: &str = "orders";
+
+pub(crate) fn topic_id(number: u128) -> TopicId {
+    TopicId::new(Uuid::from_u128(number))
+}
+
+pub(crate) fn config(overrides: &[&str]) -> BrokerConfig {
+    let mut all = vec![format!("log.dirs={DIR}")];
+    all.extend(overrides.iter().map(|text| (*text).to_owned()));
+    config::load(&Inputs { overrides: &all, ..Inputs::default() }).expect("a legal configuration").broker
+}
+
+pub(crate) fn settings(change: impl FnOnce(&mut TopicSettings)) -> TopicSettings {
+    let topic = config(&[]).topics.defaults.config();
+    let mut settings = TopicSettings::resolve(&topic, 86_400_000);
+    change(&mut settings);
+    settings
+}
+
+/// What [`Fatal`] was told.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reports(Arc<Mutex<Vec<String>>>);
+
+impl Reports {
+    pub(crate) fn fatal(&self) -> Fatal {
+        let reports = self.clone();
+        Fatal::call(move |what| reports.0.lock().push(what.to_owned()))
+    }
+
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.0.lock().clone()
+    }
+}
+
+/// Partitions without threads: nothing is synced unless the test does it.
+pub(crate) fn still_registry(disk: &MemoryDisk, reports: &Reports) -> Arc<Registry> {
+    let clock = Clock::virtual_at(1_000_000);
+    let dir = HostDir::open(disk.shared(), Path::new(DIR), clock.clone(), reports.fatal()).expect("opens");
+    let housekeeper = Arc::new(Housekeeper::new(&config(&[]), clock.clone()));
+    Arc::new(Registry::new(vec![Arc::new(dir)], housekeeper, 2, clock, reports.fatal()))
+}
+
+/// Partitions with all their threads.
+pub(crate) fn running_engine(disk: &MemoryDisk, reports: &Reports, overrides: &[&str]) -> PartitionEngine {
+    let engine =
+        PartitionEngine::open_on(&disk.shared(), &config(overrides), Clock::system(), reports.fatal())
+            .expect("opens");
+    engine.start().expect("threads start");
+    engine
+}
+
+/// Partition 0 of [`TOPIC`].
+pub(crate) fn host(registry: &Registry, settings: TopicSettings) -> Arc<Partition> {
+    registry.create(TOPIC, topic_id(1), 0, LeaderEpoch::new(3), settings).expect("a log");
+    registry.by_name(TOPIC, 0).expect("hosted")
+}
+
+pub(crate) fn batch(records: usize) -> Bytes {
+    filled(BatchBuilder::new(), records)
+}
+
+pub(crate) fn sequenced(base_sequence: i32, records: usize) -> Bytes {
+    let producer = BatchBuilder::new().producer(ProducerId::new(7), ProducerEpoch::new(0), base_sequence);
+    filled(producer, records)
+}
+
+fn filled(mut builder: BatchBuilder, records: usize) -> Bytes {
+    for n in 0..records {
+        builder.append(1_000_000, Some(b"key"), Some(format!("value {n}").as_bytes()), &[]);
+    }
+    builder.build().expect("a batch")
+}
+
+pub(crate) fn append(partition: &Arc<Partition>, acks: Acks, records: usize) -> Placed {
+    partition.append(batch(records), acks, 1_000_000).expect("appended")
+}
+
+pub(crate) fn offset(value: i64) -> Offset {
+    Offset::new(value)
+}
