@@ -72,9 +72,10 @@ fn check(
     match target.kind() {
         ConfigResourceType::Broker => {
             check_broker_id(broker, target.name)?;
-            let settings = resource.configs.iter().filter_map(|config| {
-                Some((config.name.to_string(), config.value.as_ref()?.to_string()))
-            });
+            let settings = resource
+                .configs
+                .iter()
+                .filter_map(|config| Some((config.name.to_string(), config.value.as_ref()?.to_string())));
             check_broker_settings(broker, target.name, &settings.collect())
         }
         ConfigResourceType::Topic | ConfigResourceType::ClientMetrics | ConfigResourceType::Group => Ok(()),

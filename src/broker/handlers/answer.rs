@@ -52,7 +52,8 @@ pub(super) fn offline_replicas(image: &controller::Image, partition: &Partition)
     let is_offline = |id: &BrokerId| match image.broker(*id) {
         None => true,
         Some(broker) => {
-            broker.fenced || partition.directory(*id).is_some_and(|directory| !has_directory(broker, directory))
+            broker.fenced
+                || partition.directory(*id).is_some_and(|directory| !has_directory(broker, directory))
         }
     };
     partition.replicas.iter().copied().filter(is_offline).map(node).collect()

@@ -46,7 +46,9 @@ pub(super) fn alter(
     if validate_only || changes.is_empty() {
         return Ok(());
     }
-    Err(invalid("Log levels cannot be changed while the broker runs; set KAFKA_LOG4J_ROOT_LOGLEVEL and restart it"))
+    Err(invalid(
+        "Log levels cannot be changed while the broker runs; set KAFKA_LOG4J_ROOT_LOGLEVEL and restart it",
+    ))
 }
 
 fn check(change: &AlterableConfig) -> Result<(), ApiError> {

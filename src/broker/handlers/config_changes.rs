@@ -35,9 +35,7 @@ pub(super) fn appears_twice() -> ApiError {
 }
 
 /// Config names must be there once, and have values where they are `(name, may be null, has a value)`.
-pub(super) fn check_names<'a>(
-    names: impl Iterator<Item = (&'a str, bool, bool)>,
-) -> Result<(), ApiError> {
+pub(super) fn check_names<'a>(names: impl Iterator<Item = (&'a str, bool, bool)>) -> Result<(), ApiError> {
     let (mut seen, mut nulls) = (HashSet::new(), Vec::new());
     for (name, nullable, has_value) in names {
         if !seen.insert(name) {
@@ -60,7 +58,9 @@ pub(super) fn check_broker_id(broker: &Broker, name: &str) -> Result<(), ApiErro
     }
     match name.parse::<i32>() {
         Ok(id) if BrokerId::new(id) == broker.node_id => Ok(()),
-        Ok(_) => Err(invalid(format!("Unexpected broker id, expected {}, but received {name}", broker.node_id))),
+        Ok(_) => {
+            Err(invalid(format!("Unexpected broker id, expected {}, but received {name}", broker.node_id)))
+        }
         Err(_) => Err(invalid(format!("Node id must be an integer, but it is: {name}"))),
     }
 }
@@ -79,8 +79,7 @@ pub(super) fn check_broker_settings(
 
 /// The dynamic settings a BROKER resource has now.
 pub(super) fn broker_settings(broker: &Broker, name: &str) -> BTreeMap<String, String> {
-    let resource =
-        ConfigResource { resource_type: ConfigResourceType::Broker, name: name.to_owned() };
+    let resource = ConfigResource { resource_type: ConfigResourceType::Broker, name: name.to_owned() };
     let image = broker.metadata.image();
     image.configs().of(&resource).map(|settings| BTreeMap::clone(settings)).unwrap_or_default()
 }
@@ -92,9 +91,8 @@ pub(super) fn unknown_type(resource_type: i8) -> ApiError {
 
 /// What the controller made of a target that had passed the broker's checks.
 pub(super) fn outcome_of(results: &[ResourceResult], target: Target<'_>) -> Option<ApiError> {
-    let found = results
-        .iter()
-        .find(|result| result.resource_type == target.kind() && result.name == target.name);
+    let found =
+        results.iter().find(|result| result.resource_type == target.kind() && result.name == target.name);
     match found {
         Some(result) => result.error.clone(),
         None => Some(ApiError::silent(ErrorCode::UnknownServerError)),

@@ -42,10 +42,7 @@ pub async fn handle(
         Err(code) => request
             .topics
             .iter()
-            .map(|topic| NamedResult {
-                name: topic.name.to_string(),
-                error: Some(ApiError::silent(code)),
-            })
+            .map(|topic| NamedResult { name: topic.name.to_string(), error: Some(ApiError::silent(code)) })
             .collect(),
     };
     CreatePartitionsResponse::default().with_results(results.into_iter().map(result).collect())

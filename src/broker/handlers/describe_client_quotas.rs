@@ -47,7 +47,9 @@ fn check(components: &[ComponentData]) -> Result<(), ApiError> {
         }
         match (component.match_type, &component._match) {
             (0, None) => {
-                return invalid("Request specified MATCH_TYPE_EXACT, but set match string to null.".to_owned());
+                return invalid(
+                    "Request specified MATCH_TYPE_EXACT, but set match string to null.".to_owned(),
+                );
             }
             (1, Some(_)) => {
                 return invalid(
@@ -100,7 +102,10 @@ mod tests {
         assert_eq!(code(&[component("host", 0, Some("a"))]), ErrorCode::UnsupportedVersion);
         assert_eq!(code(&[component("user", 0, None)]), ErrorCode::InvalidRequest);
         assert_eq!(code(&[component("user", 3, None)]), ErrorCode::InvalidRequest);
-        assert_eq!(code(&[component("user", 1, None), component("user", 2, None)]), ErrorCode::InvalidRequest);
+        assert_eq!(
+            code(&[component("user", 1, None), component("user", 2, None)]),
+            ErrorCode::InvalidRequest
+        );
         assert_eq!(code(&[component("user", 1, None), component("ip", 1, None)]), ErrorCode::InvalidRequest);
     }
 }

@@ -39,11 +39,8 @@ pub async fn handle(
         })
         .into_iter()
         .collect();
-    let cluster_operations = if request.include_cluster_authorized_operations {
-        operations::CLUSTER
-    } else {
-        operations::OMITTED
-    };
+    let cluster_operations =
+        if request.include_cluster_authorized_operations { operations::CLUSTER } else { operations::OMITTED };
     DescribeClusterResponse::default()
         .with_endpoint_type(BROKERS)
         .with_cluster_id(text(&*broker.cluster_id))
@@ -62,7 +59,5 @@ fn refusal(endpoint_type: i8) -> DescribeClusterResponse {
     } else {
         (ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {endpoint_type}"))
     };
-    DescribeClusterResponse::default()
-        .with_error_code(error.code())
-        .with_error_message(Some(text(message)))
+    DescribeClusterResponse::default().with_error_code(error.code()).with_error_message(Some(text(message)))
 }

@@ -72,9 +72,7 @@ fn entries(
         ConfigResourceType::ClientMetrics if name.is_empty() => {
             invalid("Client metrics subscription name must not be empty")
         }
-        ConfigResourceType::ClientMetrics => {
-            Ok(Some(describe::client_metrics(&overrides())))
-        }
+        ConfigResourceType::ClientMetrics => Ok(Some(describe::client_metrics(&overrides()))),
         ConfigResourceType::Group if name.is_empty() => invalid("Group name must not be empty"),
         ConfigResourceType::Group => Ok(Some(describe::group(layers, &overrides()))),
         ConfigResourceType::Unknown(_) => invalid(MALFORMED),

@@ -42,7 +42,9 @@ pub async fn handle(
     });
     DescribeQuorumResponse::default()
         .with_topics(vec![
-            TopicData::default().with_topic_name(topic_name(CLUSTER_METADATA)).with_partitions(vec![partition]),
+            TopicData::default()
+                .with_topic_name(topic_name(CLUSTER_METADATA))
+                .with_partitions(vec![partition]),
         ])
         .with_nodes(vec![
             Node::default().with_node_id(node(broker.node_id)).with_listeners(listeners.collect()),

@@ -30,9 +30,8 @@ pub async fn handle(
 /// `Utils.abs(String.hashCode()) % count`: where Kafka's coordinators keep what belongs to `key`. The smallest
 /// `i32` has no absolute value and counts as 0.
 pub(crate) fn partition_of(key: &str, count: i32) -> i32 {
-    let hash = key
-        .encode_utf16()
-        .fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    let hash =
+        key.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
     hash.checked_abs().unwrap_or(0) % count.max(1)
 }
 
@@ -107,7 +106,14 @@ mod tests {
     #[test]
     fn share_keys_have_three_parts() {
         assert!(is_share_partition("group:AAAAAAAAAAEAAAAAAAAAAg:3"));
-        for key in ["", "group", "group:AAAAAAAAAAEAAAAAAAAAAg", " :AAAAAAAAAAEAAAAAAAAAAg:3", "g:x:3", "g:AAAAAAAAAAEAAAAAAAAAAg:x"] {
+        for key in [
+            "",
+            "group",
+            "group:AAAAAAAAAAEAAAAAAAAAAg",
+            " :AAAAAAAAAAEAAAAAAAAAAg:3",
+            "g:x:3",
+            "g:AAAAAAAAAAEAAAAAAAAAAg:x",
+        ] {
             assert!(!is_share_partition(key), "{key}");
         }
     }

@@ -15,8 +15,8 @@ use wire::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResp
 
 use super::answer::code_and_text;
 use super::config_changes::{
-    Target, appears_twice, broker_settings, check_broker_id, check_broker_settings, check_names, check_unique,
-    outcome_of, unknown_type,
+    Target, appears_twice, broker_settings, check_broker_id, check_broker_settings, check_names,
+    check_unique, outcome_of, unknown_type,
 };
 use super::{broker_loggers, config_changes};
 use crate::context::{Broker, RequestContext};
@@ -40,7 +40,8 @@ pub async fn handle(
         .iter()
         .map(|resource| check(broker, resource, &twice, request.validate_only))
         .collect();
-    let asks_controller = |(_, checked): &(_, &Result<Next, ApiError>)| matches!(checked, Ok(Next::AskController));
+    let asks_controller =
+        |(_, checked): &(_, &Result<Next, ApiError>)| matches!(checked, Ok(Next::AskController));
     let resources: Vec<_> = request
         .resources
         .iter()
@@ -92,7 +93,9 @@ fn check(
         return Err(appears_twice());
     }
     let names = resource.configs.iter();
-    check_names(names.map(|config| (&*config.name, config.config_operation == DELETE, config.value.is_some())))?;
+    check_names(
+        names.map(|config| (&*config.name, config.config_operation == DELETE, config.value.is_some())),
+    )?;
     match target.kind() {
         ConfigResourceType::BrokerLogger => {
             broker_loggers::alter(broker, target.name, &resource.configs, validate_only)?;

@@ -19,8 +19,7 @@ pub async fn handle(
 ) -> ListConfigResourcesResponse {
     let wanted: Vec<_> = request.resource_types.into_iter().map(ConfigResourceType::from_id).collect();
     if wanted.iter().any(|kind| matches!(kind, ConfigResourceType::Unknown(_))) {
-        return ListConfigResourcesResponse::default()
-            .with_error_code(ErrorCode::UnsupportedVersion.code());
+        return ListConfigResourcesResponse::default().with_error_code(ErrorCode::UnsupportedVersion.code());
     }
     let image = broker.metadata.image();
     let resources = ORDER

@@ -39,11 +39,8 @@ pub async fn handle(
             topic.topic_authorized_operations = operations::TOPIC;
         }
     }
-    let cluster_operations = if request.include_cluster_authorized_operations {
-        operations::CLUSTER
-    } else {
-        operations::OMITTED
-    };
+    let cluster_operations =
+        if request.include_cluster_authorized_operations { operations::CLUSTER } else { operations::OMITTED };
     let image = broker.metadata.image();
     MetadataResponse::default()
         .with_brokers(brokers(broker, &image, context))
@@ -64,9 +61,7 @@ pub(super) struct PartitionView {
 pub(super) fn partition_view(image: &Image, partition: &Partition) -> PartitionView {
     match image.broker(partition.leader) {
         Some(leader) if !leader.fenced => PartitionView { error: ErrorCode::None, leader: leader.id },
-        Some(_) | None => {
-            PartitionView { error: ErrorCode::LeaderNotAvailable, leader: BrokerId::NONE }
-        }
+        Some(_) | None => PartitionView { error: ErrorCode::LeaderNotAvailable, leader: BrokerId::NONE },
     }
 }
 

@@ -35,8 +35,8 @@ pub(super) fn changes(old: &Image, new: &Image, own: BrokerId) -> Vec<Change> {
     }
     if !std::ptr::eq(old.configs(), new.configs()) {
         let kept = new.topics().iter().filter(|topic| old.topic_by_id(topic.id).is_some());
-        let configured = kept
-            .filter(|topic| old.configs().of_topic(&topic.name) != new.configs().of_topic(&topic.name));
+        let configured =
+            kept.filter(|topic| old.configs().of_topic(&topic.name) != new.configs().of_topic(&topic.name));
         changes.extend(configured.map(|topic| Change::Configure(topic.id)));
     }
     changes

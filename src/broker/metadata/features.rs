@@ -1,6 +1,8 @@
 //! Features of a cluster and the levels of them that this program works with.
 
-use controller::feature::{ELIGIBLE_LEADER_REPLICAS_VERSION, KRAFT_VERSION, METADATA_VERSION, MetadataVersion};
+use controller::feature::{
+    ELIGIBLE_LEADER_REPLICAS_VERSION, KRAFT_VERSION, METADATA_VERSION, MetadataVersion,
+};
 use controller::record::FeatureRange;
 
 /// Levels that a new cluster begins with, `metadata.version` and the quorum's own apart.

@@ -81,8 +81,7 @@ pub(super) fn establish(
             let first = dirs.get(copy).map_or(dir.path, |other| other.path).to_owned();
             return Err(IdentityError::Copy { first, second: dir.path.to_owned() });
         }
-        let meta =
-            MetaProperties { cluster_id: cluster_id.clone(), node_id: node, directory_id: Some(id) };
+        let meta = MetaProperties { cluster_id: cluster_id.clone(), node_id: node, directory_id: Some(id) };
         established.push(DirIdentity { meta, id, is_new: known.is_none() });
     }
     Ok((cluster_id, established))
@@ -146,7 +145,13 @@ mod tests {
     fn strangers_are_refused() {
         let refuse = |dirs: &[FoundDir<'_>]| establish(NODE, dirs, None).unwrap_err();
         assert!(matches!(refuse(&[found("a", "x", 2, 1)]), IdentityError::Node { .. }));
-        assert!(matches!(refuse(&[found("a", "x", 1, 1), found("b", "y", 1, 2)]), IdentityError::Cluster { .. }));
-        assert!(matches!(refuse(&[found("a", "x", 1, 1), found("b", "x", 1, 1)]), IdentityError::Copy { .. }));
+        assert!(matches!(
+            refuse(&[found("a", "x", 1, 1), found("b", "y", 1, 2)]),
+            IdentityError::Cluster { .. }
+        ));
+        assert!(matches!(
+            refuse(&[found("a", "x", 1, 1), found("b", "x", 1, 1)]),
+            IdentityError::Copy { .. }
+        ));
     }
 }

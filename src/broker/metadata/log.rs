@@ -45,7 +45,9 @@ pub enum LogError {
         source: BadBatch,
     },
     /// The log begins behind what the snapshots hold.
-    #[error("the metadata log in {dir} begins at offset {log_start}, but its newest snapshot ends at {snapshot}")]
+    #[error(
+        "the metadata log in {dir} begins at offset {log_start}, but its newest snapshot ends at {snapshot}"
+    )]
     Gap {
         /// The directory.
         dir: String,
@@ -107,7 +109,11 @@ impl MetadataLog {
         let opening = Opening { recovery_point: snapshot_end, ..Opening::unknown(now_ms) };
         let (mut log, recovery) = PartitionLog::open(disk, dir, log_config(settings), opening)?;
         if let Some(cut) = &recovery.truncated {
-            tracing::warn!("{} bytes at the end of the metadata log were no whole batch: {}", cut.bytes, cut.reason);
+            tracing::warn!(
+                "{} bytes at the end of the metadata log were no whole batch: {}",
+                cut.bytes,
+                cut.reason
+            );
         }
         if log.log_end_offset() < snapshot_end {
             log.truncate_fully(snapshot_end, now_ms)?;

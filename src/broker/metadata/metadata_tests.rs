@@ -85,10 +85,8 @@ impl Shell {
     }
 
     fn set(&self, resource_type: ConfigResourceType, name: &str, key: &str, value: &str) {
-        let change =
-            ConfigChange { name: key.to_owned(), operation: 0, value: Some(value.to_owned()) };
-        let resources =
-            vec![ResourceChanges { resource_type, name: name.to_owned(), changes: vec![change] }];
+        let change = ConfigChange { name: key.to_owned(), operation: 0, value: Some(value.to_owned()) };
+        let resources = vec![ResourceChanges { resource_type, name: name.to_owned(), changes: vec![change] }];
         let command = IncrementalAlterConfigs { resources, validate_only: false };
         match self.ask(Command::IncrementalAlterConfigs(command)) {
             Reply::IncrementalAlterConfigs(results) => assert_eq!(results[0].error, None),
@@ -285,9 +283,20 @@ fn another_nodes_directory_is_refused() {
     Shell::start(dir.path()).stop();
     let refused = Shell::try_start(dir.path(), &["node.id=2"], None);
     assert!(matches!(refused.err(), Some(OpenError::Identity(IdentityError::Node { .. }))));
-    let voters = ["controller.quorum.voters=1@localhost:9093,2@other:9093"];
-    let fresh = tempfile::tempdir().unwrap();
-    let refused = Shell::try_start(fresh.path(), &voters, None);
+}
+
+#[test]
+fn static_voters_are_kept_as_the_configuration_has_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let voters = ["controller.quorum.voters=1@localhost:9093"];
+    let shell = Shell::start_with(dir.path(), &voters, None);
+    assert_eq!(shell.metadata.quorum().kraft_version, 0);
+    shell.stop();
+    let path = dir.path().join("__cluster_metadata-0/quorum-state");
+    let state = std::fs::read_to_string(&path).unwrap();
+    assert!(state.contains(r#""currentVoters":[{"voterId":1}]"#), "{state}");
+    std::fs::write(path, state.replace(r#"{"voterId":1}"#, r#"{"voterId":1},{"voterId":2}"#)).unwrap();
+    let refused = Shell::try_start(dir.path(), &voters, None);
     assert!(matches!(refused.err(), Some(OpenError::NotAlone(_))));
 }
 

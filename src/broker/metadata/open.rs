@@ -9,8 +9,8 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use config::{BrokerConfig, Loaded};
 use controller::command::{ApiError, BrokerChange, BrokerState, RegisterBroker, RegisterController};
-use controller::controller::{ConfigRules, ReplayError};
 use controller::control_record::ControlRecord;
+use controller::controller::{ConfigRules, ReplayError};
 use controller::image::ConfigResourceType;
 use controller::record::{ConfigRecord, Endpoint};
 use controller::{Command, Controller, ControllerSettings, MetadataRecord, Reply};
@@ -115,7 +115,8 @@ impl Metadata {
         worker.publish()?;
         worker.registry.retire_strays()?;
         let (requests, queue) = mpsc::channel(QUEUE_COMMANDS);
-        let thread = std::thread::Builder::new().name("metadata".to_owned()).spawn(move || worker.run(queue))?;
+        let thread =
+            std::thread::Builder::new().name("metadata".to_owned()).spawn(move || worker.run(queue))?;
         Ok(Self {
             cluster_id: identity.cluster_id,
             broker_epoch,
@@ -254,7 +255,8 @@ impl Start<'_> {
         }
         make_dir(&*self.disk, dir)?;
         let files = MetadataFiles::new(Arc::clone(&self.disk), dir);
-        let has_log = self.disk.list(dir).is_ok_and(|entries| entries.iter().any(|e| e.name.ends_with(".log")));
+        let has_log =
+            self.disk.list(dir).is_ok_and(|entries| entries.iter().any(|e| e.name.ends_with(".log")));
         let quorum = quorum::initial(self.config, self.own, identity.metadata_dir);
         if !has_log && quorum.kraft_version > 0 {
             let snapshot = Snapshot { quorum: Some(quorum), ..Snapshot::default() };

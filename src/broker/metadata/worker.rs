@@ -156,7 +156,11 @@ impl Worker {
         let before = self.view.load_full();
         let image = self.ledger.controller.image();
         let end = self.ledger.log.end();
-        self.quorum.rcu(|quorum| Quorum { log_end_offset: end, high_watermark: end, ..Quorum::clone(quorum) });
+        self.quorum.rcu(|quorum| Quorum {
+            log_end_offset: end,
+            high_watermark: end,
+            ..Quorum::clone(quorum)
+        });
         if Arc::ptr_eq(before.image(), &image) {
             return Ok(());
         }
