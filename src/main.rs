@@ -82,11 +82,12 @@ fn run(serve: &Serve) -> anyhow::Result<()> {
         }
         None => None,
     };
-    let loaded = config::load(&config::Inputs {
+    let inputs = config::Inputs {
         file: file.as_ref().map(|(name, bytes)| config::PropertiesFile { name, bytes }),
         environment: &environment,
         overrides: &serve.overrides,
-    })?;
+    };
+    let loaded = config::load_with(&inputs, &|path| std::fs::read(path).map_err(|error| error.to_string()))?;
     let cluster_id = variable("CLUSTER_ID").filter(|id| !id.is_empty()).map(str::to_owned);
     server::run(Start { loaded, clock, cluster_id })?;
     Ok(())
