@@ -105,7 +105,7 @@ impl PartitionLog {
     /// Where the segment of `start`, or the read, ends: the position of the first batch at or beyond `upper_bound`.
     fn end_of_read(&mut self, start: ReadHint, upper_bound: Offset) -> Result<ReadHint, StorageError> {
         let generation = start.generation;
-        let known = self.bound.filter(|bound| {
+        let known = [self.bounds.durable, self.bounds.looked_up].into_iter().flatten().find(|bound| {
             bound.offset == upper_bound && bound.segment == start.segment && bound.generation == generation
         });
         if let Some(bound) = known {
@@ -121,7 +121,7 @@ impl PartitionLog {
         let offset = upper_bound.min(segment.end());
         let end = ReadHint { offset, segment: start.segment, position, generation };
         if offset == upper_bound {
-            self.bound = Some(end);
+            self.bounds.looked_up = Some(end);
         }
         Ok(end)
     }

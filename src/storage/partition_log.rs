@@ -38,8 +38,16 @@ pub struct PartitionLog {
     pub(crate) epochs: LeaderEpochs,
     pub(crate) sync: SyncState,
     pub(crate) renamed: Vec<RenamedFile>,
-    /// The last upper bound of a read, resolved: all readers of a moment share it.
-    pub(crate) bound: Option<ReadHint>,
+    pub(crate) bounds: Bounds,
+}
+
+/// Upper bounds of reads whose positions are known: all readers of a moment share them.
+#[derive(Debug, Default)]
+pub(crate) struct Bounds {
+    /// The durable offset, which high watermarks follow.
+    pub(crate) durable: Option<ReadHint>,
+    /// The last one that had to be looked up.
+    pub(crate) looked_up: Option<ReadHint>,
 }
 
 /// A file that waits for its removal.

@@ -19,7 +19,7 @@ use crate::index::TimestampOffset;
 use crate::index::txn::ENTRY_BYTES as TXN_ENTRY_BYTES;
 use crate::leader_epochs::LeaderEpochs;
 use crate::names::{DELETED, Home, LOG, SNAPSHOT};
-use crate::partition_log::{Opening, PartitionLog};
+use crate::partition_log::{Bounds, Opening, PartitionLog};
 use crate::producer_state::ProducerState;
 use crate::producer_state::snapshot::{SnapshotRange, Snapshots};
 use crate::segment::{FoundFiles, LocatedBatch, Segment};
@@ -332,7 +332,7 @@ impl Loader {
         let end = active.end();
         self.segments.push(active);
         if self.recovery.clean {
-            self.load_producers_clean(end)?;
+            self.load_producers(end)?;
         }
         let Some(active) = self.segments.pop() else {
             return Err(StorageError::Missing { path: self.home.dir.to_path_buf(), found: end, durable });
@@ -355,7 +355,7 @@ impl Loader {
             epochs: self.epochs,
             sync: SyncState::new(end),
             renamed: Vec::new(),
-            bound: None,
+            bounds: Bounds::default(),
         };
         log.settle(
             &self.recovery,
@@ -365,16 +365,6 @@ impl Loader {
             self.opening.now_ms,
         )?;
         Ok((log, self.recovery))
-    }
-
-    /// Brings the producer state to the end of a log that was closed. A clean end without any snapshot is that of a
-    /// broker which knew no producers.
-    fn load_producers_clean(&mut self, end: Offset) -> Result<(), StorageError> {
-        if self.snapshots.is_empty() {
-            self.producers.clear(end);
-            return Ok(());
-        }
-        self.load_producers(end)
     }
 }
 

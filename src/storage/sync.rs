@@ -18,6 +18,7 @@ use crate::disk::{DiskFile, OpenMode};
 use crate::error::StorageError;
 use crate::names::{Home, LOG};
 use crate::partition_log::PartitionLog;
+use crate::read_plan::ReadHint;
 
 /// Everything that must reach the disk before [`SyncTarget::end`] may be called durable. Owned: [`SyncTarget::sync`]
 /// runs without the log's lock, and appends go on meanwhile.
@@ -67,6 +68,12 @@ impl SyncTarget {
     }
 
     fn sync_side_files(&self) -> Result<(), StorageError> {
+        // One at a time, and never an older state over a newer one: a slower sync may have begun earlier.
+        let mut newest = self.shared.side_files.lock().unwrap_or_else(PoisonError::into_inner);
+        if *newest > self.point.side_version {
+            return Ok(());
+        }
+        *newest = self.point.side_version;
         for file in &self.side_files {
             match file.sync(&self.home) {
                 Ok(()) => {}
@@ -126,6 +133,8 @@ struct SyncPoint {
     /// Counts truncations: what was synced before one says nothing about what was written after it.
     generation: u64,
     end: Offset,
+    /// Segment and position of `end`, where known: readers up to the durable offset need not look them up.
+    place: Option<(Offset, u64)>,
     /// Counts changes of names in the directory.
     dir_version: u64,
     /// Counts side files.
@@ -134,8 +143,8 @@ struct SyncPoint {
 
 impl SyncPoint {
     fn advance_log(&mut self, to: Self) {
-        if self.generation == to.generation {
-            self.end = self.end.max(to.end);
+        if self.generation == to.generation && to.end > self.end {
+            (self.end, self.place) = (to.end, to.place);
         }
         self.dir_version = self.dir_version.max(to.dir_version);
     }
@@ -151,6 +160,8 @@ pub(crate) struct Shared {
     failed: AtomicBool,
     /// A leaf lock, held for a few instructions.
     synced: Mutex<SyncPoint>,
+    /// Version of the newest side files that a sync has begun to write; held while it does.
+    side_files: Mutex<u64>,
 }
 
 impl Shared {
@@ -242,14 +253,18 @@ impl SyncState {
         outstanding.filter_map(|file| file.since).min().map_or(self.durable, |since| since.min(self.durable))
     }
 
-    /// Moves the durable offset to `end`, as far as a finished sync allows.
-    fn mark_durable(&mut self, end: Offset, log_end: Offset) {
+    /// Moves the durable offset to `end`, as far as a finished sync allows. Answers where it is now, if that is known.
+    fn mark_durable(&mut self, end: Offset, log_end: Offset) -> Option<ReadHint> {
         let synced = self.shared.synced();
         self.side_files.retain(|file| file.version > synced.side_version);
         if synced.generation == self.generation {
             self.durable = self.durable.max(end.min(synced.end));
         }
         assert!(self.durable <= log_end, "the durable offset is inside the log");
+        let (segment, position) = synced.place?;
+        let generation = synced.generation;
+        let known = generation == self.generation && synced.end == self.durable;
+        known.then_some(ReadHint { offset: self.durable, segment, position, generation })
     }
 
     /// The log was cut at `end`, and the cut is on disk: nothing that was synced before counts beyond it.
@@ -260,6 +275,7 @@ impl SyncState {
         self.shared.publish(|synced| {
             synced.generation = generation;
             synced.end = durable;
+            synced.place = None;
         });
     }
 
@@ -291,6 +307,7 @@ impl PartitionLog {
             point: SyncPoint {
                 generation: self.sync.generation,
                 end,
+                place: Some((self.active.base(), self.active.size())),
                 dir_version: self.sync.dir_version,
                 side_version: self.sync.side_version,
             },
@@ -310,7 +327,9 @@ impl PartitionLog {
     /// was really synced, nor back.
     pub fn mark_durable(&mut self, end: Offset) {
         let log_end = self.log_end();
-        self.sync.mark_durable(end, log_end);
+        if let Some(bound) = self.sync.mark_durable(end, log_end) {
+            self.bounds.durable = Some(bound);
+        }
     }
 
     /// What the recovery point checkpoint may say: after a crash, only segments that reach beyond it are scanned.

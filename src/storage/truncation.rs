@@ -11,14 +11,15 @@ use crate::disk::{DiskFile, OpenMode, write_all_at};
 use crate::error::StorageError;
 use crate::index::TimestampOffset;
 use crate::names::{Home, LOG};
-use crate::partition_log::PartitionLog;
+use crate::partition_log::{Bounds, PartitionLog};
 use crate::producer_state::snapshot::SnapshotRange;
 use crate::recovery::replay_producers;
 use crate::segment::Segment;
 
 impl PartitionLog {
-    /// Removes every record at or beyond `offset`, which becomes the log's end; a batch that holds `offset` goes as a
-    /// whole. False when the log ends before that already.
+    /// Removes every record at or beyond `offset`, and the batch that holds it as a whole. The log then ends where its
+    /// last batch does: before `offset` when that lay inside a batch, or in a gap that compaction has left. False when
+    /// the log ends before `offset` already.
     ///
     /// A recovery point checkpoint beyond `offset` must have been lowered on disk before: a start after a crash
     /// would miss the records otherwise.
@@ -53,8 +54,8 @@ impl PartitionLog {
             self.snapshots.remove(&self.home, dropped.base())?;
         }
         self.home.sync_dir()?;
-        self.cut_active(offset, now_ms)?;
-        self.bound = None;
+        let offset = self.cut_active(offset, now_ms)?;
+        self.bounds = Bounds::default();
         self.log_start = self.log_start.min(offset);
         self.sync.truncated(offset);
         if self.epochs.truncate_from_end(offset) {
@@ -63,7 +64,8 @@ impl PartitionLog {
         self.reload_producers(now_ms)
     }
 
-    fn cut_active(&mut self, offset: Offset, now_ms: i64) -> Result<(), StorageError> {
+    /// Answers where the log ends now.
+    fn cut_active(&mut self, offset: Offset, now_ms: i64) -> Result<Offset, StorageError> {
         let (home, config) = (&self.home, &self.config);
         let segment = &mut self.active;
         let position = segment.locate(home, config, offset)?.map_or(segment.size(), |batch| batch.position);
@@ -75,18 +77,21 @@ impl PartitionLog {
         file.set_len(position).map_err(|error| StorageError::fatal("cut", &path, error))?;
         file.sync_data().map_err(|error| StorageError::fatal("sync", &path, error))?;
         segment.set_size(position);
-        segment.set_end(offset);
         segment.forget(now_ms);
+        let mut end = segment.base();
         let mut largest = segment.time_index.last(home)?;
         let start = segment.offset_index.lookup(home, largest.offset)?.position;
         for batch in segment.walk(home, start)? {
             let header = batch?.header;
+            end = header.last_offset().next();
             if header.max_timestamp > largest.timestamp {
                 largest = TimestampOffset { timestamp: header.max_timestamp, offset: header.last_offset() };
             }
         }
         segment.set_largest(largest);
-        segment.unseal(home, config)
+        segment.set_end(end);
+        segment.unseal(home, config)?;
+        Ok(end)
     }
 
     /// Builds the producer state again from the newest snapshot that the log still reaches.
@@ -118,7 +123,7 @@ impl PartitionLog {
         self.sealed.clear();
         self.active = Segment::create(&self.home, offset, &self.config, now_ms)?;
         self.home.sync_dir()?;
-        self.bound = None;
+        self.bounds = Bounds::default();
         self.log_start = offset;
         self.epochs.clear();
         self.touch_epochs();

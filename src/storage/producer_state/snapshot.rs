@@ -43,10 +43,6 @@ impl Snapshots {
         self.offsets.last().copied()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.offsets.is_empty()
-    }
-
     /// Writes the state at its end, unless there is a snapshot of that offset. True when it was written.
     pub(crate) fn take(&mut self, home: &Home, state: &ProducerState) -> Result<bool, StorageError> {
         if self.offsets.contains(&state.end()) {
