@@ -100,6 +100,16 @@ venv() {
   printf '%s\n' "$home/bin/python"
 }
 
+# go_program DIR: the program of one Go module, built with its locked dependencies; prints its path.
+go_program() {
+  local program
+  program=$COMPAT_CACHE/go/$(basename "$1")
+  need_go
+  mkdir -p "$COMPAT_CACHE/go"
+  (cd "$1" && quietly timeout 900 go build -mod=readonly -o "$program" .) || die "cannot build $1"
+  printf '%s\n' "$program"
+}
+
 # kafka_libs [VERSION]: the jars of one Kafka release, fetched once; prints their directory.
 kafka_libs() {
   local version=${1:-$KAFKA_NEWEST}

@@ -1,0 +1,3 @@
+module ottla.compat/gotest
+
+go 1.23
