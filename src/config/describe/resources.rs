@@ -79,7 +79,8 @@ pub fn logger(name: &str, level: &str) -> ConfigEntry {
         is_sensitive: false,
         source: ConfigSource::DynamicBrokerLogger,
         config_type: ConfigType::Unknown,
-        documentation: None,
+        // Kafka leaves the field at its default, which is an empty text and not null.
+        documentation: Some(""),
         synonyms: Vec::new(),
     }
 }
