@@ -324,6 +324,11 @@ fn record(resource: &ConfigResource, name: &str, value: Option<String>) -> Confi
     }
 }
 
+/// The record that sets one config of one resource, or with `None` removes it.
+pub(crate) fn config_record(resource: &ConfigResource, name: &str, value: Option<String>) -> MetadataRecord {
+    MetadataRecord::Config(record(resource, name, value))
+}
+
 /// Java's `String.split`: no empty items at the end, but one for an empty text.
 fn java_split(text: &str) -> impl Iterator<Item = &str> {
     let text = match text.trim_end_matches(',') {

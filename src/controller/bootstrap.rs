@@ -1,7 +1,9 @@
 //! The first records of a cluster, and what a controller appends before anything else.
 
-use crate::controller::Controller;
-use crate::feature::{METADATA_VERSION, MetadataVersion};
+use crate::alter_configs::config_record;
+use crate::controller::{Controller, MIN_INSYNC_REPLICAS};
+use crate::feature::{ELIGIBLE_LEADER_REPLICAS_VERSION, METADATA_VERSION, MetadataVersion};
+use crate::image::ConfigResource;
 use crate::record::{AbortTransactionRecord, BeginTransactionRecord, EndTransactionRecord, MetadataRecord};
 use crate::snapshot::feature_level;
 
@@ -32,7 +34,9 @@ impl Controller {
         if committed.metadata_version().is_some() {
             return records;
         }
-        let in_transaction = bootstrap_version(bootstrap).is_none_or(MetadataVersion::has_transactions);
+        let in_transaction = bootstrap_level(bootstrap, METADATA_VERSION)
+            .and_then(MetadataVersion::from_level)
+            .is_none_or(MetadataVersion::has_transactions);
         if in_transaction {
             records.push(MetadataRecord::BeginTransaction(BeginTransactionRecord {
                 name: Some("Bootstrap records".to_owned()),
@@ -40,6 +44,11 @@ impl Controller {
             }));
         }
         records.extend_from_slice(bootstrap);
+        // With eligible leader replicas, all brokers share one value from the start (KIP-966).
+        if bootstrap_level(bootstrap, ELIGIBLE_LEADER_REPLICAS_VERSION).is_some_and(|level| level > 0) {
+            let value = self.settings.min_insync_replicas.to_string();
+            records.push(config_record(&ConfigResource::all_brokers(), MIN_INSYNC_REPLICAS, Some(value)));
+        }
         if in_transaction {
             records.push(MetadataRecord::EndTransaction(EndTransactionRecord::default()));
         }
@@ -47,11 +56,9 @@ impl Controller {
     }
 }
 
-fn bootstrap_version(bootstrap: &[MetadataRecord]) -> Option<MetadataVersion> {
+fn bootstrap_level(bootstrap: &[MetadataRecord], name: &str) -> Option<i16> {
     bootstrap.iter().find_map(|record| match record {
-        MetadataRecord::FeatureLevel(record) if record.name == METADATA_VERSION => {
-            MetadataVersion::from_level(record.feature_level)
-        }
+        MetadataRecord::FeatureLevel(record) if record.name == name => Some(record.feature_level),
         _ => None,
     })
 }

@@ -25,6 +25,8 @@ pub mod image;
 mod partition_change;
 mod placement;
 mod producer_ids;
+#[cfg(test)]
+mod real_log_tests;
 mod reassignments;
 pub mod record;
 mod replay;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use model::ErrorCode;
 
+use crate::alter_configs::config_record;
 use crate::command::{ApiError, FeatureUpdate, Outcome, UpdateFeatures};
 use crate::controller::{Controller, MIN_INSYNC_REPLICAS};
 use crate::feature::{ELIGIBLE_LEADER_REPLICAS_VERSION, KRAFT_VERSION, METADATA_VERSION, MetadataVersion};
 use crate::image::{ConfigResource, ConfigResourceType};
-use crate::record::{ConfigRecord, FeatureRange, MetadataRecord, NoOpRecord};
+use crate::record::{FeatureRange, MetadataRecord, NoOpRecord};
 use crate::snapshot::feature_level;
 
 /// `FeatureUpdate.UpgradeType`.
@@ -156,14 +157,14 @@ impl Controller {
         let mut records = Vec::new();
         if configs.value(&all, MIN_INSYNC_REPLICAS).is_none() {
             let value = self.settings.min_insync_replicas.to_string();
-            records.push(min_isr_record(&all, Some(value)));
+            records.push(config_record(&all, MIN_INSYNC_REPLICAS, Some(value)));
         }
         let of_one_broker = configs.iter().filter(|(resource, values)| {
             resource.resource_type == ConfigResourceType::Broker
                 && !resource.name.is_empty()
                 && values.contains_key(MIN_INSYNC_REPLICAS)
         });
-        records.extend(of_one_broker.map(|(resource, _)| min_isr_record(resource, None)));
+        records.extend(of_one_broker.map(|(resource, _)| config_record(resource, MIN_INSYNC_REPLICAS, None)));
         records
     }
 }
@@ -188,16 +189,6 @@ fn out_of_range(who: &str, range: Option<&FeatureRange>, level: i16) -> Option<S
     } else {
         Some(format!("{who} only supports versions {min}-{max}"))
     }
-}
-
-fn min_isr_record(resource: &ConfigResource, value: Option<String>) -> MetadataRecord {
-    MetadataRecord::Config(ConfigRecord {
-        resource_type: resource.resource_type.id(),
-        resource_name: resource.name.clone(),
-        name: MIN_INSYNC_REPLICAS.to_owned(),
-        value,
-        unknown: Vec::new(),
-    })
 }
 
 #[cfg(test)]
