@@ -9,7 +9,7 @@ use records::EndTxnMarker;
 
 use crate::error::{AppendError, StorageError};
 use crate::index::txn::AbortedTxn;
-use crate::names::{LEADER_EPOCHS, SNAPSHOT};
+use crate::names::LEADER_EPOCHS;
 use crate::partition_log::PartitionLog;
 use crate::producer_state::{BatchMetadata, EndedTxn, Verdict, parse_marker};
 use crate::segment::{NextBatch, Segment};
@@ -241,9 +241,7 @@ impl PartitionLog {
         let next = Segment::create(&self.home, base, &self.config, now_ms)?;
         // The snapshot bears the offset of the new segment, so that a recovery can begin with both.
         self.producers.set_end(base);
-        if self.snapshots.take(&self.home, &self.producers)? {
-            self.sync.touch(SideFile::Written(self.home.path(base, SNAPSHOT)), None);
-        }
+        self.take_snapshot()?;
         self.active.set_end(base);
         Ok(next)
     }

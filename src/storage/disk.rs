@@ -342,3 +342,7 @@ pub(crate) fn read_exact_at(file: &dyn DiskFile, position: u64, len: usize) -> i
     }
     Ok(out)
 }
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod tests;

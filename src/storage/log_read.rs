@@ -164,9 +164,13 @@ impl PartitionLog {
             let (home, config, log_start) = (&self.home, &self.config, self.log_start);
             let segment = self.sealed.get_mut(at).unwrap_or(&mut self.active);
             segment.check_indexes(home, config)?;
-            if segment.retention_timestamp(home)? < timestamp || segment.size() == 0 {
+            if segment.end() <= log_start
+                || segment.size() == 0
+                || segment.largest(home)?.timestamp < timestamp
+            {
                 continue;
             }
+            segment.check_indexes(home, config)?;
             let from = segment.time_index.lookup(home, timestamp)?.offset.max(log_start);
             let start = segment.offset_index.lookup(home, from)?.position;
             for batch in segment.walk(home, start)? {
@@ -180,8 +184,7 @@ impl PartitionLog {
                     return Ok(Some(found_offset(&batch.header, found)));
                 }
             }
-            // Kafka looks no further than the first segment that should have held the record.
-            return Ok(None);
+            // The record with the largest timestamp lay below the log's start.
         }
         Ok(None)
     }
@@ -191,7 +194,6 @@ impl PartitionLog {
         let (home, config) = (&self.home, &self.config);
         let mut best: Option<(i64, usize)> = None;
         for (at, segment) in self.sealed.iter_mut().chain([&mut self.active]).enumerate() {
-            segment.check_indexes(home, config)?;
             let largest = segment.largest(home)?.timestamp;
             if largest >= 0 && best.is_none_or(|(timestamp, _)| largest > timestamp) {
                 best = Some((largest, at));
@@ -199,6 +201,7 @@ impl PartitionLog {
         }
         let Some((timestamp, at)) = best else { return Ok(None) };
         let segment = self.sealed.get_mut(at).unwrap_or(&mut self.active);
+        segment.check_indexes(home, config)?;
         let last_offset = segment.largest(home)?.offset;
         let start = segment.offset_index.lookup(home, last_offset)?.position;
         for batch in segment.walk(home, start)? {

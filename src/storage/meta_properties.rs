@@ -38,13 +38,13 @@ impl MetaProperties {
     }
 
     fn text(&self) -> String {
-        let mut text = String::from("#\n");
-        text.push_str(&format!("cluster.id={}\n", escape(&self.cluster_id)));
-        if let Some(id) = self.directory_id {
-            text.push_str(&format!("directory.id={}\n", uuid_to_base64(id)));
-        }
-        text.push_str(&format!("node.id={}\nversion=1\n", self.node_id));
-        text
+        let directory = self.directory_id.map(|id| format!("directory.id={}\n", uuid_to_base64(id)));
+        format!(
+            "#\ncluster.id={}\n{}node.id={}\nversion=1\n",
+            escape(&self.cluster_id),
+            directory.unwrap_or_default(),
+            self.node_id
+        )
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {

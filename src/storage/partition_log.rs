@@ -189,15 +189,10 @@ impl PartitionLog {
     }
 
     fn finish(&mut self) -> Result<(), StorageError> {
-        let wrote_snapshot = self.snapshots.take(&self.home, &self.producers)?;
+        self.take_snapshot()?;
         self.active.seal(&self.home)?;
         for path in self.active.index_paths(&self.home) {
             self.sync.touch(crate::sync::SideFile::Written(path), None);
-        }
-        if wrote_snapshot {
-            let path = self.home.path(self.log_end(), SNAPSHOT);
-            self.sync.touch(crate::sync::SideFile::Written(path), None);
-            self.sync.touch_dir();
         }
         let target = self.sync_target()?;
         target.sync()?;
@@ -205,6 +200,17 @@ impl PartitionLog {
         if self.recovery_point() < self.log_end() {
             // A side file found no space: without it the log is whole, but not cleanly closed.
             return Err(StorageError::Full { operation: "complete", path: self.home.dir.to_path_buf() });
+        }
+        Ok(())
+    }
+
+    /// Writes the producer state at the log's end, if the log has ever held anything.
+    pub(crate) fn take_snapshot(&mut self) -> Result<(), StorageError> {
+        let is_new = self.sealed.is_empty() && self.active.size() == 0;
+        if !is_new && self.snapshots.take(&self.home, &self.producers)? {
+            let path = self.home.path(self.producers.end(), SNAPSHOT);
+            self.sync.touch(crate::sync::SideFile::Written(path), None);
+            self.sync.touch_dir();
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use crate::error::StorageError;
 use crate::index::TimestampOffset;
 use crate::index::txn::ENTRY_BYTES as TXN_ENTRY_BYTES;
 use crate::leader_epochs::LeaderEpochs;
-use crate::names::{DELETED, Home, LOG, SNAPSHOT};
+use crate::names::{DELETED, Home, LOG};
 use crate::partition_log::{Bounds, Opening, PartitionLog};
 use crate::producer_state::ProducerState;
 use crate::producer_state::snapshot::{SnapshotRange, Snapshots};
@@ -322,15 +322,11 @@ impl Loader {
             return Err(StorageError::Missing { path: self.home.dir.to_path_buf(), found: end, durable });
         }
         let log_start = self.segments.first().map_or(start, |first| first.base().max(start));
-        let active = match self.segments.pop() {
-            Some(active) => active,
-            None => {
-                self.names_changed = true;
-                Segment::create(&self.home, start, &self.config, self.opening.now_ms)?
-            }
-        };
-        let end = active.end();
-        self.segments.push(active);
+        if self.segments.is_empty() {
+            self.names_changed = true;
+            self.segments.push(Segment::create(&self.home, start, &self.config, self.opening.now_ms)?);
+        }
+        let end = self.segments.last().map_or(start, Segment::end);
         if self.recovery.clean {
             self.load_producers(end)?;
         }
@@ -392,10 +388,7 @@ impl PartitionLog {
                     segment.seal(&self.home)?;
                 }
             }
-            if self.snapshots.take(&self.home, &self.producers)? {
-                let path = self.home.path(self.log_end(), SNAPSHOT);
-                self.sync.touch(SideFile::Written(path), None);
-            }
+            self.take_snapshot()?;
         }
         for segment in self.sealed.iter().filter(|segment| rebuilt.contains(&segment.base())) {
             for path in segment.index_paths(&self.home) {

@@ -54,7 +54,7 @@ impl OffsetIndex {
     /// The last entry at or below `target`; the segment's start when there is none.
     pub(crate) fn lookup(&mut self, home: &Home, target: Offset) -> Result<OffsetPosition, StorageError> {
         let base = self.base;
-        let above = self.file.partition_point(home, |entry| decode(base, entry).offset <= target)?;
+        let above = self.file.partition_point(home, |entry| decode(base, *entry).offset <= target)?;
         self.entry_before(home, above)
     }
 
@@ -65,7 +65,7 @@ impl OffsetIndex {
         position: u64,
     ) -> Result<OffsetPosition, StorageError> {
         let base = self.base;
-        let above = self.file.partition_point(home, |entry| decode(base, entry).position <= position)?;
+        let above = self.file.partition_point(home, |entry| decode(base, *entry).position <= position)?;
         self.entry_before(home, above)
     }
 
@@ -77,7 +77,7 @@ impl OffsetIndex {
     /// Drops the entries at or beyond `offset`, which Kafka's truncation drops too.
     pub(crate) fn truncate_to(&mut self, home: &Home, offset: Offset) -> Result<(), StorageError> {
         let base = self.base;
-        let kept = self.file.partition_point(home, |entry| decode(base, entry).offset < offset)?;
+        let kept = self.file.partition_point(home, |entry| decode(base, *entry).offset < offset)?;
         self.file.truncate(home, kept)
     }
 
@@ -104,7 +104,7 @@ impl OffsetIndex {
     /// Whether offsets and positions ascend, and stay inside a log file of `log_bytes`.
     pub(crate) fn is_sane(&mut self, home: &Home, log_bytes: u64) -> Result<bool, StorageError> {
         let base = self.base;
-        let entries: Vec<_> = self.file.all(home)?.iter().map(|entry| decode_signed(base, entry)).collect();
+        let entries: Vec<_> = self.file.all(home)?.iter().map(|entry| decode_signed(base, *entry)).collect();
         let inside = entries.iter().all(|&(offset, position)| {
             offset >= base.value() && position >= 0 && position.cast_unsigned() < log_bytes
         });
@@ -114,7 +114,7 @@ impl OffsetIndex {
     fn entry_before(&mut self, home: &Home, above: usize) -> Result<OffsetPosition, StorageError> {
         let start = OffsetPosition { offset: self.base, position: 0 };
         let Some(at) = above.checked_sub(1) else { return Ok(start) };
-        Ok(self.file.get(home, at)?.map_or(start, |entry| decode(self.base, &entry)))
+        Ok(self.file.get(home, at)?.map_or(start, |entry| decode(self.base, entry)))
     }
 }
 
@@ -133,13 +133,13 @@ fn encode(base: Offset, entry: OffsetPosition) -> [u8; ENTRY_BYTES] {
     out
 }
 
-fn decode(base: Offset, entry: &[u8; ENTRY_BYTES]) -> OffsetPosition {
+fn decode(base: Offset, entry: [u8; ENTRY_BYTES]) -> OffsetPosition {
     let (offset, position) = decode_signed(base, entry);
     OffsetPosition { offset: Offset::new(offset), position: position.cast_unsigned() }
 }
 
-fn decode_signed(base: Offset, entry: &[u8; ENTRY_BYTES]) -> (i64, i64) {
-    let [a, b, c, d, e, f, g, h] = *entry;
-    let relative = i32::from_be_bytes([a, b, c, d]);
-    (base.value().saturating_add(i64::from(relative)), i64::from(i32::from_be_bytes([e, f, g, h])))
+fn decode_signed(base: Offset, entry: [u8; ENTRY_BYTES]) -> (i64, i64) {
+    // Both halves at once: the upper one keeps its sign in the shift, the lower one gets it in the cast.
+    let both = i64::from_be_bytes(entry);
+    (base.value().saturating_add(both >> 32), i64::from(both as i32))
 }
