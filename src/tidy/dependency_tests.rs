@@ -8,7 +8,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &["model", "kafka-protocol"]),
     ("records", &["model", "crc32c", "flate2", "lz4_flex", "snap", "twox-hash", "zstd"]),
     ("config", &["model", "serde"]),
-    ("storage", &["model", "records", "crc32c", "memmap2", "rustix"]),
+    ("storage", &["model", "records", "crc32c", "rustix", "serde_json"]),
     ("controller", &["model"]),
     ("client", &["model", "wire", "records", "kafka-protocol", "tokio"]),
     (
