@@ -20,14 +20,15 @@ use self::plan::{Limits, Planned, Round, Target};
 use crate::context::{Broker, RequestContext};
 use crate::fetch_session::{AnswerMarks, FetchPartition, PartitionKey};
 use crate::fetch_session_cache::{FetchContext, SessionRequest};
-use crate::partition::{FetchTicket, Interest, Snapshot};
+use crate::partition::{CommitTicket, FetchTicket, Interest, Snapshot};
 
 /// Answers a Fetch request. Cancel-safe: a fetch that is dropped leaves its partitions.
 pub async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: FetchRequest) -> FetchResponse {
     let Some(isolation) = request.isolation() else {
         return FetchResponse::refused(ErrorCode::UnknownServerError);
     };
-    let bytes_max = usize::try_from(request.max_bytes).unwrap_or(0).min(broker.config.requests.fetch_bytes_max);
+    let bytes_max =
+        usize::try_from(request.max_bytes).unwrap_or(0).min(broker.config.requests.fetch_bytes_max);
     let limits = Limits {
         bytes_max,
         bytes_min: usize::try_from(request.min_bytes).unwrap_or(0).min(bytes_max),
@@ -94,6 +95,16 @@ fn wanted_by(snapshot: &Snapshot, topics: Vec<wire::fetch::FetchTopic>) -> Vec<F
 /// Plans rounds until one is enough or the time is up.
 async fn plan_until_enough(targets: &[Target], limits: &Limits, max_wait: Duration) -> Round {
     let mut round = Round::plan(targets, limits);
+    if round.bytes == 0 && max_wait.is_zero() {
+        // Nobody parks, so nobody would wake a sync: what was acknowledged before must be visible all the same.
+        let ticket = CommitTicket::new();
+        targets
+            .iter()
+            .filter_map(|target| target.partition.as_ref().ok())
+            .for_each(|here| here.settle(&ticket));
+        ticket.all().await;
+        return Round::plan(targets, limits);
+    }
     if round.is_enough(limits) || max_wait.is_zero() {
         return round;
     }

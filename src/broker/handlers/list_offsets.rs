@@ -35,6 +35,10 @@ pub async fn handle(
     _context: &RequestContext,
     request: ListOffsetsRequest,
 ) -> ListOffsetsResponse {
+    let named = request.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|partition| (topic.name.as_str(), partition.partition_index))
+    });
+    broker.partitions.settle(named).await;
     let view = View::of(&request);
     let repeated = repeated_partitions(&request.topics);
     let mut answered = HashSet::new();

@@ -237,6 +237,18 @@ impl Partition {
         }
     }
 
+    /// Registers `ticket` for the commit of everything appended so far, and asks for that commit now.
+    ///
+    /// An answer that says where the log ends must count in every record that was acknowledged before, those with
+    /// acks 1 too: a producer that asks for the end of its topic finds its own records there, as with Kafka.
+    pub fn settle(self: &Arc<Self>, ticket: &Arc<CommitTicket>) {
+        let log_end = self.marks.log_end();
+        if !self.is_committed(log_end) {
+            self.await_commit(log_end, ticket);
+            self.dir.committer.enlist(self, Urgency::Now);
+        }
+    }
+
     /// Whether everything below `end` is committed.
     pub fn is_committed(&self, end: Offset) -> bool {
         self.marks.high_watermark() >= end

@@ -13,6 +13,7 @@ use wire::TopicRef;
 use super::handle::{Partition, Topic};
 use super::host_dir::HostDir;
 use super::housekeeping::Housekeeper;
+use super::waiters::CommitTicket;
 use crate::context::Fatal;
 
 /// The partitions of this node, and the directories they are in. Changes are in [`hosting`](super::hosting).
@@ -92,6 +93,18 @@ impl Registry {
         let snapshot = self.snapshot();
         let hosted = snapshot.by_name.get(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
         hosted.partition(partition).cloned()
+    }
+
+    /// Waits until the high watermarks of these partitions count in everything that was appended before; see
+    /// [`Partition::settle`]. Partitions that are not here are left out.
+    pub async fn settle<'a>(&self, partitions: impl Iterator<Item = (&'a str, i32)>) {
+        let ticket = CommitTicket::new();
+        for (topic, index) in partitions {
+            if let Ok(partition) = self.find(topic, index) {
+                partition.settle(&ticket);
+            }
+        }
+        ticket.all().await;
     }
 
     /// All partitions that are online, in no order.
