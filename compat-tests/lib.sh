@@ -100,6 +100,22 @@ venv() {
   printf '%s\n' "$home/bin/python"
 }
 
+# node_modules DIR: the locked packages of one Node project; prints their folder.
+node_modules() {
+  local home stamp
+  home=$COMPAT_CACHE/node/$(basename "$1")
+  stamp=$(sha256sum <"$1/package-lock.json")
+  if [ "$(cat "$home/stamp" 2>/dev/null)" != "$stamp" ]; then
+    need_node
+    rm -rf "$home"
+    mkdir -p "$home"
+    cp "$1/package.json" "$1/package-lock.json" "$home/"
+    (cd "$home" && quietly timeout 600 npm ci --no-audit --no-fund --ignore-scripts) || die "cannot install $1"
+    printf '%s\n' "$stamp" >"$home/stamp"
+  fi
+  printf '%s\n' "$home/node_modules"
+}
+
 # go_program DIR: the program of one Go module, built with its locked dependencies; prints its path.
 go_program() {
   local program
