@@ -94,7 +94,7 @@ fn values(resource: &AlterConfigsResource) -> ResourceValues {
     let values = resource
         .configs
         .iter()
-        .map(|config| (config.name.to_string(), config.value.as_ref().map(|value| value.to_string())));
+        .map(|config| (config.name.to_string(), config.value.as_ref().map(ToString::to_string)));
     ResourceValues {
         resource_type: target(resource).kind(),
         name: resource.resource_name.to_string(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use controller::feature::{KRAFT_VERSION, METADATA_VERSION};
+use model::Offset;
 use wire::StrBytes;
 use wire::api_versions::{ApiVersionsRequest, ApiVersionsResponse, FinalizedFeature, SupportedFeature};
 
@@ -36,7 +37,7 @@ pub async fn handle(
     let quorum = (KRAFT_VERSION, broker.metadata.quorum().kraft_version);
     ApiVersionsResponse {
         supported_features,
-        finalized_features_epoch: image.offset().map_or(-1, |offset| offset.value()),
+        finalized_features_epoch: image.offset().map_or(-1, Offset::value),
         finalized_features: version.into_iter().chain(others).chain([quorum]).map(finalized).collect(),
         ..ApiVersionsResponse::served()
     }

@@ -162,7 +162,7 @@ fn changes(resource: &AlterConfigsResource) -> ResourceChanges {
     let changes = resource.configs.iter().map(|config| ConfigChange {
         name: config.name.to_string(),
         operation: config.config_operation,
-        value: config.value.as_ref().map(|value| value.to_string()),
+        value: config.value.as_ref().map(ToString::to_string),
     });
     ResourceChanges {
         resource_type: target(resource).kind(),

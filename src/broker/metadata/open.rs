@@ -166,10 +166,8 @@ impl Start<'_> {
     ) -> Result<(Identity, Option<LogDir>), OpenError> {
         let path = self.config.storage.metadata_log_dir.as_path();
         let log_dirs = registry.dirs();
-        let mut own_dir = match log_dirs.iter().any(|dir| dir.path() == path) {
-            true => None,
-            false => Some(LogDir::open(Arc::clone(&self.disk), path)?),
-        };
+        let is_log_dir = log_dirs.iter().any(|dir| dir.path() == path);
+        let mut own_dir = if is_log_dir { None } else { Some(LogDir::open(Arc::clone(&self.disk), path)?) };
         let mut found: Vec<_> =
             log_dirs.iter().map(|dir| FoundDir { path: dir.path(), meta: dir.meta() }).collect();
         found.extend(own_dir.iter().map(|dir| FoundDir { path, meta: dir.meta().cloned() }));
@@ -255,8 +253,9 @@ impl Start<'_> {
         }
         make_dir(&*self.disk, dir)?;
         let files = MetadataFiles::new(Arc::clone(&self.disk), dir);
-        let has_log =
-            self.disk.list(dir).is_ok_and(|entries| entries.iter().any(|e| e.name.ends_with(".log")));
+        let is_segment = |name: &str| Path::new(name).extension().is_some_and(|ending| ending == "log");
+        let entries = self.disk.list(dir).unwrap_or_default();
+        let has_log = entries.iter().any(|entry| is_segment(&entry.name));
         let quorum = quorum::initial(self.config, self.own, identity.metadata_dir);
         if !has_log && quorum.kraft_version > 0 {
             let snapshot = Snapshot { quorum: Some(quorum), ..Snapshot::default() };
