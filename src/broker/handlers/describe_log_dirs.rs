@@ -20,9 +20,9 @@ pub async fn handle(
     request: DescribeLogDirsRequest,
 ) -> DescribeLogDirsResponse {
     let asked: Option<HashSet<(&str, i32)>> = request.topics.as_ref().map(|topics| {
-        let of_topic = topics.iter().flat_map(|topic| {
-            topic.partitions.iter().map(|partition| (topic.topic.as_str(), *partition))
-        });
+        let of_topic = topics
+            .iter()
+            .flat_map(|topic| topic.partitions.iter().map(|partition| (topic.topic.as_str(), *partition)));
         of_topic.collect()
     });
     let mut partitions = broker.partitions.all();

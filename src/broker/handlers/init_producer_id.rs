@@ -25,7 +25,9 @@ pub async fn handle(
         Err(code) => Err(code),
     };
     match result {
-        Ok(id) => InitProducerIdResponse::default().with_producer_id(id.value().into()).with_producer_epoch(0),
+        Ok(id) => {
+            InitProducerIdResponse::default().with_producer_id(id.value().into()).with_producer_epoch(0)
+        }
         Err(code) => InitProducerIdResponse::default()
             .with_error_code(code.code())
             .with_producer_id(ProducerId::NONE.value().into())

@@ -15,7 +15,8 @@ use records::{ProduceRules, RecordsError};
 use storage::AppendError;
 use wire::StrBytes;
 use wire::produce::{
-    ProducePartitionResponse, ProduceRequest, ProduceResponse, ProduceTopic, ProduceTopicResponse, RecordError,
+    ProducePartitionResponse, ProduceRequest, ProduceResponse, ProduceTopic, ProduceTopicResponse,
+    RecordError,
 };
 
 use crate::context::{Broker, RequestContext};
@@ -85,8 +86,11 @@ impl Wait {
         }
         let topic = response.topics.get_mut(self.topic);
         if let Some(answer) = topic.and_then(|topic| topic.partitions.get_mut(self.answer)) {
-            answer.error =
-                if self.partition.is_gone() { PartitionError::Gone.code() } else { ErrorCode::RequestTimedOut };
+            answer.error = if self.partition.is_gone() {
+                PartitionError::Gone.code()
+            } else {
+                ErrorCode::RequestTimedOut
+            };
         }
     }
 }
@@ -143,7 +147,9 @@ impl<'a> Appends<'a> {
                 let index = partition.partition;
                 let answer = match (host, self.refusal) {
                     (_, Some(code)) => ProducePartitionResponse::refused(index, code),
-                    (None, None) => ProducePartitionResponse::refused(index, crate::partition::unknown(&topic)),
+                    (None, None) => {
+                        ProducePartitionResponse::refused(index, crate::partition::unknown(&topic))
+                    }
                     (Some(host), None) => {
                         let records = partition.records.unwrap_or_default();
                         match self.append(host, index, records) {

@@ -38,7 +38,8 @@ fn a_waiter_makes_an_append_urgent_and_nothing_else_does() {
     assert_eq!(stage(&partition), LAZY);
     append(&partition, Acks::Committed, 1);
     assert_eq!(stage(&partition), URGENT);
-    assert_eq!((committer.queue.lock().urgent.len(), committer.queue.lock().lazy.len()), (1, 0));
+    let queue = committer.queue.lock();
+    assert_eq!((queue.urgent.len(), queue.lazy.len()), (1, 0));
 }
 
 #[test]
@@ -125,7 +126,7 @@ fn concurrent_producers_are_acknowledged_only_for_what_survives() {
                     let Some(end) = end else { continue };
                     let ticket = CommitTicket::new();
                     partition.await_commit(end, &ticket);
-                    runtime.block_on(tokio::time::timeout(LONG, async { ticket.all().await })).unwrap();
+                    runtime.block_on(async { tokio::time::timeout(LONG, ticket.all()).await }).unwrap();
                     assert!(partition.is_committed(end));
                 }
             });

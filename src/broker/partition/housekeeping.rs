@@ -42,6 +42,13 @@ struct Asked {
     done: oneshot::Sender<Result<(), CheckpointFailed>>,
 }
 
+impl Asked {
+    fn answer(self, result: Result<(), CheckpointFailed>) {
+        // Whoever asked may have gone.
+        let _ = self.done.send(result);
+    }
+}
+
 /// The directory of a deleted partition, which stays for a while so that readers can finish.
 #[derive(Debug)]
 struct Removal {
@@ -147,7 +154,7 @@ impl Housekeeper {
             }
         }
         let left = std::mem::take(&mut self.state.lock().asked);
-        left.into_iter().for_each(|asked| drop(asked.done.send(Err(CheckpointFailed))));
+        left.into_iter().for_each(|asked| asked.answer(Err(CheckpointFailed)));
     }
 
     fn schedule(&self) -> Vec<(Duration, Task, Duration)> {
@@ -233,7 +240,7 @@ fn answer(registry: &Registry, asked: Vec<Asked>) {
             return; // The senders are dropped, which tells everybody.
         }
     }
-    asked.into_iter().for_each(|asked| drop(asked.done.send(Ok(()))));
+    asked.into_iter().for_each(|asked| asked.answer(Ok(())));
 }
 
 fn for_dirs(registry: &Registry, act: impl Fn(&HostDir) -> Result<(), StorageError>) {
