@@ -150,3 +150,42 @@ not_ok() { printf 'not ok %s: %s\n' "$1" "$2"; }
 
 # tally DIR [PROGRAMS]: the results of one suite, with its allow.txt; ends with the summary line.
 tally() { python3 "$COMPAT_ROOT/tally.py" "$@"; }
+
+# crate_source NAME VERSION: the published source of one crate, as a workspace of its own; prints its folder.
+crate_source() {
+  local home=$COMPAT_CACHE/crates/$1-$2 fetched
+  if [ ! -e "$home/Cargo.toml" ]; then
+    local probe
+    probe=$(mktemp -d)
+    mkdir "$probe/src"
+    touch "$probe/src/lib.rs"
+    printf '[package]\nname = "probe"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\n%s = "=%s"\n[workspace]\n' "$1" "$2" >"$probe/Cargo.toml"
+    fetched=$(cd "$probe" && timeout 300 cargo metadata -q --format-version 1 |
+      python3 -c 'import json, sys; print(next(p["manifest_path"] for p in json.load(sys.stdin)["packages"] if p["name"] == sys.argv[1]))' "$1") ||
+      die "cannot fetch $1 $2"
+    rm -rf "$probe" "$home.part"
+    mkdir -p "$COMPAT_CACHE/crates"
+    cp -r "$(dirname "$fetched")" "$home.part"
+    chmod -R u+w "$home.part"
+    rm -f "$home.part/rust-toolchain.toml"
+    printf '\n[workspace]\n' >>"$home.part/Cargo.toml"
+    mv "$home.part" "$home"
+  fi
+  printf '%s\n' "$home"
+}
+
+# crate_tests DIR NAME VERSION ARGUMENT...: the crate's own tests, without those that DIR/allow.txt names, and their tally.
+crate_tests() {
+  local dir=$1 home skip=() name
+  home=$(crate_source "$2" "$3") || exit 1
+  shift 3
+  while read -r name; do skip+=(--skip "$name"); done < <(sed 's/[[:space:]]*#.*//; /^$/d' "$dir/allow.txt")
+  cd "$home" || exit 1
+  export CARGO_TARGET_DIR=$COMPAT_CACHE/rust-target
+  quietly timeout 1500 cargo test --locked --no-run "$@" || die "cannot build the tests of $home"
+  {
+    timeout 300 cargo test --locked --no-fail-fast "$@" -- --test-threads=4 --exact "${skip[@]}" 2>&1 |
+      python3 "$COMPAT_ROOT/convert.py" cargo "$dir"
+    [ "${PIPESTATUS[0]}" != 124 ] && echo end
+  } | tally "$dir"
+}

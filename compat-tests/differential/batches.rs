@@ -9,7 +9,7 @@ use records::codec::{Codec, decompress};
 use records::iter::{Header, RecordIter};
 use wire::TopicRef;
 use wire::fetch::{FetchPartition, FetchResponse};
-use wire::produce::{ProducePartition, ProduceRequest, ProduceTopic};
+use wire::produce::{ProducePartition, ProduceRequest, ProduceTopic, TransactionSupport};
 
 use crate::ask::text;
 use crate::side::Side;
@@ -58,7 +58,15 @@ pub fn produce(side: &Side, version: i16, name: &str, acks: i16, records: Option
 pub fn produce_to(topic: TopicRef, partition: i32, acks: i16, records: Option<Bytes>) -> ProduceRequest {
     let partitions = vec![ProducePartition { partition, records }];
     let topics = vec![ProduceTopic { topic, partitions }];
-    ProduceRequest { acks, timeout_ms: 10_000, topics, ..ProduceRequest::default() }
+    ProduceRequest {
+        transactional_id: None,
+        acks,
+        timeout_ms: 10_000,
+        topics,
+        // Both follow from the version; a client does not say them.
+        zstd_allowed: true,
+        transaction_support: TransactionSupport::Classic,
+    }
 }
 
 /// A consumer's wish for a partition.

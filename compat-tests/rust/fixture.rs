@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use wire::TopicRef;
 use wire::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use wire::messages::{MetadataRequest, MetadataResponse};
-use wire::produce::{ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceTopic};
+use wire::produce::{ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceTopic, TransactionSupport};
 
 /// How long anything may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -185,7 +185,14 @@ pub async fn produce(
 pub fn produce_request(topic: &str, acks: i16, records: Bytes) -> ProduceRequest {
     let partitions = vec![ProducePartition { partition: 0, records: Some(records) }];
     let topics = vec![ProduceTopic { topic: by_name(topic), partitions }];
-    ProduceRequest { acks, timeout_ms: 10_000, topics, ..ProduceRequest::default() }
+    ProduceRequest {
+        transactional_id: None,
+        acks,
+        timeout_ms: 10_000,
+        topics,
+        zstd_allowed: true,
+        transaction_support: TransactionSupport::Classic,
+    }
 }
 
 /// Reads the values of all records of partition 0, from the beginning to the high watermark.

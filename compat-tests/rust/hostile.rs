@@ -1,11 +1,9 @@
 //! Hostile peers: whatever they send, honest clients notice nothing and memory stays bounded.
 
-mod fixture;
-
 use std::time::Duration;
 
 use client::Connection;
-use fixture::{Broker, PATIENCE, batch, consume_all, ensure_topic, produce};
+use crate::fixture::{Broker, PATIENCE, batch, consume_all, ensure_topic, produce};
 use model::{Clock, ErrorCode};
 
 const MIB: u64 = 1024 * 1024;
@@ -54,7 +52,7 @@ async fn slowest_produce(broker: &Broker) -> Duration {
 
 #[tokio::test]
 async fn stalled_announcements_cost_honest_clients_nothing() {
-    let broker = Broker::start(&["queued.max.request.bytes=67108864"]).await;
+    let broker = Broker::start(&["queued.max.request.bytes=104857600"]).await;
     ensure_topic(&mut broker.connect().await, "honest").await;
     let alone = slowest_produce(&broker).await;
     for sent in [0, 8, 100_000] {

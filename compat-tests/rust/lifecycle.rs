@@ -1,10 +1,8 @@
 //! The process as its users see it: start, stop, restart, crash, bad configuration.
 
-mod fixture;
-
 use std::process::Output;
 
-use fixture::{Broker, batch, consume_all, ensure_topic, free_address, ottla, produce};
+use crate::fixture::{Broker, batch, consume_all, ensure_topic, free_address, ottla, produce};
 use model::ErrorCode;
 
 fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Output {

@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""convert.py go|cargo DIR: turns the output of `go test -v` or `cargo test` into the lines that tally.py reads.
+
+Tests that DIR/allow.txt names are not run by the callers; they are reported as skipped.
+"""
+import re
+import sys
+
+from tally import allowed
+
+GO = re.compile(r"^--- (PASS|FAIL|SKIP): (\S+)")
+CARGO = re.compile(r"^test (\S+)(?: - [^.]*)? \.\.\. (ok|FAILED|ignored)")
+
+
+def main():
+    kind, folder = sys.argv[1:]
+    for raw in sys.stdin.buffer:
+        line = raw.decode("utf-8", "replace").rstrip("\n")
+        if notable(kind, line):
+            print(f"  {line[:300]}", flush=True)
+        match = (GO if kind == "go" else CARGO).match(line)
+        if not match:
+            continue
+        name, outcome = (match[2], match[1]) if kind == "go" else (match[1], match[2])
+        if outcome in ("PASS", "ok"):
+            print(f"ok {name}", flush=True)
+        elif outcome in ("FAIL", "FAILED"):
+            print(f"not ok {name}: see the output above or below", flush=True)
+    for name in sorted(allowed(f"{folder}/allow.txt")):
+        print(f"not ok {name}: not run")
+
+
+def notable(kind, line):
+    """Lines that say why something failed."""
+    if kind == "go":
+        return bool(re.match(r"^\s+\S+_test\.go:\d+: |^panic:|^fatal error:", line))
+    return bool(re.search(r"panicked at|^error(\[|:)|assertion", line))
+
+
+if __name__ == "__main__":
+    main()
