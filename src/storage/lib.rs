@@ -34,6 +34,8 @@ mod sync;
 mod truncation;
 
 #[cfg(test)]
+mod kafka_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod test_support;

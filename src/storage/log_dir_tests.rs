@@ -125,7 +125,7 @@ fn partitions_are_made_and_deleted_durably() {
     disk.power_cut(PowerCut::LoseAll);
     let dir = open(&disk);
     assert_eq!(dir.partitions().unwrap().len(), 1);
-    assert_eq!(dir.deleted_partitions().unwrap(), [target.clone()]);
+    assert_eq!(dir.deleted_partitions().unwrap(), std::slice::from_ref(&target));
     dir.remove_deleted(&target).unwrap();
     assert_eq!(dir.deleted_partitions().unwrap(), [] as [std::path::PathBuf; 0]);
     dir.remove_deleted(&target).unwrap();
