@@ -12,7 +12,7 @@ use controller::command::{ApiError, BrokerChange, BrokerState, RegisterBroker, R
 use controller::control_record::ControlRecord;
 use controller::controller::{ConfigRules, ReplayError};
 use controller::image::ConfigResourceType;
-use controller::record::{ConfigRecord, Endpoint};
+use controller::record::Endpoint;
 use controller::{Command, Controller, ControllerSettings, MetadataRecord, Reply};
 use model::{BrokerId, Clock, LeaderEpoch, Offset};
 use parking_lot::Mutex;
@@ -301,18 +301,7 @@ impl Start<'_> {
 
     /// The first records of a new cluster, or the end of a transaction that was left open.
     fn bootstrap(&self, ledger: &mut Ledger, bootstrap: &[MetadataRecord]) -> Result<(), OpenError> {
-        let mut records = bootstrap.to_vec();
-        if bootstrap.iter().any(enables_elr) {
-            // With eligible leader replicas, all brokers must agree on it (KIP-966).
-            records.push(MetadataRecord::Config(ConfigRecord {
-                resource_type: ConfigResourceType::Broker.id(),
-                resource_name: String::new(),
-                name: "min.insync.replicas".to_owned(),
-                value: Some(self.config.topics.defaults.config().min_insync_replicas.to_string()),
-                unknown: Vec::new(),
-            }));
-        }
-        let records = ledger.controller.activation_records(&records);
+        let records = ledger.controller.activation_records(bootstrap);
         Ok(ledger.append(self.now_ms, &records)?)
     }
 
@@ -422,11 +411,6 @@ impl Start<'_> {
 /// Id of the topic `__cluster_metadata`, the same in every cluster.
 const METADATA_TOPIC_ID: model::TopicId = model::TopicId::new(Uuid::from_u64_pair(0, 1));
 const PARTITION_METADATA: &str = "partition.metadata";
-
-fn enables_elr(record: &MetadataRecord) -> bool {
-    let name = controller::feature::ELIGIBLE_LEADER_REPLICAS_VERSION;
-    matches!(record, MetadataRecord::FeatureLevel(record) if record.name == name && record.feature_level > 0)
-}
 
 fn list_default(resource_type: ConfigResourceType, name: &str) -> Option<String> {
     match resource_type {
