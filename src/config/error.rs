@@ -37,6 +37,14 @@ pub enum ConfigError {
         /// Where the value came from, when it came from a start-up setting.
         source_of_value: Option<Source>,
     },
+    /// A contradiction at a start, and the settings that it is about.
+    #[error("{error} ({})", settings.join(", "))]
+    Traced {
+        /// The contradiction.
+        error: Box<ConfigError>,
+        /// Sentences that name a key and where it stands.
+        settings: Vec<String>,
+    },
     /// A line of a properties file, or an override, that cannot be read.
     #[error("{0}")]
     Syntax(String),

@@ -135,8 +135,27 @@ pub fn load_with(inputs: &Inputs<'_>, read_file: ReadFile<'_>) -> Result<Loaded,
     let mut notices = providers::substitute(&mut settings, inputs.environment, read_file)?;
     notices.extend(review::review(&settings)?);
     let layers = Layers::new(settings);
-    let broker = layers.resolve()?;
+    let broker = layers.resolve().map_err(|error| name_origins(error, layers.statics()))?;
     Ok(Loaded { broker, layers, notices })
+}
+
+/// A contradiction is in Kafka's words, which name a setting by its key or by its value: says which settings of the
+/// operator's it is about, and where each stands. Built-in defaults are nobody's to mend.
+fn name_origins(error: ConfigError, settings: &Settings) -> ConfigError {
+    const TELLING_BYTES_MIN: usize = 4;
+    if !matches!(error, ConfigError::Conflict(_) | ConfigError::Requirement(_)) {
+        return error;
+    }
+    let text = error.to_string();
+    let is_named = |key: &str, value: &str| {
+        text.contains(key) || (value.len() >= TELLING_BYTES_MIN && text.contains(value))
+    };
+    let settings: Vec<String> = settings
+        .iter()
+        .filter(|(key, setting)| setting.source != Source::Embedded && is_named(key, &setting.value))
+        .map(|(key, setting)| format!("{key} is set by {}", setting.source))
+        .collect();
+    if settings.is_empty() { error } else { ConfigError::Traced { error: Box::new(error), settings } }
 }
 
 fn add_file(settings: &mut Settings, file: PropertiesFile<'_>) -> Result<(), ConfigError> {

@@ -133,7 +133,8 @@ fn topics_of_the_first_start() {
 fn a_conflict_of_node_ids_is_kafkas() {
     assert_eq!(
         fails(&["node.id=1", "broker.id=2"]),
-        "You must set `node.id` to the same value as `broker.id`."
+        "You must set `node.id` to the same value as `broker.id`. (broker.id is set by --override, node.id is set by \
+         --override)"
     );
     assert_eq!(resolve(&["broker.id=2"]).identity.node_id, 2);
 }
