@@ -14,7 +14,9 @@ use tempfile::TempDir;
 use wire::TopicRef;
 use wire::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use wire::messages::{MetadataRequest, MetadataResponse};
-use wire::produce::{ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceTopic, TransactionSupport};
+use wire::produce::{
+    ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceTopic, TransactionSupport,
+};
 
 /// How long anything may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use client::Connection;
 use crate::fixture::{Broker, PATIENCE, batch, consume_all, ensure_topic, produce};
+use client::Connection;
 use model::{Clock, ErrorCode};
 
 const MIB: u64 = 1024 * 1024;
