@@ -33,7 +33,7 @@ def main():
 def notable(kind, line):
     """Lines that say why something failed."""
     if kind == "go":
-        return bool(re.match(r"^\s+\S+_test\.go:\d+: |^panic:|^fatal error:", line))
+        return bool(re.match(r"^\s+\S+_test\.go:\d+: (?!deleting topic)|^panic:|^fatal error:", line))
     return bool(re.search(r"panicked at|^error(\[|:)|assertion", line))
 
 

@@ -72,7 +72,9 @@ impl Allow {
 
 fn rule(line: &str) -> Rule {
     let parts: Vec<&str> = line.split('|').map(str::trim).collect();
-    let [kind, api, step, path, reason] = parts[..] else { panic!("allow.txt: five parts are expected in: {line}") };
+    let [kind, api, step, path, reason] = parts[..] else {
+        panic!("allow.txt: five parts are expected in: {line}")
+    };
     assert!(!reason.is_empty(), "allow.txt: a reason is missing in: {line}");
     let kind = match kind {
         "mask" => Kind::Mask,

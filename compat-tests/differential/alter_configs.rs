@@ -23,7 +23,8 @@ pub async fn script(pair: &mut Pair) {
     legacy(pair).await;
     list(pair, "after changes").await;
     // Later families expect the defaults.
-    pair.newest("back to defaults", |_, _| one(change(BROKER, "", &[("log.retention.ms", DELETE, None)]))).await;
+    pair.newest("back to defaults", |_, _| one(change(BROKER, "", &[("log.retention.ms", DELETE, None)])))
+        .await;
 }
 
 fn one(resource: AlterConfigsResource) -> IncrementalAlterConfigsRequest {
@@ -32,13 +33,17 @@ fn one(resource: AlterConfigsResource) -> IncrementalAlterConfigsRequest {
 
 async fn topic_changes(pair: &mut Pair) {
     let topic = |changes: &[(&str, i8, Option<&str>)]| one(change(TOPIC, "altered", changes));
-    pair.all("set", |_, _| topic(&[("retention.ms", SET, Some("70000")), ("cleanup.policy", SET, Some("compact"))])).await;
+    pair.all("set", |_, _| {
+        topic(&[("retention.ms", SET, Some("70000")), ("cleanup.policy", SET, Some("compact"))])
+    })
+    .await;
     state(pair, "after set", TOPIC, "altered", None).await;
     pair.all("append", |_, _| topic(&[("cleanup.policy", APPEND, Some("delete"))])).await;
     state(pair, "after append", TOPIC, "altered", Some(&["cleanup.policy"])).await;
     pair.all("subtract", |_, _| topic(&[("cleanup.policy", SUBTRACT, Some("compact"))])).await;
     state(pair, "after subtract", TOPIC, "altered", Some(&["cleanup.policy"])).await;
-    pair.all("subtract what is not there", |_, _| topic(&[("cleanup.policy", SUBTRACT, Some("compact"))])).await;
+    pair.all("subtract what is not there", |_, _| topic(&[("cleanup.policy", SUBTRACT, Some("compact"))]))
+        .await;
     pair.all("delete", |_, _| topic(&[("retention.ms", DELETE, None)])).await;
     pair.all("delete with value", |_, _| topic(&[("retention.ms", DELETE, Some("1"))])).await;
     pair.all("validate only", |_, _| topic(&[("flush.ms", SET, Some("5"))]).with_validate_only(true)).await;
@@ -72,7 +77,10 @@ async fn refused(pair: &mut Pair) {
         pair.newest(&format!("{step}, validate only"), |_, _| topic(changes).with_validate_only(true)).await;
     }
     for name in ["missing", "", "a b"] {
-        pair.all(&format!("topic {name:?}"), |_, _| one(change(TOPIC, name, &[("retention.ms", SET, Some("1"))]))).await;
+        pair.all(&format!("topic {name:?}"), |_, _| {
+            one(change(TOPIC, name, &[("retention.ms", SET, Some("1"))]))
+        })
+        .await;
     }
     pair.all("the same resource twice", |_, _| {
         let resource = change(TOPIC, "altered", &[("retention.ms", SET, Some("1"))]);
@@ -80,18 +88,32 @@ async fn refused(pair: &mut Pair) {
     })
     .await;
     for kind in [0, 1, 3, 64, -1] {
-        pair.all(&format!("resource type {kind}"), |_, _| one(change(kind, "x", &[("a", SET, Some("1"))]))).await;
+        pair.all(&format!("resource type {kind}"), |_, _| one(change(kind, "x", &[("a", SET, Some("1"))])))
+            .await;
     }
 }
 
 async fn broker_changes(pair: &mut Pair) {
     let broker = |name: &str, changes: &[(&str, i8, Option<&str>)]| one(change(BROKER, name, changes));
     pair.all("broker default", |_, _| broker("", &[("log.retention.ms", SET, Some("800000"))])).await;
-    pair.all("broker", |_, _| broker("1", &[("log.cleaner.threads", SET, Some("2")), ("log.segment.bytes", SET, Some("5000000"))])).await;
-    state(pair, "broker after set", BROKER, "1", Some(&["log.retention.ms", "log.cleaner.threads", "log.segment.bytes"])).await;
+    pair.all("broker", |_, _| {
+        broker("1", &[("log.cleaner.threads", SET, Some("2")), ("log.segment.bytes", SET, Some("5000000"))])
+    })
+    .await;
+    state(
+        pair,
+        "broker after set",
+        BROKER,
+        "1",
+        Some(&["log.retention.ms", "log.cleaner.threads", "log.segment.bytes"]),
+    )
+    .await;
     state(pair, "default broker after set", BROKER, "", None).await;
     state(pair, "topic after broker set", TOPIC, "altered", Some(&["retention.ms", "segment.bytes"])).await;
-    pair.all("broker delete", |_, _| broker("1", &[("log.cleaner.threads", DELETE, None), ("log.segment.bytes", DELETE, None)])).await;
+    pair.all("broker delete", |_, _| {
+        broker("1", &[("log.cleaner.threads", DELETE, None), ("log.segment.bytes", DELETE, None)])
+    })
+    .await;
     let cases: [(&str, i8, Option<&str>); 12] = [
         ("node.id", SET, Some("3")),
         ("log.dirs", SET, Some("/tmp")),
@@ -109,20 +131,28 @@ async fn broker_changes(pair: &mut Pair) {
     for (key, operation, value) in cases {
         for name in ["1", ""] {
             let step = format!("broker {name:?} {key} {operation} {value:?}");
-            pair.newest(&step, |_, _| broker(name, &[(key, operation, value)]).with_validate_only(true)).await;
+            pair.newest(&step, |_, _| broker(name, &[(key, operation, value)]).with_validate_only(true))
+                .await;
         }
     }
     for name in ["2", "abc", "-1"] {
-        pair.all(&format!("broker {name:?}"), |_, _| broker(name, &[("log.retention.ms", SET, Some("1"))])).await;
+        pair.all(&format!("broker {name:?}"), |_, _| broker(name, &[("log.retention.ms", SET, Some("1"))]))
+            .await;
     }
 }
 
 async fn other_resources(pair: &mut Pair) {
     for (name, level) in [("1", "DEBUG"), ("1", "LOUD"), ("2", "INFO"), ("", "INFO")] {
         let step = format!("logger of {name:?} to {level}");
-        pair.all(&step, |_, _| one(change(BROKER_LOGGER, name, &[("root", SET, Some(level))])).with_validate_only(true)).await;
+        pair.all(&step, |_, _| {
+            one(change(BROKER_LOGGER, name, &[("root", SET, Some(level))])).with_validate_only(true)
+        })
+        .await;
     }
-    pair.all("unknown logger", |_, _| one(change(BROKER_LOGGER, "1", &[("no.such.Logger", SET, Some("INFO"))]))).await;
+    pair.all("unknown logger", |_, _| {
+        one(change(BROKER_LOGGER, "1", &[("no.such.Logger", SET, Some("INFO"))]))
+    })
+    .await;
     let cases: [(i8, &str, &str, &str); 10] = [
         (CLIENT_METRICS, "metrics", "interval.ms", "5000"),
         (CLIENT_METRICS, "metrics", "interval.ms", "1"),
@@ -149,7 +179,10 @@ async fn legacy(pair: &mut Pair) {
     };
     pair.all("replace", |_, _| one(TOPIC, "altered", &[("max.message.bytes", Some("5000"))])).await;
     state(pair, "after replace", TOPIC, "altered", None).await;
-    pair.all("replace, validate only", |_, _| one(TOPIC, "altered", &[("flush.ms", Some("1"))]).with_validate_only(true)).await;
+    pair.all("replace, validate only", |_, _| {
+        one(TOPIC, "altered", &[("flush.ms", Some("1"))]).with_validate_only(true)
+    })
+    .await;
     let cases: [(i8, &str, &str, Option<&str>); 12] = [
         (TOPIC, "altered", "no.such", Some("1")),
         (TOPIC, "altered", "segment.bytes", Some("x")),
@@ -173,7 +206,10 @@ async fn legacy(pair: &mut Pair) {
         AlterConfigsRequest::default().with_resources(vec![resource.clone(), resource])
     })
     .await;
-    pair.all("replace, the same key twice", |_, _| one(TOPIC, "altered", &[("flush.ms", Some("8")), ("flush.ms", Some("9"))])).await;
+    pair.all("replace, the same key twice", |_, _| {
+        one(TOPIC, "altered", &[("flush.ms", Some("8")), ("flush.ms", Some("9"))])
+    })
+    .await;
     pair.all("replace by nothing", |_, _| one(TOPIC, "altered", &[])).await;
     state(pair, "after replacements", TOPIC, "altered", None).await;
 }

@@ -9,8 +9,16 @@ use crate::pair::Pair;
 /// The steps.
 pub async fn script(pair: &mut Pair) {
     pair.all("ranges and features", |_, _| software("apache-kafka-java", "4.1.0")).await;
-    for (name, version) in [("", "1"), ("a", ""), ("-a", "1"), ("a-", "1"), ("a b", "1"), ("a", "1.0_x"), ("ä", "1"), ("a.b-c", "1")]
-    {
+    for (name, version) in [
+        ("", "1"),
+        ("a", ""),
+        ("-a", "1"),
+        ("a-", "1"),
+        ("a b", "1"),
+        ("a", "1.0_x"),
+        ("ä", "1"),
+        ("a.b-c", "1"),
+    ] {
         pair.all(&format!("software {name:?} {version:?}"), |_, _| software(name, version)).await;
     }
     for version in [5, 6, 99, 32767, -1] {

@@ -2,7 +2,9 @@
 
 use wire::StrBytes;
 use wire::messages::alter_configs_request as legacy;
-use wire::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
+use wire::messages::create_topics_request::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
+};
 use wire::messages::describe_configs_request::DescribeConfigsResource;
 use wire::messages::incremental_alter_configs_request as incremental;
 use wire::messages::metadata_request::MetadataRequestTopic;
@@ -38,7 +40,12 @@ pub fn metadata(names: &[&str]) -> MetadataRequest {
 }
 
 /// A topic to create.
-pub fn new_topic(name: &str, partitions: i32, replication_factor: i16, configs: &[(&str, &str)]) -> CreatableTopic {
+pub fn new_topic(
+    name: &str,
+    partitions: i32,
+    replication_factor: i16,
+    configs: &[(&str, &str)],
+) -> CreatableTopic {
     let configs = configs.iter().map(|(key, value)| {
         CreatableTopicConfig::default().with_name(text(*key)).with_value(Some(text(*value)))
     });
@@ -66,7 +73,8 @@ pub fn create(topics: Vec<CreatableTopic>) -> CreateTopicsRequest {
 
 /// Creates a topic on both, and waits until both lead it.
 pub async fn prepare(pair: &mut Pair, name: &str, partitions: i32, configs: &[(&str, &str)]) {
-    pair.newest(&format!("prepare {name}"), |_, _| create(vec![new_topic(name, partitions, 1, configs)])).await;
+    pair.newest(&format!("prepare {name}"), |_, _| create(vec![new_topic(name, partitions, 1, configs)]))
+        .await;
     pair.settle().await;
     pair.newest(&format!("prepared {name}"), |_, _| metadata(&[name])).await;
 }
@@ -81,7 +89,11 @@ pub fn resource(kind: i8, name: &str, keys: Option<&[&str]>) -> DescribeConfigsR
 }
 
 /// Changes of one resource: key, operation, value.
-pub fn change(kind: i8, name: &str, changes: &[(&str, i8, Option<&str>)]) -> incremental::AlterConfigsResource {
+pub fn change(
+    kind: i8,
+    name: &str,
+    changes: &[(&str, i8, Option<&str>)],
+) -> incremental::AlterConfigsResource {
     let configs = changes.iter().map(|(key, operation, value)| {
         incremental::AlterableConfig::default()
             .with_name(text(*key))

@@ -87,7 +87,8 @@ pub fn show_fetch(response: &FetchResponse) -> Tree {
     let mut tree = Tree::of(&shown);
     if let Tree::Fields(fields) = &mut tree {
         all.sort_by(|a, b| a.0.cmp(&b.0));
-        fields.push(("batches".to_owned(), Tree::List(all.into_iter().map(|(_, batches)| batches).collect())));
+        fields
+            .push(("batches".to_owned(), Tree::List(all.into_iter().map(|(_, batches)| batches).collect())));
     }
     tree
 }
@@ -97,7 +98,8 @@ fn show_batches(mut bytes: &[u8]) -> Tree {
     while let Some((header, whole)) = first_batch(bytes) {
         let mut tree = Tree::of(&header);
         if let Tree::Fields(fields) = &mut tree {
-            fields.push(("crc_is_right".to_owned(), Tree::Leaf(model::batch::crc_matches(whole).to_string())));
+            fields
+                .push(("crc_is_right".to_owned(), Tree::Leaf(model::batch::crc_matches(whole).to_string())));
             fields.push(("records".to_owned(), show_records(&header, &whole[HEADER_BYTES..])));
         }
         batches.push(tree);
@@ -130,7 +132,11 @@ fn show_records(header: &BatchHeader, section: &[u8]) -> Tree {
             record.timestamp_delta,
             shown(record.key),
             shown(record.value),
-            record.headers.iter().map(|h| format!("{}:{}", shown(Some(h.key)), shown(h.value))).collect::<String>(),
+            record
+                .headers
+                .iter()
+                .map(|h| format!("{}:{}", shown(Some(h.key)), shown(h.value)))
+                .collect::<String>(),
         )),
         Err(error) => Tree::Leaf(error.to_string()),
     });

@@ -30,7 +30,8 @@ async fn describe_cluster(pair: &mut Pair) {
         })
         .await;
     }
-    pair.all("fenced brokers", |_, _| DescribeClusterRequest::default().with_include_fenced_brokers(true)).await;
+    pair.all("fenced brokers", |_, _| DescribeClusterRequest::default().with_include_fenced_brokers(true))
+        .await;
 }
 
 async fn topic_partitions(pair: &mut Pair) {
@@ -44,19 +45,30 @@ async fn topic_partitions(pair: &mut Pair) {
     for limit in [0, -1, 1, 2, 3, 4, 5, 6, i32::MAX] {
         pair.all(&format!("limit {limit}"), |_, _| describe(&two, limit, None)).await;
     }
-    for (name, partition) in
-        [("dtp-a", 0), ("dtp-a", 1), ("dtp-a", 2), ("dtp-a", -1), ("dtp-b", 1), ("dtp-aa", 0), ("zzz", 0), ("", 0), ("missing", 1)]
-    {
-        pair.all(&format!("from {name} {partition}"), |_, _| describe(&two, 2, Some((name, partition)))).await;
+    for (name, partition) in [
+        ("dtp-a", 0),
+        ("dtp-a", 1),
+        ("dtp-a", 2),
+        ("dtp-a", -1),
+        ("dtp-b", 1),
+        ("dtp-aa", 0),
+        ("zzz", 0),
+        ("", 0),
+        ("missing", 1),
+    ] {
+        pair.all(&format!("from {name} {partition}"), |_, _| describe(&two, 2, Some((name, partition))))
+            .await;
     }
-    pair.all("cursor at an unknown topic", |_, _| describe(&["dtp-a", "missing"], 10, Some(("missing", 0)))).await;
+    pair.all("cursor at an unknown topic", |_, _| describe(&["dtp-a", "missing"], 10, Some(("missing", 0))))
+        .await;
     pair.all("all, few at a time", |_, _| describe(&[], 2, Some(("dtp-a", 1)))).await;
 }
 
 fn describe(names: &[&str], limit: i32, cursor: Option<(&str, i32)>) -> DescribeTopicPartitionsRequest {
     let topics = names.iter().map(|name| TopicRequest::default().with_name(topic(name)));
-    let cursor = cursor
-        .map(|(name, partition)| Cursor::default().with_topic_name(topic(name)).with_partition_index(partition));
+    let cursor = cursor.map(|(name, partition)| {
+        Cursor::default().with_topic_name(topic(name)).with_partition_index(partition)
+    });
     DescribeTopicPartitionsRequest::default()
         .with_topics(topics.collect())
         .with_response_partition_limit(limit)
@@ -105,7 +117,8 @@ async fn features(pair: &mut Pair) {
         ("eligible.leader.replicas.version", 99, 1),
     ];
     for (name, level, kind) in cases {
-        pair.all(&format!("feature {name:?} to {level} by {kind}"), |_, v| update(name, level, kind, v)).await;
+        pair.all(&format!("feature {name:?} to {level} by {kind}"), |_, v| update(name, level, kind, v))
+            .await;
         let step = format!("feature {name:?} to {level} by {kind}, validate only");
         pair.all(&step, |_, v| update(name, level, kind, v).with_validate_only(v >= 1)).await;
     }

@@ -10,31 +10,51 @@ use crate::pair::Pair;
 pub async fn script(pair: &mut Pair) {
     prepare(pair, "described", 1, &[("retention.ms", "60000"), ("cleanup.policy", "compact,delete")]).await;
     pair.all("topic", |_, _| describe(vec![resource(TOPIC, "described", None)])).await;
-    pair.all("topic with synonyms", |_, _| describe(vec![resource(TOPIC, "described", None)]).with_include_synonyms(true)).await;
+    pair.all("topic with synonyms", |_, _| {
+        describe(vec![resource(TOPIC, "described", None)]).with_include_synonyms(true)
+    })
+    .await;
     pair.all("topic with documentation", |_, v| {
         describe(vec![resource(TOPIC, "described", None)]).with_include_documentation(v >= 3)
     })
     .await;
-    pair.all("topic, some keys", |_, _| describe(vec![resource(TOPIC, "described", Some(&["retention.ms", "no.such", "retention.ms"]))])).await;
+    pair.all("topic, some keys", |_, _| {
+        describe(vec![resource(TOPIC, "described", Some(&["retention.ms", "no.such", "retention.ms"]))])
+    })
+    .await;
     pair.all("topic, no keys", |_, _| describe(vec![resource(TOPIC, "described", Some(&[]))])).await;
     for name in ["missing", "", "a b"] {
         pair.all(&format!("topic {name:?}"), |_, _| describe(vec![resource(TOPIC, name, None)])).await;
     }
     pair.all("broker", |_, _| describe(vec![resource(BROKER, "1", None)])).await;
-    pair.all("broker with synonyms", |_, _| describe(vec![resource(BROKER, "1", None)]).with_include_synonyms(true)).await;
-    pair.newest("broker with documentation", |_, _| describe(vec![resource(BROKER, "1", None)]).with_include_documentation(true)).await;
-    pair.all("default broker", |_, _| describe(vec![resource(BROKER, "", None)]).with_include_synonyms(true)).await;
+    pair.all("broker with synonyms", |_, _| {
+        describe(vec![resource(BROKER, "1", None)]).with_include_synonyms(true)
+    })
+    .await;
+    pair.newest("broker with documentation", |_, _| {
+        describe(vec![resource(BROKER, "1", None)]).with_include_documentation(true)
+    })
+    .await;
+    pair.all("default broker", |_, _| describe(vec![resource(BROKER, "", None)]).with_include_synonyms(true))
+        .await;
     for name in ["2", "-1", "abc", "1 "] {
         pair.all(&format!("broker {name:?}"), |_, _| describe(vec![resource(BROKER, name, None)])).await;
     }
-    pair.all("broker, some keys", |_, _| describe(vec![resource(BROKER, "1", Some(&["log.retention.ms", "no.such", "node.id"]))])).await;
+    pair.all("broker, some keys", |_, _| {
+        describe(vec![resource(BROKER, "1", Some(&["log.retention.ms", "no.such", "node.id"]))])
+    })
+    .await;
     pair.all("loggers", |_, _| describe(vec![resource(BROKER_LOGGER, "1", Some(&["root"]))])).await;
     for name in ["2", "", "abc"] {
-        pair.all(&format!("loggers of {name:?}"), |_, _| describe(vec![resource(BROKER_LOGGER, name, None)])).await;
+        pair.all(&format!("loggers of {name:?}"), |_, _| describe(vec![resource(BROKER_LOGGER, name, None)]))
+            .await;
     }
     for kind in [CLIENT_METRICS, GROUP] {
         for name in ["nobody", ""] {
-            pair.all(&format!("resource {kind} {name:?}"), |_, _| describe(vec![resource(kind, name, None)]).with_include_synonyms(true)).await;
+            pair.all(&format!("resource {kind} {name:?}"), |_, _| {
+                describe(vec![resource(kind, name, None)]).with_include_synonyms(true)
+            })
+            .await;
         }
     }
     for kind in [0, 1, 3, 5, 64, -1, 127] {
@@ -42,7 +62,12 @@ pub async fn script(pair: &mut Pair) {
     }
     pair.all("several, one twice", |_, _| {
         let topic = || resource(TOPIC, "described", Some(&["retention.ms"]));
-        describe(vec![topic(), resource(TOPIC, "missing", None), topic(), resource(BROKER, "1", Some(&["node.id"]))])
+        describe(vec![
+            topic(),
+            resource(TOPIC, "missing", None),
+            topic(),
+            resource(BROKER, "1", Some(&["node.id"])),
+        ])
     })
     .await;
     pair.all("nothing", |_, _| describe(Vec::new())).await;

@@ -45,7 +45,10 @@ async fn find(pair: &mut Pair) {
 async fn quotas(pair: &mut Pair) {
     let ask = |components: &[(&str, i8, Option<&str>)], strict: bool| {
         let components = components.iter().map(|(kind, match_type, value)| {
-            ComponentData::default().with_entity_type(text(*kind)).with_match_type(*match_type).with_match(value.map(text))
+            ComponentData::default()
+                .with_entity_type(text(*kind))
+                .with_match_type(*match_type)
+                .with_match(value.map(text))
         });
         DescribeClientQuotasRequest::default().with_components(components.collect()).with_strict(strict)
     };

@@ -16,22 +16,39 @@ pub async fn script(pair: &mut Pair) {
     prepare(pair, "fetched", 2, &[]).await;
     fill(pair, "fetched").await;
     for offset in [0, 1, 4, 9, 10, 11, -1, -2, i64::MAX] {
-        all(pair, &format!("from offset {offset}"), move |side, v| one(side, v, "fetched", wish(0, offset))).await;
+        all(pair, &format!("from offset {offset}"), move |side, v| one(side, v, "fetched", wish(0, offset)))
+            .await;
     }
     all(pair, "unknown partition", |side, v| one(side, v, "fetched", wish(9, 0))).await;
     all(pair, "negative partition", |side, v| one(side, v, "fetched", wish(-1, 0))).await;
     all(pair, "unknown topic", |_, v| of(stranger(v), vec![wish(0, 0)])).await;
-    all(pair, "invalid topic", |_, v| of(if v >= 13 { TopicRef::Id(TopicId::ZERO) } else { TopicRef::Name(text("a b")) }, vec![wish(0, 0)])).await;
-    all(pair, "two partitions", |side, v| of(topic_ref(side, "fetched", v), vec![wish(1, 0), wish(0, 8)])).await;
-    all(pair, "a partition twice", |side, v| of(topic_ref(side, "fetched", v), vec![wish(0, 0), wish(0, 8)])).await;
-    all(pair, "good and bad", |side, v| of(topic_ref(side, "fetched", v), vec![wish(0, 8), wish(9, 0), wish(0, 50)])).await;
+    all(pair, "invalid topic", |_, v| {
+        of(if v >= 13 { TopicRef::Id(TopicId::ZERO) } else { TopicRef::Name(text("a b")) }, vec![wish(0, 0)])
+    })
+    .await;
+    all(pair, "two partitions", |side, v| of(topic_ref(side, "fetched", v), vec![wish(1, 0), wish(0, 8)]))
+        .await;
+    all(pair, "a partition twice", |side, v| of(topic_ref(side, "fetched", v), vec![wish(0, 0), wish(0, 8)]))
+        .await;
+    all(pair, "good and bad", |side, v| {
+        of(topic_ref(side, "fetched", v), vec![wish(0, 8), wish(9, 0), wish(0, 50)])
+    })
+    .await;
     all(pair, "nothing", |_, _| FetchRequest::default()).await;
     limits(pair).await;
     epochs(pair).await;
     for level in [1, 2, -1] {
-        all(pair, &format!("isolation level {level}"), move |side, v| FetchRequest { isolation_level: level, ..one(side, v, "fetched", wish(0, 4)) }).await;
+        all(pair, &format!("isolation level {level}"), move |side, v| FetchRequest {
+            isolation_level: level,
+            ..one(side, v, "fetched", wish(0, 4))
+        })
+        .await;
     }
-    all(pair, "rack", |side, v| FetchRequest { rack_id: text("rack-1"), ..one(side, v, "fetched", wish(0, 9)) }).await;
+    all(pair, "rack", |side, v| FetchRequest {
+        rack_id: text("rack-1"),
+        ..one(side, v, "fetched", wish(0, 9))
+    })
+    .await;
     waits(pair).await;
     followers(pair).await;
 }
@@ -46,14 +63,21 @@ pub async fn all(pair: &mut Pair, step: &str, build: impl Fn(&Side, i16) -> Fetc
 /// Ten records in four batches of partition 0.
 pub async fn fill(pair: &mut Pair, name: &str) {
     let start_ms = pair.start_ms;
-    for (i, values) in [&["a", "b", "c"][..], &["d"], &["e", "f", "g", "h", "i"], &["j"]].into_iter().enumerate() {
+    for (i, values) in
+        [&["a", "b", "c"][..], &["d"], &["e", "f", "g", "h", "i"], &["j"]].into_iter().enumerate()
+    {
         let records: Bytes = batch(start_ms + 1000 * i as i64, values);
-        pair.newest(&format!("fill {name} {i}"), |side, v| produce(side, v, name, -1, Some(records.clone()))).await;
+        pair.newest(&format!("fill {name} {i}"), |side, v| produce(side, v, name, -1, Some(records.clone())))
+            .await;
     }
 }
 
 fn stranger(version: i16) -> TopicRef {
-    if version >= 13 { TopicRef::Id(TopicId::new(Uuid::from_u128(5))) } else { TopicRef::Name(text("stranger")) }
+    if version >= 13 {
+        TopicRef::Id(TopicId::new(Uuid::from_u128(5)))
+    } else {
+        TopicRef::Name(text("stranger"))
+    }
 }
 
 fn of(topic: TopicRef, partitions: Vec<FetchPartition>) -> FetchRequest {
@@ -70,8 +94,9 @@ async fn limits(pair: &mut Pair) {
             one(side, v, "fetched", FetchPartition { partition_max_bytes: bytes, ..wish(0, 0) })
         })
         .await;
-        all(pair, &format!("{bytes} bytes"), move |side, v| {
-            FetchRequest { max_bytes: bytes, ..of(topic_ref(side, "fetched", v), vec![wish(0, 0), wish(1, 0)]) }
+        all(pair, &format!("{bytes} bytes"), move |side, v| FetchRequest {
+            max_bytes: bytes,
+            ..of(topic_ref(side, "fetched", v), vec![wish(0, 0), wish(1, 0)])
         })
         .await;
     }
@@ -79,13 +104,17 @@ async fn limits(pair: &mut Pair) {
     fill(pair, "fetched-too").await;
     all(pair, "one byte of two partitions with records", |side, v| {
         let mut request = one(side, v, "fetched", wish(0, 0));
-        request.topics.push(FetchTopic { topic: topic_ref(side, "fetched-too", v), partitions: vec![wish(0, 0)] });
+        request
+            .topics
+            .push(FetchTopic { topic: topic_ref(side, "fetched-too", v), partitions: vec![wish(0, 0)] });
         FetchRequest { max_bytes: 1, ..request }
     })
     .await;
     all(pair, "two topics", |side, v| {
         let mut request = one(side, v, "fetched-too", wish(0, 4));
-        request.topics.push(FetchTopic { topic: topic_ref(side, "fetched", v), partitions: vec![wish(0, 0)] });
+        request
+            .topics
+            .push(FetchTopic { topic: topic_ref(side, "fetched", v), partitions: vec![wish(0, 0)] });
         request
     })
     .await;
@@ -94,11 +123,21 @@ async fn limits(pair: &mut Pair) {
 async fn epochs(pair: &mut Pair) {
     for epoch in [-1, 0, 1, 99, -2] {
         all(pair, &format!("leader epoch {epoch}"), move |side, v| {
-            one(side, v, "fetched", FetchPartition { current_leader_epoch: LeaderEpoch::new(epoch), ..wish(0, 8) })
+            one(
+                side,
+                v,
+                "fetched",
+                FetchPartition { current_leader_epoch: LeaderEpoch::new(epoch), ..wish(0, 8) },
+            )
         })
         .await;
         all(pair, &format!("last fetched epoch {epoch}"), move |side, v| {
-            one(side, v, "fetched", FetchPartition { last_fetched_epoch: LeaderEpoch::new(epoch), ..wish(0, 8) })
+            one(
+                side,
+                v,
+                "fetched",
+                FetchPartition { last_fetched_epoch: LeaderEpoch::new(epoch), ..wish(0, 8) },
+            )
         })
         .await;
     }
@@ -109,16 +148,30 @@ async fn epochs(pair: &mut Pair) {
 }
 
 async fn waits(pair: &mut Pair) {
-    all(pair, "min bytes at the end", |side, v| FetchRequest { min_bytes: 1, max_wait_ms: 30, ..one(side, v, "fetched", wish(0, 10)) }).await;
-    all(pair, "min bytes above what is there", |side, v| {
-        FetchRequest { min_bytes: 1 << 20, max_wait_ms: 30, ..one(side, v, "fetched", wish(0, 0)) }
+    all(pair, "min bytes at the end", |side, v| FetchRequest {
+        min_bytes: 1,
+        max_wait_ms: 30,
+        ..one(side, v, "fetched", wish(0, 10))
     })
     .await;
-    all(pair, "min bytes with an error", |side, v| {
-        FetchRequest { min_bytes: 1 << 20, max_wait_ms: 5_000, ..of(topic_ref(side, "fetched", v), vec![wish(0, 10), wish(9, 0)]) }
+    all(pair, "min bytes above what is there", |side, v| FetchRequest {
+        min_bytes: 1 << 20,
+        max_wait_ms: 30,
+        ..one(side, v, "fetched", wish(0, 0))
     })
     .await;
-    all(pair, "negative wait", |side, v| FetchRequest { min_bytes: 1, max_wait_ms: -1, ..one(side, v, "fetched", wish(0, 10)) }).await;
+    all(pair, "min bytes with an error", |side, v| FetchRequest {
+        min_bytes: 1 << 20,
+        max_wait_ms: 5_000,
+        ..of(topic_ref(side, "fetched", v), vec![wish(0, 10), wish(9, 0)])
+    })
+    .await;
+    all(pair, "negative wait", |side, v| FetchRequest {
+        min_bytes: 1,
+        max_wait_ms: -1,
+        ..one(side, v, "fetched", wish(0, 10))
+    })
+    .await;
 }
 
 async fn followers(pair: &mut Pair) {

@@ -80,7 +80,8 @@ async fn frames(pair: &mut Pair) {
         exchange(pair, "frames", 0, step, &prefixed(bytes)).await;
     }
     exchange(pair, "frames", 0, "negative length", &(-1_i32).to_be_bytes()).await;
-    exchange(pair, "frames", 0, "length above socket.request.max.bytes", &(104_857_601_i32).to_be_bytes()).await;
+    exchange(pair, "frames", 0, "length above socket.request.max.bytes", &(104_857_601_i32).to_be_bytes())
+        .await;
     exchange(pair, "frames", 0, "HTTP", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     exchange(pair, "frames", 0, "TLS", &[0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3]).await;
 }
@@ -90,8 +91,22 @@ async fn versions(pair: &mut Pair, spec: &ApiSpec) {
     if api == "ApiVersions" {
         return;
     }
-    exchange(pair, api, spec.max + 1, "version above", &frame(spec.key as i16, spec.max + 1, spec.is_flexible(spec.max), &[0; 64])).await;
-    exchange(pair, api, spec.min - 1, "version below", &frame(spec.key as i16, spec.min - 1, spec.is_flexible(spec.min - 1), &[0; 64])).await;
+    exchange(
+        pair,
+        api,
+        spec.max + 1,
+        "version above",
+        &frame(spec.key as i16, spec.max + 1, spec.is_flexible(spec.max), &[0; 64]),
+    )
+    .await;
+    exchange(
+        pair,
+        api,
+        spec.min - 1,
+        "version below",
+        &frame(spec.key as i16, spec.min - 1, spec.is_flexible(spec.min - 1), &[0; 64]),
+    )
+    .await;
     exchange(pair, api, 999, "version far above", &frame(spec.key as i16, 999, true, &[0; 64])).await;
 }
 

@@ -103,11 +103,18 @@ async fn sequences(pair: &mut Pair) {
 }
 
 async fn describe(pair: &mut Pair) {
-    let cases: [(&str, &[i32]); 6] =
-        [("idempotent", &[0, 1]), ("idempotent", &[9]), ("idempotent", &[]), ("missing", &[0]), ("", &[0]), ("a b", &[0])];
+    let cases: [(&str, &[i32]); 6] = [
+        ("idempotent", &[0, 1]),
+        ("idempotent", &[9]),
+        ("idempotent", &[]),
+        ("missing", &[0]),
+        ("", &[0]),
+        ("a b", &[0]),
+    ];
     for (name, partitions) in cases {
         pair.all(&format!("producers of {name:?} {partitions:?}"), |_, _| {
-            let asked = TopicRequest::default().with_name(topic(name)).with_partition_indexes(partitions.to_vec());
+            let asked =
+                TopicRequest::default().with_name(topic(name)).with_partition_indexes(partitions.to_vec());
             DescribeProducersRequest::default().with_topics(vec![asked])
         })
         .await;

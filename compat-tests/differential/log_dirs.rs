@@ -16,7 +16,9 @@ pub async fn script(pair: &mut Pair) {
         [("dirs", &[0, 1]), ("dirs", &[0, 7]), ("dirs", &[-1]), ("missing", &[0]), ("", &[0]), ("dirs", &[])];
     for (name, partitions) in cases {
         pair.all(&format!("{name:?} {partitions:?}"), |_, _| {
-            let asked = DescribableLogDirTopic::default().with_topic(topic(name)).with_partitions(partitions.to_vec());
+            let asked = DescribableLogDirTopic::default()
+                .with_topic(topic(name))
+                .with_partitions(partitions.to_vec());
             DescribeLogDirsRequest::default().with_topics(Some(vec![asked]))
         })
         .await;
@@ -31,7 +33,9 @@ pub async fn script(pair: &mut Pair) {
     ];
     for (path, name, partitions) in cases {
         pair.all(&format!("move {name} {partitions:?} to {path:?}"), |_, _| {
-            let topics = AlterReplicaLogDirTopic::default().with_name(topic(name)).with_partitions(partitions.to_vec());
+            let topics = AlterReplicaLogDirTopic::default()
+                .with_name(topic(name))
+                .with_partitions(partitions.to_vec());
             let dir = AlterReplicaLogDir::default().with_path(text(path)).with_topics(vec![topics]);
             AlterReplicaLogDirsRequest::default().with_dirs(vec![dir])
         })

@@ -79,7 +79,9 @@ async fn script(pair: &mut Pair) {
 
 /// One broker, from `<NAME>` (its address) and `<NAME>_DIR` (what its paths begin with).
 fn side(name: &'static str) -> Side {
-    let of = |key: &str| std::env::var(key).unwrap_or_else(|_| panic!("set {key}, as compat-tests/differential/run does"));
+    let of = |key: &str| {
+        std::env::var(key).unwrap_or_else(|_| panic!("set {key}, as compat-tests/differential/run does"))
+    };
     let address: SocketAddr = of(name).parse().expect("an address such as 127.0.0.1:9092");
     Side::new(name, address, of(&format!("{name}_DIR")))
 }

@@ -16,7 +16,10 @@ pub async fn script(pair: &mut Pair) {
     .await;
     prepare(pair, "meta-a", 1, &[]).await;
     prepare(pair, "meta-b", 3, &[]).await;
-    pair.all("all topics", |_, version| MetadataRequest::default().with_topics((version == 0).then(Vec::new))).await;
+    pair.all("all topics", |_, version| {
+        MetadataRequest::default().with_topics((version == 0).then(Vec::new))
+    })
+    .await;
     pair.all("by name", |_, version| by_name(&["meta-b", "meta-a", "meta-missing"], version)).await;
     pair.all("the same name twice", |_, version| by_name(&["meta-a", "meta-a"], version)).await;
     let long = "x".repeat(250);
@@ -44,7 +47,8 @@ async fn by_id(pair: &mut Pair) {
     pair.all("by id", |side, _| ids(&[side.id("meta-b"), side.id("meta-a")])).await;
     pair.all("by an unknown id", |side, _| ids(&[Uuid::from_u128(7), side.id("meta-a")])).await;
     pair.all("by id and name", |side, _| {
-        let both = MetadataRequestTopic::default().with_topic_id(side.id("meta-a")).with_name(Some(topic("meta-a")));
+        let both =
+            MetadataRequestTopic::default().with_topic_id(side.id("meta-a")).with_name(Some(topic("meta-a")));
         MetadataRequest::default().with_topics(Some(vec![both])).with_allow_auto_topic_creation(false)
     })
     .await;
@@ -66,7 +70,8 @@ async fn created(pair: &mut Pair) {
     })
     .await;
     pair.settle().await;
-    pair.all("after creation on the way", |_, version| by_name(&[&format!("meta-auto-{version}")], version)).await;
+    pair.all("after creation on the way", |_, version| by_name(&[&format!("meta-auto-{version}")], version))
+        .await;
     pair.newest("internal topics created on the way", |_, _| {
         metadata(&["__cluster_metadata"]).with_allow_auto_topic_creation(true)
     })

@@ -38,7 +38,8 @@ async fn list(pair: &mut Pair, when: &str) {
         }
     }
     for shift in [-1, 0, 1, 2, 3, 1000, 1001, 2004, 2005, 3000, 3001] {
-        pair.all(&format!("at start + {shift} ms{when}"), |_, _| ask("listed", 0, start_ms + shift, -1)).await;
+        pair.all(&format!("at start + {shift} ms{when}"), |_, _| ask("listed", 0, start_ms + shift, -1))
+            .await;
     }
     for (name, partition) in [("missing", 0), ("listed", 9), ("listed", -1), ("", 0), ("a b", 0)] {
         for timestamp in [-1, -3, start_ms] {
@@ -53,10 +54,16 @@ async fn list(pair: &mut Pair, when: &str) {
         }
     }
     for level in [1, 2, -1] {
-        pair.all(&format!("isolation level {level}{when}"), |_, v| ask("listed", 0, -1, -1).with_isolation_level(if v >= 2 { level } else { 0 })).await;
+        pair.all(&format!("isolation level {level}{when}"), |_, v| {
+            ask("listed", 0, -1, -1).with_isolation_level(if v >= 2 { level } else { 0 })
+        })
+        .await;
     }
     for replica in [0, 1, -2, -3] {
-        pair.all(&format!("replica {replica}{when}"), |_, _| ask("listed", 0, -1, -1).with_replica_id(BrokerId(replica))).await;
+        pair.all(&format!("replica {replica}{when}"), |_, _| {
+            ask("listed", 0, -1, -1).with_replica_id(BrokerId(replica))
+        })
+        .await;
     }
     pair.all(&format!("a partition twice{when}"), |_, _| {
         let mut request = ask("listed", 0, -1, -1);
@@ -65,20 +72,24 @@ async fn list(pair: &mut Pair, when: &str) {
         request
     })
     .await;
-    pair.all(&format!("nothing{when}"), |_, _| ListOffsetsRequest::default().with_replica_id(BrokerId(-1))).await;
+    pair.all(&format!("nothing{when}"), |_, _| ListOffsetsRequest::default().with_replica_id(BrokerId(-1)))
+        .await;
 }
 
 async fn epochs(pair: &mut Pair) {
     for (name, partition) in [("listed", 0), ("listed", 1), ("listed", 9), ("missing", 0), ("", 0)] {
         for (current, epoch) in [(-1, 0), (-1, -1), (-1, 5), (0, 0), (7, 0), (-2, 0), (0, i32::MAX)] {
             for replica in [-1, -2, 1] {
-                let step = format!("{name:?} {partition} epoch {epoch}, current {current}, replica {replica}");
+                let step =
+                    format!("{name:?} {partition} epoch {epoch}, current {current}, replica {replica}");
                 pair.all(&step, |_, v| {
                     let partition = OffsetForLeaderPartition::default()
                         .with_partition(partition)
                         .with_current_leader_epoch(current)
                         .with_leader_epoch(epoch);
-                    let asked = OffsetForLeaderTopic::default().with_topic(topic(name)).with_partitions(vec![partition]);
+                    let asked = OffsetForLeaderTopic::default()
+                        .with_topic(topic(name))
+                        .with_partitions(vec![partition]);
                     let request = OffsetForLeaderEpochRequest::default().with_topics(vec![asked]);
                     if v >= 3 { request.with_replica_id(BrokerId(replica)) } else { request }
                 })
@@ -95,7 +106,9 @@ async fn delete(pair: &mut Pair) {
         let asked = DeleteRecordsTopic::default().with_name(topic(name)).with_partitions(vec![partition]);
         DeleteRecordsRequest::default().with_topics(vec![asked]).with_timeout_ms(5_000)
     };
-    for (name, partition) in [("missing", 0), ("listed", 9), ("listed", -1), ("", 0), ("a b", 0), ("__cluster_metadata", 0)] {
+    for (name, partition) in
+        [("missing", 0), ("listed", 9), ("listed", -1), ("", 0), ("a b", 0), ("__cluster_metadata", 0)]
+    {
         pair.all(&format!("delete records of {name:?} {partition}"), |_, _| ask(name, partition, 1)).await;
     }
     for offset in [0, 2, 2, 1, 4, 11, -2, i64::MIN, i64::MAX] {

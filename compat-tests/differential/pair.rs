@@ -17,9 +17,21 @@ use crate::tree::Tree;
 
 /// Kafka applies metadata some milliseconds after it has answered the change; nothing tells when.
 const SETTLING: Duration = Duration::from_millis(150);
+/// Steps that take longer are shown: the suite has to stay short.
+const SLOW: Duration = Duration::from_secs(1);
 /// Fields that name the element of an unordered list.
-const NAMES: [&str; 10] =
-    ["name", "topic", "topic_name", "resource_name", "api_key", "feature", "log_dir", "partition", "partition_index", "error_code"];
+const NAMES: [&str; 10] = [
+    "name",
+    "topic",
+    "topic_name",
+    "resource_name",
+    "api_key",
+    "feature",
+    "log_dir",
+    "partition",
+    "partition_index",
+    "error_code",
+];
 
 /// Both brokers.
 pub struct Pair {
@@ -40,7 +52,13 @@ impl Pair {
     pub fn new(reference: Side, subject: Side) -> Self {
         let clock = Clock::system();
         let allow = Allow::read(include_str!("allow.txt"));
-        Self { sides: [reference, subject], start_ms: clock.wall_ms(), clock, allow, report: Report::default() }
+        Self {
+            sides: [reference, subject],
+            start_ms: clock.wall_ms(),
+            clock,
+            allow,
+            report: Report::default(),
+        }
     }
 
     /// Sends the same request in every version that the table has and that can say it.
@@ -56,7 +74,12 @@ impl Pair {
     }
 
     /// Sends the same request in one version.
-    pub async fn one<C>(&mut self, step: &str, version: i16, build: impl Fn(&Side, i16) -> C) -> Answers<C::Response>
+    pub async fn one<C>(
+        &mut self,
+        step: &str,
+        version: i16,
+        build: impl Fn(&Side, i16) -> C,
+    ) -> Answers<C::Response>
     where
         C: Call,
         C::Response: Debug,
@@ -84,7 +107,12 @@ impl Pair {
     ) -> Answers<C::Response> {
         let [a, b] = &mut self.sides;
         let requests = (build(a, version), build(b, version));
+        let began = self.clock.monotonic();
         let answers = tokio::join!(a.call(version, &requests.0), b.call(version, &requests.1));
+        let took = self.clock.monotonic().saturating_sub(began);
+        if took >= SLOW {
+            println!("slow: {} v{version} {step}: {} ms", ApiKey::from_code(C::KEY).expect("a listed API"), took.as_millis());
+        }
         if let (Err(CallError::Encode(_)), Err(CallError::Encode(_))) = &answers {
             return [None, None];
         }
@@ -171,7 +199,11 @@ impl Comparison<'_> {
             (a.iter().map(|(k, v)| (k, v)).collect(), b.iter().map(|(k, v)| (k, v)).collect());
         let keys: BTreeSet<&&String> = first.keys().chain(second.keys()).collect();
         for key in keys {
-            let path = if path.is_empty() || key.starts_with('[') { format!("{path}{key}") } else { format!("{path}.{key}") };
+            let path = if path.is_empty() || key.starts_with('[') {
+                format!("{path}{key}")
+            } else {
+                format!("{path}.{key}")
+            };
             match (first.get(*key), second.get(*key)) {
                 (Some(a), Some(b)) => self.compare(&path, a, b),
                 (Some(a), None) => self.differences.push((path, a.line(), "<absent>".to_owned())),

@@ -46,6 +46,9 @@ fn grow(name: &str, count: i32, assignments: Option<&[&[i32]]>) -> CreatePartiti
         let rows = rows.iter().map(|ids| ids.iter().map(|id| BrokerId(*id)).collect());
         rows.map(|ids| CreatePartitionsAssignment::default().with_broker_ids(ids)).collect()
     });
-    let topic = CreatePartitionsTopic::default().with_name(topic(name)).with_count(count).with_assignments(assignments);
+    let topic = CreatePartitionsTopic::default()
+        .with_name(topic(name))
+        .with_count(count)
+        .with_assignments(assignments);
     CreatePartitionsRequest::default().with_topics(vec![topic]).with_timeout_ms(5_000)
 }

@@ -20,15 +20,22 @@ pub async fn script(pair: &mut Pair) {
 
 async fn elect(pair: &mut Pair) {
     let ask = |election_type: i8, partitions: Option<(&str, &[i32])>| {
-        let partitions = partitions
-            .map(|(name, ids)| vec![TopicPartitions::default().with_topic(topic(name)).with_partitions(ids.to_vec())]);
+        let partitions = partitions.map(|(name, ids)| {
+            vec![TopicPartitions::default().with_topic(topic(name)).with_partitions(ids.to_vec())]
+        });
         let request = ElectLeadersRequest::default().with_topic_partitions(partitions).with_timeout_ms(5_000);
         request.with_election_type(election_type)
     };
     for kind in [0, 1, 2, -1] {
         pair.all(&format!("elect all by {kind}"), |_, _| ask(kind, None)).await;
-        let cases: [(&str, &[i32]); 6] =
-            [("placed", &[0, 1]), ("placed", &[0, 0]), ("placed", &[9]), ("placed", &[-1]), ("missing", &[0]), ("placed", &[])];
+        let cases: [(&str, &[i32]); 6] = [
+            ("placed", &[0, 1]),
+            ("placed", &[0, 0]),
+            ("placed", &[9]),
+            ("placed", &[-1]),
+            ("missing", &[0]),
+            ("placed", &[]),
+        ];
         for (name, ids) in cases {
             pair.all(&format!("elect {name} {ids:?} by {kind}"), |_, _| ask(kind, Some((name, ids)))).await;
         }
@@ -38,7 +45,8 @@ async fn elect(pair: &mut Pair) {
 async fn reassign(pair: &mut Pair) {
     let ask = |name: &str, partition: i32, replicas: Option<&[i32]>| {
         let replicas = replicas.map(|ids| ids.iter().map(|id| BrokerId(*id)).collect());
-        let partition = ReassignablePartition::default().with_partition_index(partition).with_replicas(replicas);
+        let partition =
+            ReassignablePartition::default().with_partition_index(partition).with_replicas(replicas);
         let topic = ReassignableTopic::default().with_name(topic(name)).with_partitions(vec![partition]);
         AlterPartitionReassignmentsRequest::default().with_topics(vec![topic]).with_timeout_ms(5_000)
     };
@@ -58,9 +66,13 @@ async fn reassign(pair: &mut Pair) {
     for (name, partition, replicas) in cases {
         let step = format!("reassign {name} {partition} to {replicas:?}");
         pair.all(&step, |_, _| ask(name, partition, replicas)).await;
-        pair.all(&format!("{step}, same factor"), |_, v| ask(name, partition, replicas).with_allow_replication_factor_change(v < 1)).await;
+        pair.all(&format!("{step}, same factor"), |_, v| {
+            ask(name, partition, replicas).with_allow_replication_factor_change(v < 1)
+        })
+        .await;
     }
-    pair.all("reassign nothing", |_, _| AlterPartitionReassignmentsRequest::default().with_timeout_ms(5_000)).await;
+    pair.all("reassign nothing", |_, _| AlterPartitionReassignmentsRequest::default().with_timeout_ms(5_000))
+        .await;
     pair.settle().await;
     pair.newest("state after reassignments", |_, _| metadata(&["placed"])).await;
 }
@@ -72,8 +84,10 @@ async fn list(pair: &mut Pair) {
         ListPartitionReassignmentsRequest::default().with_topics(topics).with_timeout_ms(5_000)
     };
     pair.all("list all", |_, _| ListPartitionReassignmentsRequest::default().with_topics(None)).await;
-    pair.all("list none", |_, _| ListPartitionReassignmentsRequest::default().with_topics(Some(Vec::new()))).await;
-    let cases: [(&str, &[i32]); 4] = [("placed", &[0, 1]), ("placed", &[9]), ("missing", &[0]), ("placed", &[])];
+    pair.all("list none", |_, _| ListPartitionReassignmentsRequest::default().with_topics(Some(Vec::new())))
+        .await;
+    let cases: [(&str, &[i32]); 4] =
+        [("placed", &[0, 1]), ("placed", &[9]), ("missing", &[0]), ("placed", &[])];
     for (name, ids) in cases {
         pair.all(&format!("list {name} {ids:?}"), |_, _| ask(name, ids)).await;
     }

@@ -14,7 +14,10 @@ pub async fn script(pair: &mut Pair) {
     let now_ms = pair.start_ms;
     prepare(pair, "produced", 2, &[]).await;
     for acks in [1, -1] {
-        pair.all(&format!("acks {acks}"), |side, v| produce(side, v, "produced", acks, Some(batch(now_ms, &["a", "b"])))).await;
+        pair.all(&format!("acks {acks}"), |side, v| {
+            produce(side, v, "produced", acks, Some(batch(now_ms, &["a", "b"])))
+        })
+        .await;
     }
     for version in 3..=13 {
         without_answer(pair, version).await;
@@ -76,7 +79,10 @@ async fn recompressed(pair: &mut Pair, target: &str) {
 async fn stamped(pair: &mut Pair) {
     let now_ms = pair.start_ms;
     prepare(pair, "stamped", 1, &[("message.timestamp.type", "LogAppendTime")]).await;
-    pair.all("log append time", |side, v| produce(side, v, "stamped", -1, Some(batch(now_ms - 5, &["a", "b"])))).await;
+    pair.all("log append time", |side, v| {
+        produce(side, v, "stamped", -1, Some(batch(now_ms - 5, &["a", "b"])))
+    })
+    .await;
     for (codec, name) in CODECS {
         pair.newest(&format!("log append time, {name}"), |side, v| {
             produce(side, v, "stamped", -1, Some(compressed(codec, now_ms - 5, &["a", "b"])))
@@ -87,7 +93,9 @@ async fn stamped(pair: &mut Pair) {
     prepare(pair, "many", 3, &[]).await;
     pair.all("a partition twice", |side, v| {
         let mut request = produce(side, v, "many", 1, Some(batch(now_ms, &["a"])));
-        request.topics[0].partitions.push(ProducePartition { partition: 0, records: Some(batch(now_ms, &["b"])) });
+        request.topics[0]
+            .partitions
+            .push(ProducePartition { partition: 0, records: Some(batch(now_ms, &["b"])) });
         request
     })
     .await;

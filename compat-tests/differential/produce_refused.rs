@@ -24,15 +24,25 @@ pub async fn script(pair: &mut Pair) {
     })
     .await;
     for version in 3..=13 {
-        pair.one("unknown topic", version, |_, v| produce_to(stranger(v), 0, 1, Some(batch(now_ms, &["a"])))).await;
+        pair.one("unknown topic", version, |_, v| produce_to(stranger(v), 0, 1, Some(batch(now_ms, &["a"]))))
+            .await;
     }
     for version in 3..=12 {
         let name = TopicRef::Name(text("a b"));
-        pair.one("invalid topic", version, |_, _| produce_to(name.clone(), 0, 1, Some(batch(now_ms, &["a"])))).await;
+        pair.one("invalid topic", version, |_, _| {
+            produce_to(name.clone(), 0, 1, Some(batch(now_ms, &["a"])))
+        })
+        .await;
     }
-    pair.one("no topic id", 13, |_, _| produce_to(TopicRef::Id(TopicId::ZERO), 0, 1, Some(batch(now_ms, &["a"])))).await;
+    pair.one("no topic id", 13, |_, _| {
+        produce_to(TopicRef::Id(TopicId::ZERO), 0, 1, Some(batch(now_ms, &["a"])))
+    })
+    .await;
     for acks in [5, 2, -2] {
-        pair.all(&format!("acks {acks}"), |side, v| produce(side, v, "refusing", acks, Some(batch(now_ms, &["a"])))).await;
+        pair.all(&format!("acks {acks}"), |side, v| {
+            produce(side, v, "refusing", acks, Some(batch(now_ms, &["a"])))
+        })
+        .await;
     }
     for (step, records) in malformed(now_ms) {
         pair.all(&step, |side, v| produce(side, v, "refusing", -1, records.clone())).await;
@@ -48,7 +58,11 @@ pub async fn script(pair: &mut Pair) {
 }
 
 fn stranger(version: i16) -> TopicRef {
-    if version >= 13 { TopicRef::Id(TopicId::new(Uuid::from_u128(5))) } else { TopicRef::Name(text("stranger")) }
+    if version >= 13 {
+        TopicRef::Id(TopicId::new(Uuid::from_u128(5)))
+    } else {
+        TopicRef::Name(text("stranger"))
+    }
 }
 
 fn malformed(now_ms: i64) -> Vec<(String, Option<Bytes>)> {
@@ -97,17 +111,28 @@ fn malformed(now_ms: i64) -> Vec<(String, Option<Bytes>)> {
     }
     cases.push(("delete horizon from a client".to_owned(), Some(patched(&good, 21, &[0, 0x40], true))));
     cases.push(("unused attribute bits".to_owned(), Some(patched(&good, 21, &[0xff, 0x80], true))));
-    cases.push(("max timestamp too small".to_owned(), Some(patched(&good, 35, &(now_ms - 9).to_be_bytes(), true))));
-    cases.push(("max timestamp too large".to_owned(), Some(patched(&good, 35, &(now_ms + 9).to_be_bytes(), true))));
+    cases.push((
+        "max timestamp too small".to_owned(),
+        Some(patched(&good, 35, &(now_ms - 9).to_be_bytes(), true)),
+    ));
+    cases.push((
+        "max timestamp too large".to_owned(),
+        Some(patched(&good, 35, &(now_ms + 9).to_be_bytes(), true)),
+    ));
     cases.push(("max timestamp -1".to_owned(), Some(patched(&good, 35, &(-1_i64).to_be_bytes(), true))));
     cases.push(("no timestamps".to_owned(), Some(batch(-1, &["a"]))));
     cases.push(("timestamp -2".to_owned(), Some(batch(-2, &["a"]))));
-    for (step, shift) in [("two hours ahead", DAY_MS / 12), ("half an hour ahead", DAY_MS / 48), ("a year old", -365 * DAY_MS)] {
+    for (step, shift) in
+        [("two hours ahead", DAY_MS / 12), ("half an hour ahead", DAY_MS / 48), ("a year old", -365 * DAY_MS)]
+    {
         cases.push((step.to_owned(), Some(batch(now_ms + shift, &["a", "b"]))));
     }
     let zipped = compressed(Codec::Gzip, now_ms, &["value"; 20]);
     cases.push(("damaged gzip".to_owned(), Some(patched(&zipped, 75, &[0xff, 0xff, 0xff], true))));
-    cases.push(("gzip, two hours ahead".to_owned(), Some(compressed(Codec::Gzip, now_ms + DAY_MS / 12, &["a", "b"]))));
+    cases.push((
+        "gzip, two hours ahead".to_owned(),
+        Some(compressed(Codec::Gzip, now_ms + DAY_MS / 12, &["a", "b"])),
+    ));
     let large = "x".repeat(1_100_000);
     cases.push(("larger than max.message.bytes".to_owned(), Some(batch(now_ms, &[&large]))));
     cases
@@ -142,7 +167,11 @@ fn message_set(magic: u8) -> Bytes {
 async fn topics_with_rules(pair: &mut Pair) {
     let now_ms = pair.start_ms;
     prepare(pair, "compacted", 1, &[("cleanup.policy", "compact")]).await;
-    for (step, keys) in [("one without key", [true, false, true]), ("none with key", [false; 3]), ("all with keys", [true; 3])] {
+    for (step, keys) in [
+        ("one without key", [true, false, true]),
+        ("none with key", [false; 3]),
+        ("all with keys", [true; 3]),
+    ] {
         let mut builder = BatchBuilder::new();
         for has_key in keys {
             builder.append(now_ms, has_key.then_some(&b"k"[..]), Some(b"v"), &[]);
@@ -151,19 +180,34 @@ async fn topics_with_rules(pair: &mut Pair) {
         pair.all(step, |side, v| produce(side, v, "compacted", -1, Some(records.clone()))).await;
     }
     read(pair, "compacted").await;
-    prepare(pair, "bounded", 1, &[("message.timestamp.before.max.ms", "1000000"), ("message.timestamp.after.max.ms", "1000000")]).await;
+    prepare(
+        pair,
+        "bounded",
+        1,
+        &[("message.timestamp.before.max.ms", "1000000"), ("message.timestamp.after.max.ms", "1000000")],
+    )
+    .await;
     for shift in [0, -900_000, -2_000_000, 500_000, 2_000_000] {
         let records = batch(now_ms + shift, &["a", "b", "c"]);
-        pair.all(&format!("shifted by {shift} ms"), |side, v| produce(side, v, "bounded", -1, Some(records.clone()))).await;
+        pair.all(&format!("shifted by {shift} ms"), |side, v| {
+            produce(side, v, "bounded", -1, Some(records.clone()))
+        })
+        .await;
     }
     prepare(pair, "small", 1, &[("max.message.bytes", "200")]).await;
     for length in [10, 100, 300] {
         let value = "x".repeat(length);
-        pair.all(&format!("{length} bytes of at most 200"), |side, v| produce(side, v, "small", -1, Some(batch(now_ms, &[&value])))).await;
+        pair.all(&format!("{length} bytes of at most 200"), |side, v| {
+            produce(side, v, "small", -1, Some(batch(now_ms, &[&value])))
+        })
+        .await;
     }
     prepare(pair, "two-in-sync", 1, &[("min.insync.replicas", "2")]).await;
     for acks in [1, -1] {
-        pair.all(&format!("too few in sync, acks {acks}"), |side, v| produce(side, v, "two-in-sync", acks, Some(batch(now_ms, &["a"])))).await;
+        pair.all(&format!("too few in sync, acks {acks}"), |side, v| {
+            produce(side, v, "two-in-sync", acks, Some(batch(now_ms, &["a"])))
+        })
+        .await;
     }
     read(pair, "two-in-sync").await;
 }

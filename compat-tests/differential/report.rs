@@ -78,11 +78,17 @@ fn ranges(versions: &[i16]) -> String {
             _ => parts.push((*version, *version)),
         }
     }
-    let parts = parts.into_iter().map(|(first, last)| if first == last { format!("v{first}") } else { format!("v{first}-{last}") });
+    let parts = parts
+        .into_iter()
+        .map(|(first, last)| if first == last { format!("v{first}") } else { format!("v{first}-{last}") });
     parts.collect::<Vec<_>>().join(",")
 }
 
 fn shortened(text: &str) -> String {
     const LENGTH_MAX: usize = 400;
-    if text.chars().count() <= LENGTH_MAX { text.to_owned() } else { text.chars().take(LENGTH_MAX).collect::<String>() + "…" }
+    if text.chars().count() <= LENGTH_MAX {
+        text.to_owned()
+    } else {
+        text.chars().take(LENGTH_MAX).collect::<String>() + "…"
+    }
 }

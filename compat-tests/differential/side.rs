@@ -60,7 +60,8 @@ impl Side {
     pub async fn connection(&mut self) -> &mut Connection {
         if self.connection.is_none() {
             let opened = Connection::open(self.address, "differential", PATIENCE).await;
-            self.connection = Some(opened.unwrap_or_else(|error| panic!("{} at {}: {error}", self.name, self.address)));
+            self.connection =
+                Some(opened.unwrap_or_else(|error| panic!("{} at {}: {error}", self.name, self.address)));
         }
         self.connection.as_mut().expect("it was just opened")
     }

@@ -10,26 +10,52 @@ use crate::pair::Pair;
 
 /// The steps.
 pub async fn script(pair: &mut Pair) {
-    pair.all("new", |_, v| create(vec![new_topic(&format!("new-{v}"), 3, 1, &[("retention.ms", "60000")])])).await;
+    pair.all("new", |_, v| create(vec![new_topic(&format!("new-{v}"), 3, 1, &[("retention.ms", "60000")])]))
+        .await;
     pair.all("defaults", |_, v| create(vec![new_topic(&format!("defaults-{v}"), -1, -1, &[])])).await;
-    pair.all("assigned", |_, v| create(vec![assigned_topic(&format!("assigned-{v}"), -1, &[(0, &[1]), (1, &[1])])])).await;
-    pair.all("validate only", |_, v| create(vec![new_topic(&format!("valid-{v}"), 2, 1, &[])]).with_validate_only(true)).await;
+    pair.all("assigned", |_, v| {
+        create(vec![assigned_topic(&format!("assigned-{v}"), -1, &[(0, &[1]), (1, &[1])])])
+    })
+    .await;
+    pair.all("validate only", |_, v| {
+        create(vec![new_topic(&format!("valid-{v}"), 2, 1, &[])]).with_validate_only(true)
+    })
+    .await;
     pair.all("several", |_, v| {
-        create(vec![new_topic(&format!("several-{v}-a"), 1, 1, &[]), new_topic("bad name", 1, 1, &[]), new_topic(&format!("several-{v}-b"), 1, 1, &[])])
+        create(vec![
+            new_topic(&format!("several-{v}-a"), 1, 1, &[]),
+            new_topic("bad name", 1, 1, &[]),
+            new_topic(&format!("several-{v}-b"), 1, 1, &[]),
+        ])
     })
     .await;
     pair.settle().await;
     pair.all("exists", |_, v| create(vec![new_topic(&format!("new-{v}"), 1, 1, &[])])).await;
-    pair.all("exists, validate only", |_, v| create(vec![new_topic(&format!("new-{v}"), 1, 1, &[])]).with_validate_only(true)).await;
-    pair.all("listed twice", |_, v| create(vec![new_topic(&format!("twice-{v}"), 1, 1, &[]), new_topic(&format!("twice-{v}"), 2, 1, &[])])).await;
+    pair.all("exists, validate only", |_, v| {
+        create(vec![new_topic(&format!("new-{v}"), 1, 1, &[])]).with_validate_only(true)
+    })
+    .await;
+    pair.all("listed twice", |_, v| {
+        create(vec![new_topic(&format!("twice-{v}"), 1, 1, &[]), new_topic(&format!("twice-{v}"), 2, 1, &[])])
+    })
+    .await;
     pair.all("none", |_, _| create(Vec::new())).await;
-    pair.all("timeout 0", |_, v| create(vec![new_topic(&format!("timeout-{v}"), 1, 1, &[])]).with_timeout_ms(60_000)).await;
+    pair.all("timeout 0", |_, v| {
+        create(vec![new_topic(&format!("timeout-{v}"), 1, 1, &[])]).with_timeout_ms(60_000)
+    })
+    .await;
     for (step, refused) in refusals() {
         pair.all(&step, |_, _| create(vec![refused.clone()])).await;
-        pair.newest(&format!("{step}, validate only"), |_, _| create(vec![refused.clone()]).with_validate_only(true)).await;
+        pair.newest(&format!("{step}, validate only"), |_, _| {
+            create(vec![refused.clone()]).with_validate_only(true)
+        })
+        .await;
     }
     pair.settle().await;
-    pair.newest("state after creations", |_, _| metadata(&["new-7", "defaults-7", "assigned-7", "valid-7", "twice-7", "several-7-a"])).await;
+    pair.newest("state after creations", |_, _| {
+        metadata(&["new-7", "defaults-7", "assigned-7", "valid-7", "twice-7", "several-7-a"])
+    })
+    .await;
     delete(pair).await;
 }
 
@@ -40,8 +66,13 @@ fn refusals() -> Vec<(String, CreatableTopic)> {
     for name in ["", ".", "..", "a b", "ä", "a/b", "__cluster_metadata", "a\u{0}b", &long] {
         cases.push((format!("name {:.20?}", name), new_topic(name, 1, 1, &[])));
     }
-    for (partitions, factor) in [(0, 1), (-2, 1), (1, 0), (1, -2), (1, 2), (1, 32767), (-1, 2), (0, 0), (i32::MAX, 1), (10_001, 1)] {
-        cases.push((format!("{partitions} partitions, factor {factor}"), new_topic("refused", partitions, factor, &[])));
+    for (partitions, factor) in
+        [(0, 1), (-2, 1), (1, 0), (1, -2), (1, 2), (1, 32767), (-1, 2), (0, 0), (i32::MAX, 1), (10_001, 1)]
+    {
+        cases.push((
+            format!("{partitions} partitions, factor {factor}"),
+            new_topic("refused", partitions, factor, &[]),
+        ));
     }
     let assignments: [(&str, &[(i32, &[i32])]); 9] = [
         ("unknown broker", &[(0, &[9])]),
@@ -58,11 +89,17 @@ fn refusals() -> Vec<(String, CreatableTopic)> {
         cases.push((format!("assignment with {step}"), assigned_topic("refused", -1, assignments)));
     }
     cases.push(("assignment and partitions".to_owned(), assigned_topic("refused", 1, &[(0, &[1])])));
-    cases.push(("assignment and factor".to_owned(), assigned_topic("refused", -1, &[(0, &[1])]).with_replication_factor(1)));
+    cases.push((
+        "assignment and factor".to_owned(),
+        assigned_topic("refused", -1, &[(0, &[1])]).with_replication_factor(1),
+    ));
     for (key, value) in BAD_CONFIGS {
         cases.push((format!("config {key}={value}"), new_topic("refused", 1, 1, &[(key, value)])));
     }
-    cases.push(("two bad configs".to_owned(), new_topic("refused", 1, 1, &[("no.such", "1"), ("segment.bytes", "x")])));
+    cases.push((
+        "two bad configs".to_owned(),
+        new_topic("refused", 1, 1, &[("no.such", "1"), ("segment.bytes", "x")]),
+    ));
     cases.push(("bad config and exists".to_owned(), new_topic("new-7", 1, 1, &[("segment.bytes", "x")])));
     let null = new_topic("null-config", 1, 1, &[("segment.bytes", "")]);
     let configs = null.configs.iter().map(|config| config.clone().with_value(None)).collect();
@@ -97,19 +134,34 @@ pub const BAD_CONFIGS: [(&str, &str); 22] = [
 ];
 
 async fn delete(pair: &mut Pair) {
-    pair.all("delete by name", |_, v| by_names(&[&format!("new-{v}"), &format!("several-{v}-a"), "missing"], v)).await;
+    pair.all("delete by name", |_, v| {
+        by_names(&[&format!("new-{v}"), &format!("several-{v}-a"), "missing"], v)
+    })
+    .await;
     pair.all("delete again", |_, v| by_names(&[&format!("new-{v}")], v)).await;
     pair.all("delete none", |_, v| by_names(&[], v)).await;
-    pair.all("delete twice in one", |_, v| by_names(&[&format!("defaults-{v}"), &format!("defaults-{v}")], v)).await;
+    pair.all("delete twice in one", |_, v| {
+        by_names(&[&format!("defaults-{v}"), &format!("defaults-{v}")], v)
+    })
+    .await;
     for name in ["", "a b", "__cluster_metadata"] {
         pair.all(&format!("delete {name:?}"), |_, v| by_names(&[name], v)).await;
     }
     prepare(pair, "delete-by-id", 1, &[]).await;
     pair.newest("delete by unknown id", |_, _| by_ids(&[(None, Uuid::from_u128(9))])).await;
-    pair.newest("delete by name and id", |side, _| by_ids(&[(Some("delete-by-id"), side.id("delete-by-id"))])).await;
+    pair.newest("delete by name and id", |side, _| {
+        by_ids(&[(Some("delete-by-id"), side.id("delete-by-id"))])
+    })
+    .await;
     pair.newest("delete by neither", |_, _| by_ids(&[(None, Uuid::nil())])).await;
-    pair.newest("delete by id twice in one", |side, _| by_ids(&[(None, side.id("delete-by-id")), (None, side.id("delete-by-id"))])).await;
-    pair.newest("delete by id and by name", |side, _| by_ids(&[(None, side.id("delete-by-id")), (Some("delete-by-id"), Uuid::nil())])).await;
+    pair.newest("delete by id twice in one", |side, _| {
+        by_ids(&[(None, side.id("delete-by-id")), (None, side.id("delete-by-id"))])
+    })
+    .await;
+    pair.newest("delete by id and by name", |side, _| {
+        by_ids(&[(None, side.id("delete-by-id")), (Some("delete-by-id"), Uuid::nil())])
+    })
+    .await;
     pair.newest("delete by id", |side, _| by_ids(&[(None, side.id("delete-by-id"))])).await;
     pair.settle().await;
     pair.newest("delete by id again", |side, _| by_ids(&[(None, side.id("delete-by-id"))])).await;
@@ -127,6 +179,8 @@ fn by_names(names: &[&str], version: i16) -> DeleteTopicsRequest {
 }
 
 fn by_ids(topics: &[(Option<&str>, Uuid)]) -> DeleteTopicsRequest {
-    let topics = topics.iter().map(|(name, id)| DeleteTopicState::default().with_name(name.map(topic)).with_topic_id(*id));
+    let topics = topics
+        .iter()
+        .map(|(name, id)| DeleteTopicState::default().with_name(name.map(topic)).with_topic_id(*id));
     DeleteTopicsRequest::default().with_timeout_ms(5_000).with_topics(topics.collect())
 }
