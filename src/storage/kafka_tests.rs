@@ -40,7 +40,8 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// The batches in the log files, read without any help of ours.
 fn batches() -> Vec<Bytes> {
-    let logs = files(&testdata().join("fixture-0")).into_iter().filter(|(name, _)| name.ends_with(".log"));
+    let all = files(&testdata().join("fixture-0")).into_iter();
+    let logs = all.filter(|(name, _)| crate::names::parse_offset_file(name, crate::names::LOG).is_some());
     logs.flat_map(|(_, bytes)| split(&Bytes::from(bytes))).collect()
 }
 

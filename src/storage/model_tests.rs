@@ -206,6 +206,72 @@ fn check_read(naive: &Naive, offset: i64, until: i64, bytes_max: usize, min_one_
     assert_eq!(!found.is_empty(), must_answer, "{first:?} {bytes_max}");
 }
 
+/// Bytes that look like a log the more the fewer changes were made to it.
+fn nearly_a_log() -> impl Strategy<Value = Vec<u8>> {
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
+    (0..5_u64, changes, prop::collection::vec(any::<u8>(), 0..200)).prop_map(|(batches, changes, tail)| {
+        let mut bytes = Vec::new();
+        for seed in 0..batches {
+            let mut batch = batch(2, NOW_MS, seed).to_vec();
+            batch[0..8].copy_from_slice(&(seed as i64 * 2).to_be_bytes());
+            bytes.extend(batch);
+        }
+        bytes.extend(tail);
+        for (at, byte) in changes {
+            if !bytes.is_empty() {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_recovered_and_recovered_alike(
+        log_bytes in nearly_a_log(),
+        index in prop::collection::vec(any::<u8>(), 0..64),
+        times in prop::collection::vec(any::<u8>(), 0..64),
+        txns in prop::option::of(prop::collection::vec(any::<u8>(), 0..80)),
+        snapshot in prop::collection::vec(any::<u8>(), 0..80),
+        epochs in "[0-9 \n-]{0,30}",
+        clean in any::<bool>(),
+    ) {
+        let bench = Bench::new(LogConfig { index_bytes_max: 240, ..LogConfig::default() });
+        let put = |suffix: &str, bytes: &[u8]| {
+            let path = bench.dir.join(format!("{:020}{suffix}", 0));
+            crate::checkpoints::replace(&bench.disk, &path, bytes).unwrap();
+        };
+        put(".log", &log_bytes);
+        put(".index", &index);
+        put(".timeindex", &times);
+        if let Some(txns) = &txns {
+            put(".txnindex", txns);
+        }
+        put(".snapshot", &snapshot);
+        let epochs_path = bench.dir.join("leader-epoch-checkpoint");
+        crate::checkpoints::replace(&bench.disk, &epochs_path, epochs.as_bytes()).unwrap();
+        let opening = Opening { clean, ..Opening::unknown(NOW_MS) };
+        let Ok((mut log, _)) = bench.try_open(opening) else { return Ok(()) };
+        let found = if clean { Vec::new() } else { read_all(&mut log) };
+        let end = log.log_end_offset();
+        for offset in 0..end.value().min(20) {
+            let _ = log.read_plan(Offset::new(offset), 100, end, true).map(|plan| plan.read());
+        }
+        let _ = (log.offset_for_timestamp(NOW_MS), log.offset_of_max_timestamp());
+        let _ = log.aborted_transactions(Offset::ZERO, end);
+        drop(log);
+        if !clean {
+            let (mut log, recovery) = bench.try_open(opening).unwrap();
+            prop_assert_eq!(recovery.truncated, None);
+            prop_assert_eq!(read_all(&mut log), found);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 

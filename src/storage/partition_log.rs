@@ -80,7 +80,8 @@ impl Opening {
 }
 
 impl PartitionLog {
-    /// Opens the log in `dir`, creating what is missing, and repairs what an unclean end has left.
+    /// Opens the log in `dir`, a directory that is there, and repairs what an unclean end has left. An empty directory
+    /// becomes an empty log.
     ///
     /// Data that was known to be on disk and is not sound any more is [`StorageError::Damaged`] or
     /// [`StorageError::Missing`], and no record is touched, unless `opening.repair` is set.
@@ -173,12 +174,11 @@ impl PartitionLog {
     /// Closes files that nothing has used since the last call and that have nothing left to sync; they are opened
     /// again when needed. Answers how many segments keep files open.
     pub fn close_idle_files(&mut self) -> usize {
-        let durable = self.sync.durable();
+        let (home, durable) = (&self.home, self.sync.durable());
         let segments = self.sealed.iter_mut().chain([&mut self.active]);
-        segments.filter(|segment| segment.end() > durable).count() + {
-            let quiet = self.sealed.iter_mut().chain([&mut self.active]).filter(|s| s.end() <= durable);
-            quiet.map(Segment::close_if_idle).filter(|open| *open).count()
-        }
+        segments
+            .filter_map(|segment| (segment.end() > durable || segment.close_if_idle(home)).then_some(()))
+            .count()
     }
 
     /// Ends the log's life: everything is on disk when this returns, and a start that is told so need not scan

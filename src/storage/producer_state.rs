@@ -46,14 +46,14 @@ impl BatchMetadata {
     pub(crate) fn of(header: &BatchHeader, base_offset: Offset) -> Self {
         Self {
             last_sequence: header.last_sequence(),
-            last_offset: Offset::new(base_offset.value() + i64::from(header.last_offset_delta)),
+            last_offset: Offset::new(base_offset.value().saturating_add(i64::from(header.last_offset_delta))),
             offset_delta: header.last_offset_delta,
             timestamp: header.max_timestamp,
         }
     }
 
     pub(crate) fn first_offset(&self) -> Offset {
-        Offset::new(self.last_offset.value() - i64::from(self.offset_delta))
+        Offset::new(self.last_offset.value().saturating_sub(i64::from(self.offset_delta)))
     }
 
     /// Sequences wrap from `i32::MAX` to 0.

@@ -167,14 +167,14 @@ impl Segment {
 
     /// Gives the descriptors back if nothing used them since the last call. Only for a segment that is on disk as a
     /// whole: an error of its write-back might be reported to nobody otherwise. Answers whether any stay open.
-    pub(crate) fn close_if_idle(&mut self) -> bool {
+    pub(crate) fn close_if_idle(&mut self, home: &Home) -> bool {
         if std::mem::take(&mut self.used_lately) {
             return true;
         }
         self.file = None;
-        self.offset_index.close();
-        self.time_index.close();
-        self.txn_index.close();
+        self.offset_index.close(home);
+        self.time_index.close(home);
+        self.txn_index.close(home);
         false
     }
 

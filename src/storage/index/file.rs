@@ -17,6 +17,9 @@ pub(super) struct IndexFile<const N: usize> {
     base: Offset,
     written: usize,
     pending: Vec<[u8; N]>,
+    /// The block of written entries that the last search ended in, with the number of its first: a reader that goes
+    /// on from there finds its next place in it.
+    block: (usize, Vec<[u8; N]>),
     /// Closed files are opened again when they are needed.
     file: Option<Arc<dyn DiskFile>>,
     exists: bool,
@@ -25,7 +28,15 @@ pub(super) struct IndexFile<const N: usize> {
 impl<const N: usize> IndexFile<N> {
     /// An index without a file; the first flush creates it.
     pub(super) fn absent(base: Offset, suffix: &'static str) -> Self {
-        Self { suffix, base, written: 0, pending: Vec::new(), file: None, exists: false }
+        Self {
+            suffix,
+            base,
+            written: 0,
+            pending: Vec::new(),
+            block: (0, Vec::new()),
+            file: None,
+            exists: false,
+        }
     }
 
     /// An index whose file holds `entries`.
@@ -48,6 +59,9 @@ impl<const N: usize> IndexFile<N> {
     pub(super) fn get(&mut self, home: &Home, at: usize) -> Result<Option<[u8; N]>, StorageError> {
         if let Some(entry) = at.checked_sub(self.written) {
             return Ok(self.pending.get(entry).copied());
+        }
+        if let Some(entry) = at.checked_sub(self.block.0).and_then(|at| self.block.1.get(at)) {
+            return Ok(Some(*entry));
         }
         Ok(self.read(home, at, 1)?.first().copied())
     }
@@ -75,8 +89,14 @@ impl<const N: usize> IndexFile<N> {
         if self.pending.first().is_some_and(&below) {
             return Ok(self.written + self.pending.partition_point(below));
         }
+        let (start, block) = &self.block;
+        let (first, last) = (block.first(), block.last());
+        let ends_it = start + block.len() == self.written || last.is_some_and(|last| !below(last));
+        if first.is_some_and(&below) && ends_it {
+            return Ok(start + block.partition_point(below));
+        }
         let (mut low, mut high) = (0, self.written);
-        while high - low > READ_ENTRIES {
+        while high - low > BLOCK_ENTRIES {
             let middle = low + (high - low) / 2;
             if self.read(home, middle, 1)?.first().is_some_and(&below) {
                 low = middle + 1;
@@ -84,7 +104,12 @@ impl<const N: usize> IndexFile<N> {
                 high = middle;
             }
         }
-        Ok(low + self.read(home, low, high - low)?.partition_point(below))
+        // One entry more on both sides, so that what was found lies inside the block.
+        let (start, end) = (low.saturating_sub(1), (low + BLOCK_ENTRIES).min(self.written));
+        let block = self.read(home, start, end - start)?;
+        let found = start + block.partition_point(below);
+        self.block = (start, block);
+        Ok(found)
     }
 
     /// Writes the pending entries when there are many. A full disk leaves them in memory for a later try.
@@ -133,6 +158,7 @@ impl<const N: usize> IndexFile<N> {
         }
         self.pending.truncate(entries.saturating_sub(self.written));
         self.written = self.written.min(entries);
+        self.block = (0, Vec::new());
         if self.exists { self.resize(home, self.written * N) } else { Ok(()) }
     }
 
@@ -140,12 +166,17 @@ impl<const N: usize> IndexFile<N> {
     pub(super) fn clear(&mut self, home: &Home) -> Result<(), StorageError> {
         self.pending.clear();
         self.written = 0;
+        self.block = (0, Vec::new());
         self.resize(home, 0)
     }
 
-    /// Gives the descriptor back; the next use opens the file again.
-    pub(super) fn close(&mut self) {
+    /// Gives memory and descriptor back; the next use reads what it needs. Entries that cannot be written stay.
+    pub(super) fn close(&mut self, home: &Home) {
+        if self.flush(home).is_ok() {
+            self.pending = Vec::new();
+        }
         self.file = None;
+        self.block = (0, Vec::new());
     }
 
     fn read(&mut self, home: &Home, at: usize, count: usize) -> Result<Vec<[u8; N]>, StorageError> {
@@ -173,5 +204,5 @@ impl<const N: usize> IndexFile<N> {
 
 /// Entries kept in memory before they are written: about 2 MiB of log at Kafka's default interval.
 const PENDING_MAX: usize = 512;
-/// A binary search ends with one read of at most this many entries.
-const READ_ENTRIES: usize = 512;
+/// A binary search ends with one read of about this many entries.
+const BLOCK_ENTRIES: usize = 512;

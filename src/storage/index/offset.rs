@@ -97,8 +97,8 @@ impl OffsetIndex {
         self.file.resize(home, bytes)
     }
 
-    pub(crate) fn close(&mut self) {
-        self.file.close();
+    pub(crate) fn close(&mut self, home: &Home) {
+        self.file.close(home);
     }
 
     /// Whether offsets and positions ascend, and stay inside a log file of `log_bytes`.

@@ -100,8 +100,8 @@ impl TimeIndex {
         self.file.resize(home, bytes)
     }
 
-    pub(crate) fn close(&mut self) {
-        self.file.close();
+    pub(crate) fn close(&mut self, home: &Home) {
+        self.file.close(home);
     }
 
     /// Whether timestamps and offsets ascend, and the offsets stay below `end`.

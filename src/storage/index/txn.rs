@@ -92,8 +92,8 @@ impl TxnIndex {
         if self.exists() { self.file.trim(home) } else { Ok(()) }
     }
 
-    pub(crate) fn close(&mut self) {
-        self.file.close();
+    pub(crate) fn close(&mut self, home: &Home) {
+        self.file.close(home);
     }
 
     /// Whether the versions are known and the markers ascend from `base`.
