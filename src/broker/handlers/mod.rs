@@ -37,3 +37,6 @@ pub mod metadata;
 pub mod offset_for_leader_epoch;
 pub mod produce;
 pub mod update_features;
+
+#[cfg(test)]
+pub(crate) mod test_support;

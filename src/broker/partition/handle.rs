@@ -3,14 +3,14 @@
 use std::cmp::Ordering as CmpOrdering;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use model::{ErrorCode, LeaderEpoch, Offset, TopicId};
 use parking_lot::Mutex;
-use storage::{AppendError, Appended, PartitionLog, ReadError, ReadHint, ReadPlan, StorageError};
+use storage::{AppendError, Appended, Origin, PartitionLog, ReadError, ReadHint, ReadPlan, StorageError};
 
 use super::committer::{BACKGROUND_SYNC, Enlistment, Urgency};
 use super::host_dir::HostDir;
@@ -47,6 +47,7 @@ pub struct Partition {
     parked: AtomicUsize,
     dir: Arc<HostDir>,
     enlistment: Enlistment,
+    gone: AtomicBool,
     fatal: Fatal,
 }
 
@@ -143,6 +144,7 @@ impl Partition {
             parked: AtomicUsize::new(0),
             dir,
             enlistment: Enlistment::default(),
+            gone: AtomicBool::new(false),
             fatal,
         })
     }
@@ -189,15 +191,26 @@ impl Partition {
         }
     }
 
-    /// Appends one validated batch and asks for the sync it needs.
+    /// Appends one validated batch of a producer and asks for the sync it needs.
     pub fn append(self: &Arc<Self>, batch: Bytes, acks: Acks, now_ms: i64) -> Result<Placed, PartitionError> {
+        self.append_from(Origin::Client, batch, acks, now_ms)
+    }
+
+    /// As [`Partition::append`], for whoever else writes, such as a coordinator.
+    pub fn append_from(
+        self: &Arc<Self>,
+        origin: Origin,
+        batch: Bytes,
+        acks: Acks,
+        now_ms: i64,
+    ) -> Result<Placed, PartitionError> {
         let settings = self.topic.settings.load();
         let (flush_messages, write_caching) = (settings.log.flush_messages, settings.write_caching);
         let size = batch.len() as u64;
 
         let mut appender = self.appender.lock();
         let log = appender.log.as_mut().ok_or(PartitionError::Gone)?;
-        let appended = log.append_as_leader(batch, self.leader_epoch(), now_ms);
+        let appended = log.append_from(origin, batch, self.leader_epoch(), now_ms);
         let at = match appended {
             Ok(at) => at,
             Err(error) => {
@@ -256,7 +269,7 @@ impl Partition {
 
     /// Whether it was deleted, or the node is stopping.
     pub fn is_gone(&self) -> bool {
-        self.appender.lock().log.is_none()
+        self.gone.load(Ordering::Acquire)
     }
 
     /// Plans a read of records below `upper_bound`, which is one of the offsets this partition has published.
@@ -324,6 +337,8 @@ impl Partition {
     /// Takes the log away: nothing is appended or read any more, and nobody waits any longer.
     pub(super) fn take_log(&self) -> Option<PartitionLog> {
         let log = self.appender.lock().log.take();
+        // Before the waiters are woken: they look whether there is still something to wait for.
+        self.gone.store(true, Ordering::Release);
         self.waiters.lock().close();
         log
     }

@@ -99,3 +99,13 @@ pub(crate) fn append(partition: &Arc<Partition>, acks: Acks, records: usize) -> 
 pub(crate) fn offset(value: i64) -> Offset {
     Offset::new(value)
 }
+
+/// Appends what a produce request could not, and has it committed soon.
+pub(crate) fn append_raw(partition: &Arc<Partition>, origin: storage::Origin, batch: Bytes) {
+    partition.append_from(origin, batch, Acks::Committed, 1_000_000).expect("appended");
+}
+
+/// Ends the sync threads, as a disk does that takes for ever.
+pub(crate) fn stop_syncing(registry: &Registry) {
+    registry.dirs().iter().for_each(|dir| dir.committer.stop());
+}

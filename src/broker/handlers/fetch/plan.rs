@@ -132,6 +132,9 @@ impl Planned {
             Err(missing) => return Self::Missing(*missing),
         };
         let wanted = &target.wanted;
+        if partition.is_gone() {
+            return Self::Refused(PartitionError::Gone.code());
+        }
         if let Err(code) = partition.check_leader_epoch(wanted.current_leader_epoch) {
             return Self::Refused(code);
         }

@@ -1,0 +1,166 @@
+//! A broker in this process, over a directory of its own, without sockets.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use config::{Inputs, Loaded};
+use controller::command::{CreateTopics, NewTopic};
+use controller::{Command, Reply};
+use model::{BrokerId, Clock, Offset, TopicId};
+use records::BatchBuilder;
+use wire::api_table::ApiKey;
+use wire::header::{ClientId, RequestHeader};
+use wire::produce::{ProducePartition, ProduceRequest, ProduceTopic, TransactionSupport};
+use wire::{StrBytes, TopicRef};
+
+use crate::address::{Advertised, Endpoints};
+use crate::context::{Broker, ConnectionInfo, Fatal, RequestContext};
+use crate::fetch_session_cache::FetchSessions;
+use crate::metadata::{Metadata, random};
+use crate::partition::{Partition, PartitionEngine};
+use crate::producer_ids::ProducerIds;
+
+pub(crate) const TOPIC: &str = "orders";
+
+/// A broker with all its threads. Its directory goes with it.
+pub(crate) struct TestBroker {
+    pub broker: Arc<Broker>,
+    pub context: RequestContext,
+    engine: PartitionEngine,
+    dir: Arc<tempfile::TempDir>,
+}
+
+impl TestBroker {
+    pub(crate) fn start() -> Self {
+        Self::start_in(Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    fn start_in(dir: Arc<tempfile::TempDir>) -> Self {
+        let overrides = [format!("log.dirs={}", dir.path().display()), "fetch.max.bytes=100000".to_owned()];
+        let loaded: Loaded = config::load(&Inputs { overrides: &overrides, ..Inputs::default() }).unwrap();
+        let clock = Clock::system();
+        let fatal = Fatal::call(|what| panic!("{what}"));
+        let engine = PartitionEngine::open(&loaded.broker, clock.clone(), fatal.clone()).unwrap();
+        let metadata = Metadata::open(&loaded, clock.clone(), None, engine.registry(), fatal).unwrap();
+        engine.start().unwrap();
+        let advertised =
+            Advertised { listener: "PLAINTEXT".to_owned(), host: "broker.test".to_owned(), port: 9092 };
+        let broker = Broker {
+            clock,
+            node_id: BrokerId::new(loaded.broker.identity.node_id),
+            cluster_id: metadata.cluster_id().to_owned(),
+            metadata,
+            partitions: engine.registry(),
+            fetch_sessions: FetchSessions::new(100, 1),
+            producer_ids: ProducerIds::new(),
+            endpoints: Endpoints::new(vec![advertised], None),
+            config: Arc::new(loaded.broker),
+        };
+        Self { broker: Arc::new(broker), context: context_of("test"), engine, dir }
+    }
+
+    /// Stops, and starts again over the same directory.
+    pub(crate) fn restart(self) -> Self {
+        let dir = Arc::clone(&self.dir);
+        self.stop();
+        Self::start_in(dir)
+    }
+
+    pub(crate) fn stop(self) {
+        // These block, which a runtime's own thread must not.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                self.broker.metadata.stop();
+                self.engine.stop();
+            });
+        });
+    }
+
+    /// From now on nothing is committed.
+    pub(crate) fn stop_syncing(&self) {
+        crate::partition::test_support::stop_syncing(&self.broker.partitions);
+    }
+
+    /// Creates a topic with these partitions and configs.
+    pub(crate) async fn create(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> TopicId {
+        let configs = configs.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned())));
+        let topic = NewTopic {
+            partitions,
+            replication_factor: 1,
+            configs: configs.collect(),
+            ..NewTopic::new(name, random::topic_id())
+        };
+        let command =
+            Command::CreateTopics(CreateTopics { topics: vec![topic], validate_only: false, seed: 1 });
+        match self.broker.metadata.submit(command).await {
+            Ok(Reply::CreateTopics(created)) => assert!(created[0].result.is_ok(), "{created:?}"),
+            other => panic!("{other:?}"),
+        }
+        self.broker.metadata.image().topic(name).expect("in the image").id
+    }
+
+    pub(crate) fn partition(&self, topic: &str, index: i32) -> Arc<Partition> {
+        self.broker.partitions.by_name(topic, index).expect("hosted")
+    }
+
+    /// Appends a batch and waits for its commit.
+    pub(crate) async fn append(&self, index: i32, batch: Bytes) -> Offset {
+        let request = produce(-1, TOPIC, index, batch);
+        let outcome = super::produce::handle(&self.broker, &self.context, request).await;
+        let super::produce::ProduceOutcome::Respond(response) = outcome else { panic!("{outcome:?}") };
+        let answer = &response.topics[0].partitions[0];
+        assert!(answer.error.is_none(), "{answer:?}");
+        answer.base_offset
+    }
+}
+
+pub(crate) fn context_of(client: &str) -> RequestContext {
+    let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    RequestContext {
+        header: RequestHeader {
+            api_key: ApiKey::Produce,
+            api_version: ApiKey::Produce.spec().max,
+            correlation_id: 5,
+            client_id: ClientId::new(client),
+        },
+        connection: Arc::new(ConnectionInfo {
+            id: 1,
+            listener: "PLAINTEXT".into(),
+            local: address,
+            peer: address,
+        }),
+    }
+}
+
+pub(crate) fn named(topic: &str) -> TopicRef {
+    TopicRef::Name(StrBytes::from_string(topic.to_owned()))
+}
+
+pub(crate) fn produce(acks: i16, topic: &str, partition: i32, batch: Bytes) -> ProduceRequest {
+    let partitions = vec![ProducePartition { partition, records: Some(batch) }];
+    ProduceRequest {
+        transactional_id: None,
+        acks,
+        timeout_ms: 10_000,
+        topics: vec![ProduceTopic { topic: named(topic), partitions }],
+        zstd_allowed: true,
+        transaction_support: TransactionSupport::Classic,
+    }
+}
+
+/// Records with these timestamps.
+pub(crate) fn batch_at(timestamps: &[i64]) -> Bytes {
+    let mut builder = BatchBuilder::new();
+    for timestamp in timestamps {
+        builder.append(*timestamp, Some(b"key"), Some(b"value"), &[]);
+    }
+    builder.build().unwrap()
+}
+
+pub(crate) fn run<F: Future>(test: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        tokio::time::timeout(std::time::Duration::from_secs(60), test).await.expect("the test ends in time")
+    })
+}
