@@ -73,6 +73,21 @@ async fn the_log_says_what_people_wait_for() {
     );
 }
 
+#[tokio::test]
+async fn topics_of_create_topics_exist_for_the_first_client() {
+    let mut broker =
+        Broker::start(&["create.topics=first:3:1,second:1:1:compact", "auto.create.topics.enable=false"])
+            .await;
+    for _ in 0..2 {
+        let mut connection = broker.connect().await;
+        let first = ensure_topic(&mut connection, "first").await;
+        assert_eq!(first.topics[0].partitions.len(), 3);
+        let unkeyed = produce(&mut connection, "second", -1, batch(&[b"a compacted topic wants keys"])).await;
+        assert_eq!(unkeyed.error, ErrorCode::InvalidRecord);
+        broker.kill_and_restart().await;
+    }
+}
+
 #[test]
 fn a_bad_value_names_key_value_and_origin() {
     let output = run_with(&["serve", "--override", "num.partitions=none"], &[]);

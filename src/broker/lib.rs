@@ -18,5 +18,6 @@ pub mod net;
 pub mod partition;
 pub mod producer_ids;
 pub mod server;
+pub mod start_topics;
 
 pub use context::{Broker, ConnectionInfo, Fatal, RequestContext};

@@ -32,6 +32,7 @@ use crate::net::memory;
 use crate::net::workers::{Service, Workers};
 use crate::partition::{OpenError as PartitionsError, PartitionEngine};
 use crate::producer_ids::ProducerIds;
+use crate::start_topics;
 
 /// Everything a start is decided by.
 #[derive(Debug)]
@@ -247,8 +248,10 @@ fn accept(
     let counts = ConnectionCounts::new(connection_limits(config));
     let next_connection = Arc::new(AtomicU64::new(1));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let broker = Arc::clone(broker);
     std::thread::Builder::new().name("acceptor".to_owned()).spawn(move || {
         runtime.block_on(async {
+            start_topics::create(&broker).await;
             let mut accepting = tokio::task::JoinSet::new();
             for listener in listeners {
                 let acceptor = Acceptor {
@@ -263,6 +266,7 @@ fn accept(
             let _ = stop.wait_for(|stopping| *stopping).await;
             accepting.shutdown().await;
         });
+        drop(broker);
         if let Some(workers) = Arc::into_inner(workers) {
             workers.join();
         }
