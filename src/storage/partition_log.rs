@@ -155,6 +155,11 @@ impl PartitionLog {
         self.active.base()
     }
 
+    /// The producers that the log remembers now, as `DescribeProducers` shows them: asking forgets nobody.
+    pub fn remembered_producers(&self) -> Vec<ProducerSummary> {
+        self.producers.summaries().collect()
+    }
+
     /// The producers that the log remembers, after forgetting those that have been idle for too long.
     pub fn active_producers(&mut self, now_ms: i64) -> Vec<ProducerSummary> {
         self.expire_producers(now_ms);
