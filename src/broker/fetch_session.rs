@@ -215,7 +215,7 @@ impl PartitionRing {
             Some(cached) => {
                 let name = cached.wanted.name.take().or(wanted.name);
                 let topic = cached.wanted.topic.clone();
-                cached.wanted = FetchPartition { name, topic, ..wanted };
+                cached.wanted = FetchPartition { topic, name, ..wanted };
             }
             None => self.insert(CachedPartition {
                 wanted: wanted.detached(),

@@ -42,11 +42,10 @@ fn topic_refusal(broker: &Broker, topic: &str) -> Option<(ErrorCode, String)> {
 }
 
 fn describe(broker: &Broker, topic: &str, index: i32) -> PartitionResponse {
-    let now_ms = broker.clock.wall_ms();
     let producers = broker
         .partitions
         .find(topic, index)
-        .and_then(|partition| partition.active_producers(now_ms).map_err(|error| error.code()));
+        .and_then(|partition| partition.producers().map_err(|error| error.code()));
     let error = producers.as_ref().err().copied().unwrap_or(ErrorCode::None);
     let producers = producers.unwrap_or_default().iter().map(producer_state).collect();
     PartitionResponse::default()

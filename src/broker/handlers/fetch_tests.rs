@@ -80,7 +80,9 @@ fn limits_yield_to_the_first_batch_only() {
         let node = filled(2, 3).await;
         let lengths = async |max_bytes: i32, partition_max: i32| {
             let mut partitions = vec![from(0, 0), from(1, 0)];
-            partitions.iter_mut().for_each(|partition| partition.partition_max_bytes = partition_max);
+            for partition in &mut partitions {
+                partition.partition_max_bytes = partition_max;
+            }
             let request = FetchRequest { max_bytes, ..fetch(named(TOPIC), partitions) };
             let response = handle(&node.broker, &node.context, request).await;
             let partitions = &response.topics[0].partitions;
@@ -104,7 +106,7 @@ fn the_brokers_own_limit_holds() {
         node.create(TOPIC, 1, &[]).await;
         for _ in 0..3 {
             let mut builder = BatchBuilder::new();
-            builder.append(1, None, Some(&[7; 60_000]), &[]);
+            builder.append(1, None, Some(&vec![7; 60_000]), &[]);
             node.append(0, builder.build().unwrap()).await;
         }
         let found = answer(&node, one(0, 0)).await;

@@ -154,3 +154,7 @@ fn partition_response(
         .with_offset(found.offset.value())
         .with_leader_epoch(found.leader_epoch.unwrap_or(LeaderEpoch::NONE).value())
 }
+
+#[cfg(test)]
+#[path = "list_offsets_tests.rs"]
+mod tests;

@@ -40,3 +40,5 @@ pub mod update_features;
 
 #[cfg(test)]
 pub(crate) mod test_support;
+#[cfg(test)]
+mod partition_queries_tests;

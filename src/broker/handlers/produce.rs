@@ -55,7 +55,9 @@ pub async fn handle(
         // The names are slices of the request's frame, whose records need not stay in memory for the wait.
         response.topics.iter_mut().for_each(|topic| topic.topic = topic.topic.detached());
         await_commits(&waits, timeout).await;
-        waits.iter().for_each(|wait| wait.settle(&mut response));
+        for wait in &waits {
+            wait.settle(&mut response);
+        }
     }
     ProduceOutcome::Respond(response)
 }
@@ -96,20 +98,20 @@ impl Wait {
 }
 
 fn close_on_error(context: &RequestContext, response: &ProduceResponse) -> ProduceOutcome {
-    let mut errors = String::new();
-    for topic in &response.topics {
-        for answer in topic.partitions.iter().filter(|answer| !answer.error.is_none()) {
-            let separator = if errors.is_empty() { "" } else { ", " };
-            errors += &format!("{separator}{:?}-{}: {}", topic.topic, answer.partition, answer.error.name());
-        }
-    }
+    let failed = response.topics.iter().flat_map(|topic| {
+        let failed = topic.partitions.iter().filter(|answer| !answer.error.is_none());
+        failed.map(|answer| format!("{:?}-{}: {}", topic.topic, answer.partition, answer.error.name()))
+    });
+    let errors: Vec<String> = failed.collect();
     if errors.is_empty() {
         return ProduceOutcome::Silent;
     }
     let header = &context.header;
     ProduceOutcome::Close(format!(
-        "request {} of client {} has acks=0 and failed: {errors}",
-        header.correlation_id, header.client_id
+        "request {} of client {} has acks=0 and failed: {}",
+        header.correlation_id,
+        header.client_id,
+        errors.join(", ")
     ))
 }
 

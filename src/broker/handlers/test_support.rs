@@ -161,6 +161,6 @@ pub(crate) fn batch_at(timestamps: &[i64]) -> Bytes {
 pub(crate) fn run<F: Future>(test: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
-        tokio::time::timeout(std::time::Duration::from_secs(60), test).await.expect("the test ends in time")
+        tokio::time::timeout(std::time::Duration::from_mins(1), test).await.expect("the test ends in time")
     })
 }

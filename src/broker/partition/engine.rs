@@ -117,3 +117,7 @@ fn close(partition: &Partition) -> Option<ClosedLog> {
     }
     Some(ClosedLog { partition: key_of(partition), log_start, log_end, clean: result.is_ok() })
 }
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

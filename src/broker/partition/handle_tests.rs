@@ -253,7 +253,7 @@ fn what_was_committed_survives_power_cuts() {
 fn producers_are_remembered() {
     let Fixture { partition, .. } = fixture(|_| {});
     partition.append(sequenced(0, 2), Acks::Written, 1).unwrap();
-    let producers = partition.active_producers(1_000_000).unwrap();
+    let producers = partition.producers().unwrap();
     assert_eq!((producers[0].producer_id, producers[0].last_sequence), (ProducerId::new(7), 1));
     let gap = partition.append(sequenced(5, 1), Acks::Written, 1).unwrap_err();
     assert_eq!(gap.code(), ErrorCode::OutOfOrderSequenceNumber);

@@ -81,7 +81,9 @@ impl Registry {
                 }
             }
         }
-        hosted.into_iter().for_each(|hosted| snapshot.put(hosted));
+        for hosted in hosted {
+            snapshot.put(hosted);
+        }
         self.publish(snapshot);
         failed
     }

@@ -154,7 +154,9 @@ impl Housekeeper {
             }
         }
         let left = std::mem::take(&mut self.state.lock().asked);
-        left.into_iter().for_each(|asked| asked.answer(Err(CheckpointFailed)));
+        for asked in left {
+            asked.answer(Err(CheckpointFailed));
+        }
     }
 
     fn schedule(&self) -> Vec<(Duration, Task, Duration)> {
@@ -185,7 +187,7 @@ impl Housekeeper {
                 *due = now + *interval;
                 return Some(Work::Due(*task));
             }
-            let wait = *due - now;
+            let wait = due.saturating_sub(now);
             self.wake.wait_for(&mut state, wait);
         }
     }
@@ -240,7 +242,9 @@ fn answer(registry: &Registry, asked: Vec<Asked>) {
             return; // The senders are dropped, which tells everybody.
         }
     }
-    asked.into_iter().for_each(|asked| asked.answer(Ok(())));
+    for asked in asked {
+        asked.answer(Ok(()));
+    }
 }
 
 fn for_dirs(registry: &Registry, act: impl Fn(&HostDir) -> Result<(), StorageError>) {

@@ -61,8 +61,8 @@ impl Partition {
     }
 
     /// The producers that the log remembers.
-    pub fn active_producers(&self, now_ms: i64) -> Result<Vec<ProducerSummary>, PartitionError> {
-        self.with_log(|log| log.active_producers(now_ms))
+    pub fn producers(&self) -> Result<Vec<ProducerSummary>, PartitionError> {
+        self.with_log(|log| log.remembered_producers())
     }
 
     /// Bytes of its segment files.
