@@ -133,6 +133,15 @@ enum Change {
     SetLen(usize),
 }
 
+impl Change {
+    fn apply(&self, data: &mut Vec<u8>) {
+        match self {
+            Self::Write { position, bytes } => write(data, *position, bytes),
+            Self::SetLen(len) => data.resize(*len, 0),
+        }
+    }
+}
+
 impl State {
     fn step(&mut self) -> io::Result<()> {
         let step = self.steps;
@@ -493,8 +502,10 @@ impl DiskFile for MemoryFile {
             inode.pending.clear();
             return fails;
         }
-        inode.durable.clone_from(&inode.data);
-        inode.pending.clear();
+        // Only what is dirty is written: what an earlier failure threw away stays away.
+        for change in std::mem::take(&mut inode.pending) {
+            change.apply(&mut inode.durable);
+        }
         Ok(())
     }
 

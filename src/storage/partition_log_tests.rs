@@ -179,6 +179,9 @@ fn a_full_disk_leaves_whole_batches_and_a_log_that_goes_on() {
             }
         }
         assert!(refused > 0 && !log.has_failed(), "{room} bytes left");
+        let active = bench.dir.join(format!("{:020}.log", log.active_segment_base().value()));
+        let bytes = bench.disk.contents(&active).unwrap().len() as u64;
+        assert_eq!(bytes, log.active.size(), "{room} bytes left: nothing of a refused batch stays");
         let kept = read_all(&mut log);
         assert_eq!(kept.len() as i64, log.log_end_offset().value());
         bench.disk.limit_space(None);

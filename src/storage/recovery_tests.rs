@@ -396,6 +396,27 @@ fn a_failed_write_or_sync_ends_the_log() {
 }
 
 #[test]
+fn what_a_failed_sync_threw_away_is_not_believed_after_a_restart() {
+    let bench = Bench::new(small_segments());
+    let mut log = bench.open();
+    append(&mut log, batch(1, NOW_MS, 1));
+    sync(&mut log);
+    append(&mut log, batch(1, NOW_MS, 2));
+    bench.disk.fail_at(bench.disk.steps());
+    assert!(log.sync_target().unwrap().sync().is_err());
+    drop(log);
+    // The page cache still shows both batches, and syncs of it succeed.
+    let (mut log, _) = bench.recovered(Offset::new(1));
+    let found = read_all(&mut log);
+    sync(&mut log);
+    let durable = log.durable_offset();
+    drop(log);
+    bench.disk.power_cut(PowerCut::LoseAll);
+    let (mut log, _) = bench.recovered(durable);
+    assert_eq!(read_all(&mut log), found);
+}
+
+#[test]
 fn a_kill_without_power_cut_keeps_everything_written() {
     let bench = Bench::new(small_segments());
     let mut log = bench.open();

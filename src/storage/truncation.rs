@@ -45,15 +45,15 @@ impl PartitionLog {
     }
 
     fn cut_to(&mut self, offset: Offset, now_ms: i64) -> Result<(), StorageError> {
-        // Newest first, and before the cut: a crash in between leaves a log without holes.
+        // Before the cut, newest first, and each durably: whatever a crash leaves, it is a log without holes.
         while self.active.base() > offset
             && let Some(previous) = self.sealed.pop()
         {
             let dropped = std::mem::replace(&mut self.active, previous);
             self.remove_segment_files(dropped.base())?;
             self.snapshots.remove(&self.home, dropped.base())?;
+            self.home.sync_dir()?;
         }
-        self.home.sync_dir()?;
         let offset = self.cut_active(offset, now_ms)?;
         self.bounds = Bounds::default();
         self.log_start = self.log_start.min(offset);
@@ -115,11 +115,10 @@ impl PartitionLog {
 
     fn restart_at(&mut self, offset: Offset, now_ms: i64) -> Result<(), StorageError> {
         let bases: Vec<Offset> = self.sealed.iter().map(Segment::base).chain([self.active.base()]).collect();
-        // Newest first, so that a crash leaves a shorter log and no hole; the oldest is gone when the new one comes.
         for base in bases.into_iter().rev() {
             self.remove_segment_files(base)?;
+            self.home.sync_dir()?;
         }
-        self.home.sync_dir()?;
         self.sealed.clear();
         self.active = Segment::create(&self.home, offset, &self.config, now_ms)?;
         self.home.sync_dir()?;
