@@ -1,7 +1,7 @@
 //! The running node: sockets, threads, timers, the handlers of every API, and the shells that give the pure rooms
 //! a disk and a clock.
 //!
-//! May use: every room below it, `tokio`, `parking_lot`, `arc-swap`, `dashmap`, `tracing`. Knows no protocol version
+//! May use: every room below it, `tokio`, `parking_lot`, `arc-swap`, `tracing`. Knows no protocol version
 //! (that is `wire`'s) and no file format (`storage`'s).
 //! Start reading at [`server`], then follow one request: `net/connection` → `dispatch` → `handlers/produce`.
 #![forbid(unsafe_code)]
