@@ -34,7 +34,8 @@ pub struct Topic {
 /// that one. So the high watermark is what is durable here (or the log end, with `write.caching`).
 ///
 /// Locks: the log's is held for assign-and-append, for planning a read, and never while bytes are read or
-/// synced. The waiters' is a leaf. Neither is taken while the other is held.
+/// synced. The waiters' is a leaf. Neither is taken while the other is held. A sync holds `syncing` all along, and
+/// takes the log's within it.
 #[derive(Debug)]
 pub struct Partition {
     topic: Arc<Topic>,
@@ -43,6 +44,7 @@ pub struct Partition {
     marks: Marks,
     appender: Mutex<Appender>,
     waiters: Mutex<Waiters>,
+    syncing: Mutex<()>,
     /// Fetches parked here. An append that finds one asks for a sync at once.
     parked: AtomicUsize,
     dir: Arc<HostDir>,
@@ -141,6 +143,7 @@ impl Partition {
             marks,
             appender: Mutex::new(Appender { log: Some(log), bytes: 0, hints: VecDeque::new() }),
             waiters: Mutex::new(Waiters::new(last_stable)),
+            syncing: Mutex::new(()),
             parked: AtomicUsize::new(0),
             dir,
             enlistment: Enlistment::default(),
@@ -181,7 +184,7 @@ impl Partition {
 
     /// Checks the epoch a client believes in (KIP-320); [`LeaderEpoch::NONE`] is one that says nothing.
     pub fn check_leader_epoch(&self, claimed: LeaderEpoch) -> Result<(), ErrorCode> {
-        if claimed <= LeaderEpoch::NONE {
+        if claimed == LeaderEpoch::NONE {
             return Ok(());
         }
         match claimed.cmp(&self.leader_epoch()) {
@@ -310,6 +313,7 @@ impl Partition {
 
     /// Makes everything appended so far durable, and publishes that. Called by one sync thread at a time.
     pub(super) fn sync(&self) -> Result<(), StorageError> {
+        let _syncing = self.syncing.lock();
         let mut appender = self.appender.lock();
         let bytes = appender.bytes;
         let Some(log) = appender.log.as_mut() else { return Ok(()) };
@@ -334,12 +338,15 @@ impl Partition {
         appender.log.as_mut().map(ask).ok_or(PartitionError::Gone)
     }
 
-    /// Takes the log away: nothing is appended or read any more, and nobody waits any longer.
+    /// Takes the log away: nothing is appended or read any more, and nobody waits any longer. A sync that has begun
+    /// has ended when this returns, so that the directory may be renamed: the sync goes by its name, and would take
+    /// its absence for a failed disk, or write into the directory of a topic that is made anew.
     pub(super) fn take_log(&self) -> Option<PartitionLog> {
         let log = self.appender.lock().log.take();
         // Before the waiters are woken: they look whether there is still something to wait for.
         self.gone.store(true, Ordering::Release);
         self.waiters.lock().close();
+        drop(self.syncing.lock());
         log
     }
 

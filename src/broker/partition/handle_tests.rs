@@ -2,14 +2,15 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use model::ProducerId;
+use model::{Clock, ProducerId};
 use storage::disk_mem::{MemoryDisk, PowerCut};
 
 use super::*;
 use crate::partition::test_support::{
-    Reports, TOPIC, append, batch, host, offset, sequenced, settings, still_registry, topic_id,
+    Reports, TOPIC, append, batch, config, host, offset, sequenced, settings, still_registry, stop_syncing,
+    topic_id,
 };
-use crate::partition::{OffsetInfo, Registry};
+use crate::partition::{OffsetInfo, PartitionEngine, Registry};
 
 fn is_done(future: impl Future<Output = ()>) -> bool {
     let mut context = Context::from_waker(Waker::noop());
@@ -154,7 +155,7 @@ fn leader_epochs_fence_both_ways() {
     let Fixture { registry, partition, .. } = fixture(|_| {});
     let check = |epoch| partition.check_leader_epoch(LeaderEpoch::new(epoch));
     assert_eq!((check(-1), check(3)), (Ok(()), Ok(())));
-    assert_eq!(check(2), Err(ErrorCode::FencedLeaderEpoch));
+    assert_eq!((check(2), check(-2)), (Err(ErrorCode::FencedLeaderEpoch), Err(ErrorCode::FencedLeaderEpoch)));
     assert_eq!(check(4), Err(ErrorCode::UnknownLeaderEpoch));
     append(&partition, Acks::Written, 2);
     registry.update_leader_epoch(topic_id(1), 0, LeaderEpoch::new(5));
@@ -257,4 +258,31 @@ fn producers_are_remembered() {
     assert_eq!((producers[0].producer_id, producers[0].last_sequence), (ProducerId::new(7), 1));
     let gap = partition.append(sequenced(5, 1), Acks::Written, 1).unwrap_err();
     assert_eq!(gap.code(), ErrorCode::OutOfOrderSequenceNumber);
+}
+
+#[test]
+fn a_deletion_waits_for_the_sync_that_has_begun() {
+    let home = tempfile::tempdir().unwrap();
+    let reports = Reports::default();
+    let config = config(&[&format!("log.dirs={}", home.path().display())]);
+    let engine = PartitionEngine::open(&config, Clock::system(), reports.fatal()).unwrap();
+    let registry = engine.registry();
+    stop_syncing(&registry);
+    let partition = host(&registry, settings(|_| {}));
+    append(&partition, Acks::Committed, 1);
+
+    let syncing = partition.syncing.lock();
+    let target = partition.with_log(|log| log.sync_target()).unwrap().unwrap();
+    std::thread::scope(|scope| {
+        let deletion = scope.spawn(|| registry.delete_topic(topic_id(1)));
+        while !partition.is_gone() {
+            std::thread::yield_now();
+        }
+        // Long enough for the rename that must not come.
+        std::thread::sleep(Duration::from_millis(50));
+        target.sync().expect("the directory still has its name");
+        drop(syncing);
+        deletion.join().unwrap().expect("deleted");
+    });
+    assert_eq!(reports.all(), Vec::<String>::new());
 }
