@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""seeds.py FRAMES SEEDS: writes what each fuzz target starts from to SEEDS/<target>/, made of the golden request frames."""
+import pathlib
+import shutil
+import struct
+import sys
+
+PRODUCE = 0
+BATCH_HEADER_BYTES = 61
+MAGIC_AT = 16
+
+
+def batches(frame):
+    """The record batches of a Produce frame, found by their own length and magic."""
+    at = 0
+    while at + BATCH_HEADER_BYTES <= len(frame):
+        base_offset, length = struct.unpack_from(">qi", frame, at)
+        end = at + 12 + length
+        if base_offset == 0 and length >= BATCH_HEADER_BYTES - 12 and end <= len(frame) and frame[at + MAGIC_AT] == 2:
+            yield frame[at:end]
+            at = end
+        else:
+            at += 1
+
+
+def seeds(frame):
+    """Pairs of a target and an input for it."""
+    yield "frame", frame
+    whole = frame[4:]
+    yield "header", whole
+    key, version = struct.unpack_from(">hh", whole)
+    (client_bytes,) = struct.unpack_from(">h", whole, 8)
+    body = whole[10 + max(client_bytes, 0) :]
+    # A flexible header ends with a count of tagged fields; where the API has none, the first byte belongs to the body.
+    for body in [body, body[1:]]:
+        yield "request", bytes([key, version]) + body
+    if key == PRODUCE:
+        for batch in batches(whole):
+            for choice in (0x10, 0x11, 0x43):
+                yield "batch", bytes([choice]) + batch
+
+
+def main():
+    frames, out = map(pathlib.Path, sys.argv[1:])
+    shutil.rmtree(out, ignore_errors=True)
+    for target in ("frame", "header", "request", "response", "batch"):
+        (out / target).mkdir(parents=True)
+    for path in sorted(frames.glob("*.hex")):
+        for number, (target, data) in enumerate(seeds(bytes.fromhex(path.read_text()))):
+            (out / target / f"{path.stem}-{number}").write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
