@@ -19,7 +19,7 @@ pub(super) async fn create(broker: &Arc<Broker>, names: impl Iterator<Item = &st
     match broker.metadata.submit(command).await {
         Ok(Reply::CreateTopics(created)) => created.iter().for_each(log_outcome),
         Ok(other) => unreachable!("CreateTopics was answered {other:?}"),
-        Err(error) => tracing::debug!("auto topic creation was not tried: {error}"),
+        Err(error) => tracing::debug!(target: "ottla.metadata", "auto topic creation was not tried: {error}"),
     }
 }
 
@@ -79,13 +79,15 @@ fn log_outcome(topic: &CreatedTopic) {
         Ok(shape) => {
             if let Some(wanted) = shape.clamped_from {
                 tracing::info!(
-                    "internal topic {} is created with replication factor {} instead of {wanted}: that is how many \
+                    target: "ottla.metadata", "internal topic {} is created with replication factor {} instead of {wanted}: that is how many \
                      brokers there are",
                     topic.name,
                     shape.replication_factor
                 );
             }
         }
-        Err(error) => tracing::info!("topic {} was not auto-created: {error}", topic.name),
+        Err(error) => {
+            tracing::info!(target: "ottla.metadata", "topic {} was not auto-created: {error}", topic.name)
+        }
     }
 }

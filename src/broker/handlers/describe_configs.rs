@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config::{ConfigEntry, describe};
+use config::{ConfigEntry, ConfigSource, describe};
 use controller::ApiError;
 use controller::image::{ConfigResource, ConfigResourceType};
 use model::ErrorCode;
+use wire::StrBytes;
 use wire::messages::describe_configs_request::DescribeConfigsResource;
 use wire::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use wire::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 
-use super::answer::{code_and_text, text};
+use super::answer::{INVALID_REQUEST_TEXT, code_and_text, text};
 use crate::context::{Broker, RequestContext};
 
 /// Answers a DescribeConfigs request.
@@ -30,7 +31,7 @@ pub async fn handle(
             entries(broker, kind(resource), &resource.resource_name)
         } else {
             // One resource of an unknown type makes Kafka refuse the whole request.
-            Err(ApiError::new(ErrorCode::InvalidRequest, MALFORMED))
+            Err(ApiError::new(ErrorCode::InvalidRequest, INVALID_REQUEST_TEXT))
         };
         result(&request, resource, described)
     });
@@ -75,7 +76,7 @@ fn entries(
         ConfigResourceType::ClientMetrics => Ok(Some(describe::client_metrics(&overrides()))),
         ConfigResourceType::Group if name.is_empty() => invalid("Group name must not be empty"),
         ConfigResourceType::Group => Ok(Some(describe::group(layers, &overrides()))),
-        ConfigResourceType::Unknown(_) => invalid(MALFORMED),
+        ConfigResourceType::Unknown(_) => invalid(INVALID_REQUEST_TEXT),
     }
 }
 
@@ -119,6 +120,11 @@ fn shown(request: &DescribeConfigsRequest, entry: ConfigEntry) -> DescribeConfig
             .with_value(synonym.value.map(text))
             .with_source(synonym.source.id())
     });
+    // Of loggers, Kafka leaves the schema's default, which is empty and not null.
+    let documentation = match entry.source {
+        ConfigSource::DynamicBrokerLogger => Some(StrBytes::new()),
+        _ => entry.documentation.filter(|_| request.include_documentation).map(text),
+    };
     DescribeConfigsResourceResult::default()
         .with_name(text(entry.name))
         .with_value(entry.value.map(text))
@@ -127,9 +133,5 @@ fn shown(request: &DescribeConfigsRequest, entry: ConfigEntry) -> DescribeConfig
         .with_is_sensitive(entry.is_sensitive)
         .with_synonyms(synonyms.collect())
         .with_config_type(entry.config_type.id())
-        .with_documentation(entry.documentation.filter(|_| request.include_documentation).map(text))
+        .with_documentation(documentation)
 }
-
-/// Kafka's text of `INVALID_REQUEST`.
-const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client library or the \
-                         message was sent to an incompatible broker. See the broker logs for more details.";

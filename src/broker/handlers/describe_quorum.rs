@@ -71,5 +71,5 @@ fn unknown_partitions(request: &DescribeQuorumRequest) -> DescribeQuorumResponse
         });
         TopicData::default().with_topic_name(topic.topic_name.clone()).with_partitions(partitions.collect())
     });
-    DescribeQuorumResponse::default().with_error_message(None).with_topics(topics.collect())
+    DescribeQuorumResponse::default().with_topics(topics.collect())
 }

@@ -9,7 +9,7 @@ use wire::StrBytes;
 use wire::messages::find_coordinator_response::Coordinator;
 use wire::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 
-use super::answer::{node, text};
+use super::answer::{INVALID_REQUEST_TEXT, node, text};
 use super::auto_create;
 use crate::context::{Broker, RequestContext};
 
@@ -22,10 +22,17 @@ pub async fn handle(
     let mut coordinators = Vec::with_capacity(request.coordinator_keys.len());
     for key in request.coordinator_keys {
         let found = find(broker, request.key_type, &key).await;
-        coordinators.push(coordinator(broker, context, key, found));
+        let mut answer = coordinator(broker, context, key, found);
+        if !KEY_TYPES.contains(&request.key_type) {
+            answer.error_message = Some(text(INVALID_REQUEST_TEXT));
+        }
+        coordinators.push(answer);
     }
     FindCoordinatorResponse::default().with_coordinators(coordinators)
 }
+
+/// `CoordinatorType`: groups, transactions, share partitions.
+const KEY_TYPES: std::ops::RangeInclusive<i8> = 0..=2;
 
 /// `Utils.abs(String.hashCode()) % count`: where Kafka's coordinators keep what belongs to `key`. The smallest
 /// `i32` has no absolute value and counts as 0.

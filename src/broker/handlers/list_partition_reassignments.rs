@@ -26,7 +26,7 @@ pub async fn handle(
             .with_name(topic_name(&*name))
             .with_partitions(partitions.iter().map(listed).collect())
     });
-    ListPartitionReassignmentsResponse::default().with_topics(topics.collect())
+    ListPartitionReassignmentsResponse::default().with_error_message(None).with_topics(topics.collect())
 }
 
 fn listed(partition: &OngoingReassignment) -> OngoingPartitionReassignment {

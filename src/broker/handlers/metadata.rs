@@ -9,6 +9,7 @@ use controller::image::{Partition, Topic};
 use model::topic_name::is_internal;
 use model::{BrokerId, ErrorCode, TopicId};
 use uuid::Uuid;
+use wire::messages::metadata_request::MetadataRequestTopic;
 use wire::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -24,14 +25,16 @@ pub async fn handle(
     context: &RequestContext,
     request: MetadataRequest,
 ) -> MetadataResponse {
+    let image = broker.metadata.image();
     let mut topics = match &request.topics {
-        None => broker.metadata.image().topics().iter().map(|topic| known(broker, topic)).collect(),
+        None => image.topics().iter().map(|topic| known(&image, topic)).collect(),
         Some(asked) if asked.iter().any(|topic| !topic.topic_id.is_nil()) => {
-            by_id(broker, asked.iter().map(|topic| topic.topic_id))
+            by_id(&image, asked.iter().map(|topic| topic.topic_id))
         }
+        Some(asked) if asked.iter().any(|topic| topic.name.is_none()) => return refusal(asked),
         Some(asked) => {
             let names = asked.iter().map(|topic| topic.name.as_ref().map_or("", |name| name));
-            by_name(broker, names, request.allow_auto_topic_creation).await
+            by_name(broker, &image, names, request.allow_auto_topic_creation).await
         }
     };
     if request.include_topic_authorized_operations {
@@ -41,13 +44,25 @@ pub async fn handle(
     }
     let cluster_operations =
         if request.include_cluster_authorized_operations { operations::CLUSTER } else { operations::OMITTED };
-    let image = broker.metadata.image();
     MetadataResponse::default()
         .with_brokers(brokers(broker, &image, context))
         .with_cluster_id(Some(text(&*broker.cluster_id)))
         .with_controller_id(node(alive_broker(broker, &image)))
         .with_topics(topics)
         .with_cluster_authorized_operations(cluster_operations)
+}
+
+/// A request with a topic that has neither name nor id.
+fn refusal(asked: &[MetadataRequestTopic]) -> MetadataResponse {
+    let error = ErrorCode::InvalidRequest.code();
+    let topics = asked.iter().map(|topic| {
+        let name = topic.name.clone().unwrap_or_default();
+        MetadataResponseTopic::default()
+            .with_error_code(error)
+            .with_name(Some(name))
+            .with_topic_id(topic.topic_id)
+    });
+    MetadataResponse::default().with_error_code(error).with_topics(topics.collect())
 }
 
 /// What is said of one partition, apart from how each response spells it.
@@ -71,13 +86,12 @@ pub(super) fn alive_broker(broker: &Broker, image: &Image) -> BrokerId {
     if is_alive(broker.node_id) { broker.node_id } else { BrokerId::NONE }
 }
 
-fn by_id(broker: &Broker, ids: impl Iterator<Item = Uuid>) -> Vec<MetadataResponseTopic> {
-    let image = broker.metadata.image();
+fn by_id(image: &Image, ids: impl Iterator<Item = Uuid>) -> Vec<MetadataResponseTopic> {
     let mut seen = HashSet::new();
     let (mut unknown, mut found) = (Vec::new(), Vec::new());
     for id in ids.filter(|id| !id.is_nil() && seen.insert(*id)) {
         match image.topic_by_id(TopicId::new(id)) {
-            Some(topic) => found.push(known(broker, topic)),
+            Some(topic) => found.push(known(image, topic)),
             None => unknown.push(
                 MetadataResponseTopic::default()
                     .with_error_code(ErrorCode::UnknownTopicId.code())
@@ -92,15 +106,15 @@ fn by_id(broker: &Broker, ids: impl Iterator<Item = Uuid>) -> Vec<MetadataRespon
 
 async fn by_name(
     broker: &Arc<Broker>,
+    image: &Image,
     names: impl Iterator<Item = &str>,
     may_create: bool,
 ) -> Vec<MetadataResponseTopic> {
-    let image = broker.metadata.image();
     let mut seen = HashSet::new();
     let (mut found, mut absent) = (Vec::new(), Vec::new());
     for name in names.filter(|name| seen.insert(*name)) {
         match image.topic(name) {
-            Some(topic) => found.push(known(broker, topic)),
+            Some(topic) => found.push(known(image, topic)),
             None => absent.push(name),
         }
     }
@@ -118,9 +132,8 @@ async fn by_name(
     found
 }
 
-fn known(broker: &Broker, topic: &Topic) -> MetadataResponseTopic {
-    let image = broker.metadata.image();
-    let partitions = topic.partitions.iter().map(|(index, state)| partition(&image, *index, state)).collect();
+fn known(image: &Image, topic: &Topic) -> MetadataResponseTopic {
+    let partitions = topic.partitions.iter().map(|(index, state)| partition(image, *index, state)).collect();
     MetadataResponseTopic::default()
         .with_name(Some(topic_name(&*topic.name)))
         .with_topic_id(topic.id.uuid())

@@ -97,7 +97,7 @@ fn cluster_id(dirs: &[FoundDir<'_>], wanted: Option<String>) -> Result<String, I
         return Err(IdentityError::Cluster { dir, found, expected: known.clone() });
     }
     if let Some(wanted) = wanted.filter(|wanted| wanted != known) {
-        tracing::warn!("the cluster id {wanted} is not used: the log directories belong to cluster {known}");
+        tracing::warn!(target: "ottla.metadata", "the cluster id {wanted} is not used: the log directories belong to cluster {known}");
     }
     Ok(known.clone())
 }

@@ -110,7 +110,7 @@ impl MetadataLog {
         let (mut log, recovery) = PartitionLog::open(disk, dir, log_config(settings), opening)?;
         if let Some(cut) = &recovery.truncated {
             tracing::warn!(
-                "{} bytes at the end of the metadata log were no whole batch: {}",
+                target: "ottla.metadata", "{} bytes at the end of the metadata log were no whole batch: {}",
                 cut.bytes,
                 cut.reason
             );

@@ -105,7 +105,7 @@ impl Metadata {
         // An error means that the thread has ended already.
         let _ = self.requests.blocking_send(Request::Stop);
         if thread.join().is_err() {
-            tracing::error!("the metadata thread panicked");
+            tracing::error!(target: "ottla.metadata", "the metadata thread panicked");
         }
     }
 }
@@ -117,6 +117,8 @@ fn host_name() -> String {
     if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
 }
 
+#[cfg(test)]
+mod crash_tests;
 #[cfg(test)]
 #[path = "metadata_tests.rs"]
 mod tests;

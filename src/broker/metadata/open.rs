@@ -81,8 +81,20 @@ impl Metadata {
         registry: Arc<Registry>,
         fatal: Fatal,
     ) -> Result<Self, OpenError> {
+        Self::open_on(SystemDisk::shared(), loaded, clock, cluster_id, registry, fatal)
+    }
+
+    /// As [`Metadata::open`], on another disk.
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        loaded: &Loaded,
+        clock: Clock,
+        cluster_id: Option<String>,
+        registry: Arc<Registry>,
+        fatal: Fatal,
+    ) -> Result<Self, OpenError> {
         let start = Start {
-            disk: SystemDisk::shared(),
+            disk,
             config: &loaded.broker,
             own: BrokerId::new(loaded.broker.identity.node_id),
             now_ms: clock.wall_ms(),
@@ -176,7 +188,7 @@ impl Start<'_> {
         let metadata_dir = of_metadata.map_or_else(Uuid::nil, |dir| dir.id);
         for (dir, identity) in log_dirs.iter().zip(&established).filter(|(_, identity)| identity.is_new) {
             dir.format(identity.meta.clone())?;
-            tracing::info!("Formatted {} for cluster {cluster_id}", dir.path().display());
+            tracing::info!(target: "ottla.metadata", "Formatted {} for cluster {cluster_id}", dir.path().display());
         }
         if let (Some(dir), Some(identity)) = (&mut own_dir, established.get(log_dirs.len()))
             && identity.is_new

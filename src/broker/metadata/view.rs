@@ -57,7 +57,7 @@ impl View {
         match layers.resolve() {
             Ok(config) => Self { image, layers: Arc::new(layers), config: Arc::new(config) },
             Err(error) => {
-                tracing::warn!("dynamic broker settings are not applied: {error}");
+                tracing::warn!(target: "ottla.metadata", "dynamic broker settings are not applied: {error}");
                 Self { image, ..self.clone() }
             }
         }
@@ -75,7 +75,7 @@ impl View {
                 let alone = BTreeMap::from([(key.clone(), value.clone())]);
                 defaults
                     .resolve(&alone)
-                    .inspect_err(|error| tracing::warn!("a config of topic {name} is ignored: {error}"))
+                    .inspect_err(|error| tracing::warn!(target: "ottla.metadata", "a config of topic {name} is ignored: {error}"))
                     .is_ok()
             });
             defaults.resolve(&legal).unwrap_or_else(|_| defaults.config())
@@ -88,7 +88,7 @@ impl View {
 fn valid(scope: Scope, settings: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let (valid, complaints) = config::dynamic::retain_valid(scope, settings);
     for complaint in complaints {
-        tracing::warn!("{complaint}");
+        tracing::warn!(target: "ottla.metadata", "{complaint}");
     }
     valid
 }

@@ -114,7 +114,7 @@ impl Worker {
         }
         requests.close();
         if let Err(error) = self.ledger.log.close() {
-            tracing::warn!("the metadata log was not closed: {error}");
+            tracing::warn!(target: "ottla.metadata", "the metadata log was not closed: {error}");
         }
         drop(alarm);
     }
@@ -170,6 +170,9 @@ impl Worker {
             match change {
                 // Deletions come first, so that a name is free for the topic that has it now.
                 Change::Delete(id) => {
+                    if let Some(topic) = before.image().topic_by_id(id) {
+                        tracing::info!(target: "ottla.metadata", "Deleted topic {} with id {id}", topic.name);
+                    }
                     let deleted = self.registry.delete_topic(id);
                     deleted.map_err(|error| CommitError::Partition(error.to_string()))?;
                 }
@@ -215,7 +218,7 @@ impl Worker {
         }
         let records = self.ledger.controller.snapshot();
         let id = self.ledger.log.write_snapshot(records, &self.quorum_records, now_ms)?;
-        tracing::info!("wrote a metadata snapshot of everything below offset {}", id.offset);
+        tracing::info!(target: "ottla.metadata", "wrote a metadata snapshot of everything below offset {}", id.offset);
         Ok(self.ledger.log.clean(now_ms)?)
     }
 }

@@ -1,0 +1,123 @@
+//! Power cuts at every step of a life: what was acknowledged is there afterwards, and nothing keeps the next start
+//! from succeeding.
+
+use std::collections::BTreeMap;
+
+use config::{Inputs, Loaded};
+use controller::command::{CreateTopics, DeleteTopics, NewTopic, TopicReference};
+use model::{Clock, TopicId};
+use storage::disk_mem::{MemoryDisk, PowerCut};
+
+use super::*;
+use crate::context::Fatal;
+use crate::partition::PartitionEngine;
+
+/// Topics that were acknowledged, and those of which nobody knows.
+#[derive(Default)]
+struct Known {
+    there: BTreeMap<String, TopicId>,
+    unknown: Vec<String>,
+}
+
+#[test]
+fn acknowledged_topics_survive_a_cut_at_every_step() {
+    let whole = MemoryDisk::new();
+    live(&whole, &mut Known::default());
+    let steps = whole.steps();
+    assert!(steps > 50, "the life has {steps} steps");
+    for step in (1..=steps).step_by(3) {
+        let disk = MemoryDisk::new();
+        disk.stop_at(step);
+        let mut known = Known::default();
+        live(&disk, &mut known);
+        disk.power_cut(PowerCut::Random(step));
+        check(&disk, &known, step);
+    }
+}
+
+#[test]
+fn a_failed_write_is_the_last_thing_that_happens() {
+    let whole = MemoryDisk::new();
+    live(&whole, &mut Known::default());
+    for step in (1..=whole.steps()).step_by(7) {
+        let disk = MemoryDisk::new();
+        disk.fail_at(step);
+        let mut known = Known::default();
+        live(&disk, &mut known);
+        disk.power_cut(PowerCut::LoseAll);
+        check(&disk, &known, step);
+    }
+}
+
+/// A start, some topics, and snapshots on the way; ends where the disk does.
+fn live(disk: &MemoryDisk, known: &mut Known) {
+    let loaded = load();
+    let Some((engine, metadata)) = start(disk, &loaded) else { return };
+    for n in 0..6 {
+        let name = format!("t{n}");
+        let topic = NewTopic { partitions: 2, ..NewTopic::new(&name, random::topic_id()) };
+        let command = CreateTopics { topics: vec![topic], validate_only: false, seed: n };
+        known.unknown.push(name.clone());
+        if let Ok(Reply::CreateTopics(created)) = ask(&metadata, Command::CreateTopics(command)) {
+            let shape = created.into_iter().next().unwrap().result.unwrap();
+            known.unknown.retain(|unknown| *unknown != name);
+            known.there.insert(name, shape.topic_id);
+        }
+    }
+    let gone = "t1".to_owned();
+    if known.there.remove(&gone).is_some() {
+        known.unknown.push(gone.clone());
+        let topics = vec![TopicReference { name: Some(gone.clone()), id: TopicId::ZERO }];
+        if ask(&metadata, Command::DeleteTopics(DeleteTopics { topics })).is_ok() {
+            known.unknown.retain(|unknown| *unknown != gone);
+        }
+    }
+    metadata.stop();
+    engine.stop();
+}
+
+fn check(disk: &MemoryDisk, known: &Known, step: u64) {
+    let loaded = load();
+    let (engine, metadata) = start(disk, &loaded).unwrap_or_else(|| panic!("no start after step {step}"));
+    let image = metadata.image();
+    for (name, id) in &known.there {
+        let topic = image.topic(name).unwrap_or_else(|| panic!("{name} is lost after step {step}"));
+        assert_eq!((topic.id, topic.partitions.len()), (*id, 2), "{name} after step {step}");
+        assert!(
+            (0..2).all(|index| engine.registry().by_id(*id, index).is_some()),
+            "{name} after step {step}"
+        );
+    }
+    for topic in image.topics().iter() {
+        let is_known =
+            known.there.contains_key(&*topic.name) || known.unknown.contains(&topic.name.to_string());
+        assert!(is_known, "{} was never created, or is back, after step {step}", topic.name);
+    }
+    metadata.stop();
+    engine.stop();
+}
+
+fn start(disk: &MemoryDisk, loaded: &Loaded) -> Option<(PartitionEngine, Metadata)> {
+    let (clock, fatal) = (Clock::system(), Fatal::call(|_| {}));
+    let shared = disk.shared();
+    let engine = PartitionEngine::open_on(&shared, &loaded.broker, clock.clone(), fatal.clone()).ok()?;
+    let opened = Metadata::open_on(shared, loaded, clock, None, engine.registry(), fatal);
+    if opened.is_err() {
+        engine.stop();
+    }
+    Some((engine, opened.ok()?))
+}
+
+fn load() -> Loaded {
+    let overrides = [
+        "log.dirs=/data".to_owned(),
+        "log.index.size.max.bytes=64".to_owned(),
+        "metadata.log.max.record.bytes.between.snapshots=600".to_owned(),
+        "metadata.max.retention.bytes=2500".to_owned(),
+    ];
+    config::load(&Inputs { file: None, environment: &[], overrides: &overrides }).unwrap()
+}
+
+fn ask(metadata: &Metadata, command: Command) -> Result<Reply, ErrorCode> {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(metadata.submit(command))
+}
