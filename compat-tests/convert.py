@@ -3,21 +3,28 @@
 
 Tests that DIR/allow.txt names are not run by the callers; they are reported as skipped.
 """
+import os
 import re
 import sys
 
 from tally import allowed
 
 GO = re.compile(r"^--- (PASS|FAIL|SKIP): (\S+)")
+RUNNING = re.compile(r"^\s+Running \S+ \((\S+)\)")
 CARGO = re.compile(r"^test (\S+)(?: - [^.]*)? \.\.\. (ok|FAILED|ignored)")
 
 
 def main():
     kind, folder = sys.argv[1:]
+    program = None
     for raw in sys.stdin.buffer:
         line = raw.decode("utf-8", "replace").rstrip("\n")
         if notable(kind, line):
             print(f"  {line[:300]}", flush=True)
+        begins = RUNNING.match(line)
+        if begins or line.startswith("test result: "):
+            stopped_early(program if begins else None)
+            program = os.path.basename(begins[1]) if begins else None
         match = (GO if kind == "go" else CARGO).match(line)
         if not match:
             continue
@@ -26,15 +33,22 @@ def main():
             print(f"ok {name}", flush=True)
         elif outcome in ("FAIL", "FAILED"):
             print(f"not ok {name}: see the output above or below", flush=True)
+    stopped_early(program)
     for name in sorted(allowed(f"{folder}/allow.txt")):
         print(f"not ok {name}: not run")
+
+
+def stopped_early(program):
+    """A test program that another follows, or the end, without its `test result`."""
+    if program:
+        print(f"not ok {program}: it died", flush=True)
 
 
 def notable(kind, line):
     """Lines that say why something failed."""
     if kind == "go":
         return bool(re.match(r"^\s+\S+_test\.go:\d+: (?!deleting topic)|^panic:|^fatal error:", line))
-    return bool(re.search(r"panicked at|^error(\[|:)|assertion", line))
+    return bool(re.search(r"panicked at|didn't exit successfully|^error(\[|:)|assertion", line))
 
 
 if __name__ == "__main__":
