@@ -87,7 +87,7 @@ fn log_outcome(topic: &CreatedTopic) {
             }
         }
         Err(error) => {
-            tracing::info!(target: "ottla.metadata", "topic {} was not auto-created: {error}", topic.name)
+            tracing::info!(target: "ottla.metadata", "topic {} was not auto-created: {error}", topic.name);
         }
     }
 }
