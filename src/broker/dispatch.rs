@@ -25,8 +25,21 @@ pub enum Answer {
     Close(String),
 }
 
-/// A request that has been decoded. Nothing has happened yet; it takes effect when it is first polled.
-pub type Started = Pin<Box<dyn Future<Output = Answer>>>;
+/// A request that has been decoded. Nothing has happened yet; it takes effect when it is polled.
+pub struct Started {
+    /// Ends with the answer.
+    pub answer: Pin<Box<dyn Future<Output = Answer>>>,
+    /// Whether it takes effect over more than its first poll, and may hold what other requests wait for in between:
+    /// nothing may be started after it before it ends, and it must be polled whenever it asks to be. A Produce has
+    /// appended all its records when it was polled once, and a Fetch changes nothing.
+    pub is_stepwise: bool,
+}
+
+impl std::fmt::Debug for Started {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Started").field("is_stepwise", &self.is_stepwise).finish_non_exhaustive()
+    }
+}
 
 /// Decodes a frame and binds it to its handler.
 ///
@@ -41,7 +54,19 @@ pub fn start(
     let request = request::decode(&header, body)?;
     let context = RequestContext { header, connection: Arc::clone(connection) };
     let broker = Arc::clone(broker);
-    Ok(Box::pin(async move { answer(&broker, &context, request).await }))
+    let is_stepwise = !matches!(request, Request::Produce(_) | Request::Fetch(_));
+    let answer = Box::pin(async move { answer(&broker, &context, request).await });
+    Ok(Started { answer, is_stepwise })
+}
+
+impl Answer {
+    /// Bytes of the reply.
+    pub fn reply_bytes(&self) -> usize {
+        match self {
+            Self::Reply(segments) => segments.iter().map(Bytes::len).sum(),
+            Self::Nothing | Self::Close(_) => 0,
+        }
+    }
 }
 
 async fn answer(broker: &Arc<Broker>, context: &RequestContext, request: Request) -> Answer {

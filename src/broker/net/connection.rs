@@ -1,11 +1,14 @@
 //! One client connection: reads frames, starts their requests, and writes the replies in the order of the requests.
 //!
-//! A request takes effect when its future is first polled, which is in order of arrival; later requests go on while
-//! earlier ones wait for a commit or for data. Only the oldest unanswered request is polled again, because only its
-//! reply may leave. All replies that are ready leave in one vectored write.
+//! Requests take effect in order of arrival. A Produce or Fetch takes effect when its future is first polled, and
+//! later requests go on while it waits for a commit or for data. After any other request that waits, nothing is
+//! started before it ends. Only the oldest unanswered request is polled again, because only its reply may leave, and
+//! the newest if it is such a one: it must not sit on what other connections wait for. All replies that are ready
+//! leave in one vectored write.
 //!
 //! A connection stops reading, and so pushes back on its peer, while too many requests or reply bytes are
-//! outstanding; nobody else notices.
+//! outstanding; nobody else notices. It reads on only when every whole request that it has read is started, so that
+//! what was sent before an end of the stream takes effect.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -26,7 +29,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::budget::{Budget, Reservation};
 use super::frames::{Frame, Frames, Progress};
 use crate::context::{Broker, ConnectionInfo};
-use crate::dispatch::{self, Answer};
+use crate::dispatch::{self, Answer, Started};
 
 /// Most segments of one vectored write.
 const WRITE_SEGMENTS_MAX: usize = 64;
@@ -53,6 +56,8 @@ pub struct Connection {
     frames: Frames,
     /// Requests without reply, oldest first.
     pending: VecDeque<Pending>,
+    /// Bytes of the replies among `pending` that are ready, but not next.
+    held_bytes: usize,
     outbox: Outbox,
     stop: Pin<Box<dyn Future<Output = ()>>>,
     timer: Pin<Box<Sleep>>,
@@ -73,6 +78,7 @@ impl std::fmt::Debug for Connection {
 struct Pending {
     answer: Pin<Box<dyn Future<Output = Answer>>>,
     done: Option<Answer>,
+    is_stepwise: bool,
     reservation: Reservation,
 }
 
@@ -81,6 +87,8 @@ enum Reading {
     Idle,
     MidFrame,
     NeedsBudget,
+    /// Their turn: there may be whole requests among them that cannot be started yet.
+    Turn,
 }
 
 impl Connection {
@@ -105,6 +113,7 @@ impl Connection {
             stream,
             frames: Frames::new(budget, settings.frame_bytes_max),
             pending: VecDeque::new(),
+            held_bytes: 0,
             outbox: Outbox::default(),
             stop: Box::pin(stop),
             timer: Box::pin(sleep_until(now + CHECK_FIRST)),
@@ -120,7 +129,7 @@ impl Connection {
         let ended = std::future::poll_fn(|context| self.poll(context)).await;
         match ended {
             Ok(()) => {
-                tracing::debug!(target: "ottla.net", "connection {} of {} closed", self.info.id, self.info.peer)
+                tracing::debug!(target: "ottla.net", "connection {} of {} closed", self.info.id, self.info.peer);
             }
             Err(error) => {
                 tracing::debug!(target: "ottla.net", "connection {} of {}: {error}", self.info.id, self.info.peer);
@@ -141,14 +150,21 @@ impl Connection {
                 return self.poll_end(context);
             }
         }
+        self.poll_stop(context);
         context.waker().wake_by_ref();
         Poll::Pending
     }
 
+    /// Whether the node has begun to stop just now.
+    fn poll_stop(&mut self, context: &mut Context<'_>) -> bool {
+        let stops = !self.closing && self.stop.as_mut().poll(context).is_ready();
+        self.closing |= stops;
+        stops
+    }
+
     /// What can end a connection on which nothing moves: the node stops, or time is up.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.closing && self.stop.as_mut().poll(context).is_ready() {
-            self.closing = true;
+        if self.poll_stop(context) {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -189,11 +205,12 @@ impl Connection {
     fn may_start(&self) -> bool {
         !self.closing
             && self.pending.len() < REQUESTS_IN_FLIGHT_MAX
-            && self.outbox.bytes < REPLY_BYTES_UNSENT_MAX
+            && self.outbox.bytes + self.held_bytes < REPLY_BYTES_UNSENT_MAX
+            && !self.pending.back().is_some_and(Pending::is_barrier)
     }
 
     fn may_read(&self) -> bool {
-        self.may_start() && self.reading != Reading::NeedsBudget
+        self.may_start() && matches!(self.reading, Reading::Idle | Reading::MidFrame)
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
@@ -205,7 +222,7 @@ impl Connection {
             Poll::Ready(0) => {
                 // Every request received before has been started; nobody is left to wait for the answers.
                 self.closing = true;
-                self.pending.clear();
+                self.drop_pending();
                 Ok(true)
             }
             Poll::Ready(_) => {
@@ -218,7 +235,11 @@ impl Connection {
     /// Starts every complete request, in order.
     fn start_requests(&mut self, context: &mut Context<'_>) -> bool {
         let mut moved = false;
-        while self.may_start() {
+        loop {
+            if !self.may_start() {
+                self.reading = Reading::Turn;
+                break;
+            }
             match self.frames.poll_next(context) {
                 Ok(Progress::Frame(frame)) => {
                     moved = true;
@@ -226,8 +247,8 @@ impl Connection {
                 }
                 Ok(Progress::NeedsBytes { begun }) => {
                     let state = if begun { Reading::MidFrame } else { Reading::Idle };
-                    // Bytes may be waiting in the socket that were not asked for while the budget was used up.
-                    moved |= self.reading == Reading::NeedsBudget;
+                    // Bytes may be waiting in the socket that were not asked for meanwhile.
+                    moved |= matches!(self.reading, Reading::NeedsBudget | Reading::Turn);
                     self.reading = state;
                     break;
                 }
@@ -242,13 +263,13 @@ impl Connection {
     }
 
     fn start_request(&mut self, frame: Frame, context: &mut Context<'_>) {
-        let answer = match dispatch::start(&self.broker, &self.info, frame.bytes) {
-            Ok(answer) => answer,
+        let Started { answer, is_stepwise } = match dispatch::start(&self.broker, &self.info, frame.bytes) {
+            Ok(started) => started,
             Err(error) => return self.refuse(&error),
         };
-        let mut request = Pending { answer, done: None, reservation: frame.reservation };
+        let mut request = Pending { answer, done: None, is_stepwise, reservation: frame.reservation };
         // The first poll is what makes the request take effect, before any later one is looked at.
-        request.poll(context);
+        self.held_bytes += request.poll(context);
         self.pending.push_back(request);
     }
 
@@ -261,12 +282,18 @@ impl Connection {
     /// Moves the replies that are ready, oldest first, to the outbox.
     fn poll_answers(&mut self, context: &mut Context<'_>) -> bool {
         let mut moved = false;
+        if let Some(newest) = self.pending.back_mut().filter(|newest| newest.is_barrier()) {
+            self.held_bytes += newest.poll(context);
+            moved |= newest.done.is_some();
+        }
         while let Some(oldest) = self.pending.front_mut() {
-            if !oldest.poll(context) {
+            self.held_bytes += oldest.poll(context);
+            if oldest.done.is_none() {
                 break;
             }
             moved = true;
             let Some(request) = self.pending.pop_front() else { break };
+            self.held_bytes -= request.done.as_ref().map_or(0, Answer::reply_bytes);
             match request.done {
                 Some(Answer::Reply(segments)) => {
                     if self.outbox.is_empty() {
@@ -277,11 +304,16 @@ impl Connection {
                 Some(Answer::Nothing) | None => {}
                 Some(Answer::Close(why)) => {
                     self.refuse(&why);
-                    self.pending.clear();
+                    self.drop_pending();
                 }
             }
         }
         moved
+    }
+
+    fn drop_pending(&mut self) {
+        self.pending.clear();
+        self.held_bytes = 0;
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
@@ -307,19 +339,26 @@ const CHECK_EVERY: Duration = Duration::from_secs(5);
 const CHECK_FIRST: Duration = Duration::from_secs(5);
 
 impl Pending {
-    /// Whether the answer is there. A panic in a handler ends this connection, not the process.
-    fn poll(&mut self, context: &mut Context<'_>) -> bool {
-        if self.done.is_none() {
-            let polled = std::panic::catch_unwind(AssertUnwindSafe(|| self.answer.as_mut().poll(context)));
-            self.done = match polled {
-                Ok(Poll::Pending) => None,
-                Ok(Poll::Ready(answer)) => Some(answer),
-                Err(_) => Some(Answer::Close(
-                    "its request failed inside the broker; see the error above".to_owned(),
-                )),
-            };
+    /// Goes on with the request unless it is done. Answers how large the reply is that this has brought forth. A panic
+    /// in a handler ends this connection, not the process.
+    fn poll(&mut self, context: &mut Context<'_>) -> usize {
+        if self.done.is_some() {
+            return 0;
         }
-        self.done.is_some()
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| self.answer.as_mut().poll(context)));
+        self.done = match polled {
+            Ok(Poll::Pending) => None,
+            Ok(Poll::Ready(answer)) => Some(answer),
+            Err(_) => {
+                Some(Answer::Close("its request failed inside the broker; see the error above".to_owned()))
+            }
+        };
+        self.done.as_ref().map_or(0, Answer::reply_bytes)
+    }
+
+    /// Whether requests that come after it must wait for its end.
+    fn is_barrier(&self) -> bool {
+        self.is_stepwise && self.done.is_none()
     }
 }
 
@@ -368,3 +407,7 @@ impl Outbox {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -272,7 +272,7 @@ fn a_deletion_waits_for_the_sync_that_has_begun() {
     append(&partition, Acks::Committed, 1);
 
     let syncing = partition.syncing.lock();
-    let target = partition.with_log(|log| log.sync_target()).unwrap().unwrap();
+    let target = partition.with_log(PartitionLog::sync_target).unwrap().unwrap();
     std::thread::scope(|scope| {
         let deletion = scope.spawn(|| registry.delete_topic(topic_id(1)));
         while !partition.is_gone() {

@@ -1,0 +1,154 @@
+use bytes::BytesMut;
+use model::Offset;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use wire::StrBytes;
+use wire::api_table::ApiKey;
+use wire::call::{self, Call};
+use wire::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use wire::header::{ClientId, RequestHeader};
+use wire::messages::create_topics_request::CreatableTopic;
+use wire::messages::{CreateTopicsRequest, InitProducerIdRequest};
+use wire::produce::ProduceRequest;
+
+use super::*;
+use crate::handlers::test_support::{TOPIC, TestBroker, batch_at, named, produce};
+
+const PRODUCE_BY_NAME: i16 = 12;
+const FETCH_BY_NAME: i16 = 12;
+
+fn frame<C: Call>(version: i16, correlation_id: i32, request: &C) -> Bytes {
+    let api_key = ApiKey::from_code(C::KEY).unwrap();
+    let header =
+        RequestHeader { api_key, api_version: version, correlation_id, client_id: ClientId::new("test") };
+    call::encode(&header, request).unwrap().to_bytes()
+}
+
+fn create_topic(correlation_id: i32, name: &str) -> Bytes {
+    let topic = CreatableTopic::default()
+        .with_name(StrBytes::from_string(name.to_owned()).into())
+        .with_num_partitions(1)
+        .with_replication_factor(1);
+    frame(7, correlation_id, &CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000))
+}
+
+fn fetch(correlation_id: i32, partition: i32, max_wait_ms: i32) -> Bytes {
+    let partitions = vec![FetchPartition::new(partition, Offset::new(0), 1 << 20)];
+    let request = FetchRequest {
+        max_wait_ms,
+        min_bytes: 1,
+        topics: vec![FetchTopic { topic: named(TOPIC), partitions }],
+        ..FetchRequest::default()
+    };
+    frame(FETCH_BY_NAME, correlation_id, &request)
+}
+
+/// Its client's end, and the connection, which nobody drives yet.
+async fn connect(node: &TestBroker) -> (TcpStream, Connection) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let (running, stop) = watch::channel(false);
+    // A sender that is gone counts as a stop.
+    std::mem::forget(running);
+    let settings = ConnectionSettings { frame_bytes_max: 1 << 20, idle: None };
+    let info = Arc::clone(&node.context.connection);
+    let budget = Budget::new(64 << 20);
+    (client, Connection::new(Arc::clone(&node.broker), info, settings, budget, stream, stop))
+}
+
+async fn receive<C: Call>(client: &mut TcpStream, version: i16) -> (i32, C::Response) {
+    let len = client.read_i32().await.expect("a reply");
+    let mut body = BytesMut::zeroed(len as usize);
+    client.read_exact(&mut body).await.unwrap();
+    call::decode::<C>(body.freeze(), version).unwrap()
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let test =
+        async { tokio::time::timeout(Duration::from_secs(30), test).await.expect("the test ends in time") };
+    tokio::task::LocalSet::new().block_on(&runtime, test);
+}
+
+#[test]
+fn requests_take_effect_in_the_order_in_which_they_came() {
+    run(async {
+        let node = TestBroker::start();
+        let (mut client, connection) = connect(&node).await;
+        tokio::task::spawn_local(connection.serve());
+        let record = frame(PRODUCE_BY_NAME, 2, &produce(1, TOPIC, 0, batch_at(&[1])));
+        client.write_all(&[create_topic(1, TOPIC), record].concat()).await.unwrap();
+        let (first, created) = receive::<CreateTopicsRequest>(&mut client, 7).await;
+        let (second, produced) = receive::<ProduceRequest>(&mut client, PRODUCE_BY_NAME).await;
+        assert_eq!((first, created.topics[0].error_code, second), (1, 0, 2));
+        assert!(
+            produced.topics[0].partitions[0].error.is_none(),
+            "the topic was created before: {produced:?}"
+        );
+        node.stop();
+    });
+}
+
+#[test]
+fn what_was_sent_before_an_end_of_the_stream_takes_effect() {
+    run(async {
+        let node = TestBroker::start();
+        node.create(TOPIC, 1, &[]).await;
+        let (mut client, connection) = connect(&node).await;
+        let records =
+            (2..12).flat_map(|id| frame(PRODUCE_BY_NAME, id, &produce(0, TOPIC, 0, batch_at(&[1]))));
+        let all: Vec<u8> = create_topic(1, "before").into_iter().chain(records).collect();
+        client.write_all(&all).await.unwrap();
+        client.shutdown().await.unwrap();
+        connection.serve().await;
+        let end = node.partition(TOPIC, 0).offsets().log_end;
+        assert_eq!(end, Offset::new(10), "acks=0 producers send and leave");
+        node.stop();
+    });
+}
+
+#[test]
+fn a_request_behind_a_parked_fetch_keeps_nobody_waiting() {
+    run(async {
+        let node = TestBroker::start();
+        node.create(TOPIC, 1, &[]).await;
+        let init = |id| frame(4, id, &InitProducerIdRequest::default().with_transactional_id(None));
+        let (mut parked, connection) = connect(&node).await;
+        tokio::task::spawn_local(connection.serve());
+        parked.write_all(&[fetch(1, 0, 1_000_000), init(2)].concat()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let (mut other, connection) = connect(&node).await;
+        tokio::task::spawn_local(connection.serve());
+        other.write_all(&init(1)).await.unwrap();
+        let answer = receive::<InitProducerIdRequest>(&mut other, 4);
+        let (_, answer) = tokio::time::timeout(Duration::from_secs(5), answer).await.expect("an id");
+        assert_eq!(answer.error_code, 0);
+        node.stop();
+    });
+}
+
+#[test]
+fn replies_that_wait_for_an_older_one_are_counted() {
+    run(async {
+        let node = TestBroker::start();
+        node.create(TOPIC, 2, &[]).await;
+        let mut large = records::BatchBuilder::new();
+        large.append(1, None, Some(&vec![7; 90_000]), &[]);
+        node.append(1, large.build().unwrap()).await;
+        let (mut client, mut connection) = connect(&node).await;
+        let fetches = (2..100).flat_map(|id| fetch(id, 1, 0));
+        let all: Vec<u8> = fetch(1, 0, 1_000_000).into_iter().chain(fetches).collect();
+        client.write_all(&all).await.unwrap();
+        for _ in 0..50 {
+            let polled =
+                std::future::poll_fn(|context| Poll::Ready(connection.poll(context).is_ready())).await;
+            assert!(!polled, "the connection goes on");
+            tokio::task::yield_now().await;
+        }
+        assert!(connection.held_bytes >= REPLY_BYTES_UNSENT_MAX, "{} bytes", connection.held_bytes);
+        assert!(connection.held_bytes < REPLY_BYTES_UNSENT_MAX + 100_000, "{} bytes", connection.held_bytes);
+        drop(connection);
+        node.stop();
+    });
+}
