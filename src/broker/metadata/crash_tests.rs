@@ -49,6 +49,31 @@ fn a_failed_write_is_the_last_thing_that_happens() {
     }
 }
 
+#[test]
+fn a_full_disk_refuses_changes_and_nothing_else() {
+    let disk = MemoryDisk::new();
+    let (engine, metadata) = start(&disk, &load()).unwrap();
+    let create = |name: &str| {
+        let topic = NewTopic { partitions: 1, ..NewTopic::new(name, random::topic_id()) };
+        let command = CreateTopics { topics: vec![topic], validate_only: false, seed: 1 };
+        ask(&metadata, Command::CreateTopics(command))
+    };
+    assert!(create("before").is_ok());
+    disk.limit_space(Some(0));
+    assert_eq!(create("meanwhile"), Err(ErrorCode::KafkaStorageError));
+    assert!(metadata.image().topic("meanwhile").is_none() && metadata.image().topic("before").is_some());
+    disk.limit_space(None);
+    assert!(create("meanwhile").is_ok(), "the same name is free");
+    assert!(metadata.image().topic("meanwhile").is_some());
+    metadata.stop();
+    engine.stop();
+    disk.power_cut(PowerCut::LoseAll);
+    let (engine, metadata) = start(&disk, &load()).unwrap();
+    assert_eq!(metadata.image().topics().len(), 2);
+    metadata.stop();
+    engine.stop();
+}
+
 /// A start, some topics, and snapshots on the way; ends where the disk does.
 fn live(disk: &MemoryDisk, known: &mut Known) {
     let loaded = load();

@@ -58,6 +58,14 @@ pub enum LogError {
     },
 }
 
+impl LogError {
+    /// Whether the disk is full. Nothing was changed then, and the same call may succeed once there is space.
+    pub fn is_full(&self) -> bool {
+        use StorageError::Full;
+        matches!(self, Self::Storage(Full { .. }) | Self::Append(AppendError::Storage(Full { .. })))
+    }
+}
+
 /// The open log, written by the leader of one epoch.
 #[derive(Debug)]
 pub(super) struct MetadataLog {
@@ -250,9 +258,10 @@ impl MetadataLog {
             last_contained_timestamp_ms: self.last_append_ms,
             quorum: (quorum.kraft_version > 0).then(|| quorum.clone()),
         };
-        self.files.write_snapshot(id, &snapshot.encode(id.epoch, now_ms)?)?;
+        // Also when it fails: the next one is tried only after as much again was written.
         self.bytes_since_snapshot = 0;
         self.snapshot_ms = now_ms;
+        self.files.write_snapshot(id, &snapshot.encode(id.epoch, now_ms)?)?;
         Ok(id)
     }
 

@@ -91,12 +91,13 @@ impl Metadata {
     /// taken is carried out, also when nobody waits for its answer any longer.
     ///
     /// # Errors
-    /// `NOT_CONTROLLER` when the node is stopping: clients retry it elsewhere or later.
+    /// `NOT_CONTROLLER` when the node is stopping: clients retry it elsewhere or later. `KAFKA_STORAGE_ERROR` when the
+    /// disk is full: nothing has changed, and the node goes on.
     pub async fn submit(&self, command: Command) -> Result<Reply, ErrorCode> {
         let (answer, answered) = oneshot::channel();
         let sent = self.requests.send(Request::Submit(command, answer)).await;
         sent.map_err(|_stopped| ErrorCode::NotController)?;
-        answered.await.map_err(|_stopped| ErrorCode::NotController)
+        answered.await.unwrap_or(Err(ErrorCode::NotController))
     }
 
     /// Ends the thread after what it has taken, and closes the log. To be called outside of an async context.

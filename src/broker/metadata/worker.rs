@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use controller::controller::ReplayError;
 use controller::{Command, Controller, MetadataRecord, Reply};
-use model::{BrokerId, Clock, LeaderEpoch, Offset, TopicId};
+use model::{BrokerId, Clock, ErrorCode, LeaderEpoch, Offset, TopicId};
 use storage::LogDir;
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,7 +27,7 @@ use crate::partition::{NewPartition, Registry, TopicSettings};
 /// What others ask of the thread.
 #[derive(Debug)]
 pub(super) enum Request {
-    Submit(Command, oneshot::Sender<Reply>),
+    Submit(Command, oneshot::Sender<Result<Reply, ErrorCode>>),
     Stop,
 }
 
@@ -45,6 +45,13 @@ pub enum CommitError {
     Partition(String),
 }
 
+impl CommitError {
+    /// Whether nothing but space was missing, and nothing has changed.
+    fn is_full(&self) -> bool {
+        matches!(self, Self::Log(error) if error.is_full())
+    }
+}
+
 /// The controller with its log: commands in, durable records and replies out.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -53,11 +60,19 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Decides a command and takes its records in. They are durable after [`Self::sync`].
+    /// Decides a command and takes its records in. They are durable after [`Self::sync`]. On an error the controller
+    /// is what it was before.
     pub(super) fn execute(&mut self, now_ms: i64, command: Command) -> Result<Reply, CommitError> {
+        // A clone shares everything: it costs no more than a few counters.
+        let before = self.controller.clone();
         let outcome = self.controller.step(now_ms, command);
-        self.append(now_ms, &outcome.records)?;
-        Ok(outcome.reply)
+        match self.append(now_ms, &outcome.records) {
+            Ok(()) => Ok(outcome.reply),
+            Err(error) => {
+                self.controller = before;
+                Err(error)
+            }
+        }
     }
 
     /// Takes in records as one batch.
@@ -132,7 +147,14 @@ impl Worker {
         while let Some(request) = next {
             match request {
                 Request::Submit(command, asker) => {
-                    answers.push((self.ledger.execute(now_ms, command)?, asker));
+                    let reply = match self.ledger.execute(now_ms, command) {
+                        Err(error) if error.is_full() => {
+                            tracing::warn!(target: "ottla.metadata", "a change of the metadata is refused: {error}");
+                            Err(ErrorCode::KafkaStorageError)
+                        }
+                        result => Ok(result?),
+                    };
+                    answers.push((reply, asker));
                 }
                 Request::Stop => {
                     stop = true;
@@ -217,7 +239,14 @@ impl Worker {
             return Ok(());
         }
         let records = self.ledger.controller.snapshot();
-        let id = self.ledger.log.write_snapshot(records, &self.quorum_records, now_ms)?;
+        let id = match self.ledger.log.write_snapshot(records, &self.quorum_records, now_ms) {
+            Err(error) if error.is_full() => {
+                // The log has everything; a snapshot only shortens it.
+                tracing::warn!(target: "ottla.metadata", "no metadata snapshot was written: {error}");
+                return Ok(());
+            }
+            result => result?,
+        };
         tracing::info!(target: "ottla.metadata", "wrote a metadata snapshot of everything below offset {}", id.offset);
         Ok(self.ledger.log.clean(now_ms)?)
     }
