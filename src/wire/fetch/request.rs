@@ -13,6 +13,7 @@ const LAST_FETCHED_EPOCH_FROM: i16 = 12;
 const CURRENT_LEADER_EPOCH_FROM: i16 = 9;
 /// The replica id moves into a tagged field and gets an epoch (KIP-903).
 const REPLICA_STATE_FROM: i16 = 15;
+const LEADER_FROM: i16 = 16;
 const REPLICA_DIRECTORY_FROM: i16 = 17;
 const HIGH_WATERMARK_FROM: i16 = 18;
 
@@ -52,6 +53,8 @@ pub struct FetchRequest {
     pub wants_topic_ids: bool,
     /// Whether the client can be sent to another replica (KIP-392).
     pub accepts_preferred_replica: bool,
+    /// Whether the client is told the leader with an error that is about it (KIP-951).
+    pub accepts_leader: bool,
 }
 
 /// What transactional records a reader sees.
@@ -117,6 +120,7 @@ impl FetchRequest {
         let mut request = Self {
             wants_topic_ids: version >= TOPIC_IDS_FROM,
             accepts_preferred_replica: version >= PREFERRED_REPLICA_FROM,
+            accepts_leader: version >= LEADER_FROM,
             ..Self::default()
         };
         if version < REPLICA_STATE_FROM {
@@ -234,6 +238,7 @@ impl Default for FetchRequest {
             rack_id: StrBytes::new(),
             wants_topic_ids: true,
             accepts_preferred_replica: true,
+            accepts_leader: true,
         }
     }
 }

@@ -148,6 +148,7 @@ fn fetch_request(version: i16) -> impl Strategy<Value = FetchRequest> {
                 topics,
                 wants_topic_ids: version >= 13,
                 accepts_preferred_replica: version >= 11,
+                accepts_leader: version >= 16,
                 ..FetchRequest::default()
             };
             if version >= 7 {
