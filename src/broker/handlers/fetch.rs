@@ -7,11 +7,13 @@
 
 mod plan;
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{ErrorCode, TopicId};
+use model::{ErrorCode, LeaderEpoch, TopicId};
 use wire::fetch::{FetchPartitionResponse, FetchRequest, FetchResponse, FetchTopicResponse, IsolationLevel};
 use wire::produce::NodeEndpoint;
 use wire::{StrBytes, TopicRef};
@@ -24,16 +26,15 @@ use crate::partition::{CommitTicket, FetchTicket, Interest, Snapshot};
 
 /// Answers a Fetch request. Cancel-safe: a fetch that is dropped leaves its partitions.
 pub async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: FetchRequest) -> FetchResponse {
-    let Some(isolation) = request.isolation() else {
-        return FetchResponse::refused(ErrorCode::UnknownServerError);
-    };
-    let bytes_max =
-        usize::try_from(request.max_bytes).unwrap_or(0).min(broker.config.requests.fetch_bytes_max);
+    let Some(isolation) = request.isolation() else { return refused_as_a_whole(request) };
+    let bytes_max = i64::from(request.max_bytes)
+        .min(i64::try_from(broker.config.requests.fetch_bytes_max).unwrap_or(i64::MAX));
     let limits = Limits {
         bytes_max,
-        bytes_min: usize::try_from(request.min_bytes).unwrap_or(0).min(bytes_max),
+        bytes_min: usize::try_from(bytes_max.min(request.min_bytes.into())).unwrap_or(0),
         read_committed: isolation == IsolationLevel::ReadCommitted,
         from_follower: request.is_from_follower(),
+        tells_leader: request.accepts_leader,
     };
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
 
@@ -46,7 +47,27 @@ pub async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: Fet
         wanted.into_iter().map(|wanted| Target::resolve(&snapshot, wanted)).collect::<Vec<_>>()
     };
     let round = plan_until_enough(&targets, &limits, max_wait).await;
-    finish(broker, context, session, targets, round)
+    finish(broker, context, session, targets, round, &limits)
+}
+
+/// A request that makes no sense, as Kafka answers it: clients older than topic ids look for the error at their
+/// partitions.
+fn refused_as_a_whole(request: FetchRequest) -> FetchResponse {
+    let error = ErrorCode::UnknownServerError;
+    let topics = if request.wants_topic_ids { Vec::new() } else { request.topics };
+    let refused = |partition: &wire::fetch::FetchPartition| FetchPartitionResponse {
+        aborted_transactions: Some(Vec::new()),
+        ..FetchPartitionResponse::refused(partition.partition, error)
+    };
+    let topics = topics.into_iter().map(|topic| FetchTopicResponse {
+        partitions: topic.partitions.iter().map(refused).collect(),
+        topic: topic.topic,
+    });
+    FetchResponse {
+        session_id: request.session_id,
+        topics: topics.collect(),
+        ..FetchResponse::refused(error)
+    }
 }
 
 fn begin_session(
@@ -75,6 +96,7 @@ fn begin_session(
 
 fn wanted_by(snapshot: &Snapshot, topics: Vec<wire::fetch::FetchTopic>) -> Vec<FetchPartition> {
     let mut wanted = Vec::with_capacity(topics.iter().map(|topic| topic.partitions.len()).sum());
+    let repeats = has_repeats(&topics);
     for topic in topics {
         let id = topic.topic.id();
         let name = id.and_then(|id| snapshot.identified(id)).map(|hosted| Arc::clone(&hosted.topic.name));
@@ -84,12 +106,37 @@ fn wanted_by(snapshot: &Snapshot, topics: Vec<wire::fetch::FetchTopic>) -> Vec<F
             partition: partition.partition,
             fetch_offset: partition.fetch_offset,
             bytes_max: partition.partition_max_bytes,
-            current_leader_epoch: partition.current_leader_epoch,
-            last_fetched_epoch: partition.last_fetched_epoch,
+            // Fetch alone takes every negative epoch for none.
+            current_leader_epoch: partition.current_leader_epoch.max(LeaderEpoch::NONE),
+            last_fetched_epoch: partition.last_fetched_epoch.max(LeaderEpoch::NONE),
             log_start_offset: partition.log_start_offset,
         }));
     }
-    wanted
+    if repeats { last_of_each(wanted) } else { wanted }
+}
+
+fn has_repeats(topics: &[wire::fetch::FetchTopic]) -> bool {
+    let mut seen = HashSet::new();
+    let mut all = topics
+        .iter()
+        .flat_map(|topic| topic.partitions.iter().map(|partition| (&topic.topic, partition.partition)));
+    !all.all(|key| seen.insert(key))
+}
+
+/// A partition that is named twice is answered once, as it was wanted last.
+fn last_of_each(wanted: Vec<FetchPartition>) -> Vec<FetchPartition> {
+    let mut places = HashMap::new();
+    let mut kept: Vec<FetchPartition> = Vec::with_capacity(wanted.len());
+    for partition in wanted {
+        match places.entry(partition.key()) {
+            Entry::Occupied(place) => kept[*place.get()] = partition,
+            Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push(partition);
+            }
+        }
+    }
+    kept
 }
 
 /// Plans rounds until one is enough or the time is up.
@@ -149,6 +196,7 @@ fn finish(
     session: FetchContext,
     targets: Vec<Target>,
     round: Round,
+    limits: &Limits,
 ) -> FetchResponse {
     let mut answers = Vec::with_capacity(targets.len());
     let mut leaders_named = false;
@@ -156,7 +204,7 @@ fn finish(
     // Kafka lists the partitions that it does not know behind all others.
     let (served, unknown): (Vec<_>, Vec<_>) = planned.partition(|(_, planned)| !planned.is_unknown());
     for (target, planned) in served.into_iter().chain(unknown) {
-        let answer = planned.answer(broker, &target);
+        let answer = planned.answer(broker, &target, limits);
         leaders_named |= answer.current_leader.is_some();
         answers.push((target.wanted, answer));
     }
@@ -174,7 +222,12 @@ fn finish(
         error: session.error,
         session_id: session.session_id,
         topics: by_topic(kept),
-        node_endpoints: if leaders_named { vec![own_endpoint(broker, context)] } else { Vec::new() },
+        // Replicas know where brokers are.
+        node_endpoints: if leaders_named && !limits.from_follower {
+            vec![own_endpoint(broker, context)]
+        } else {
+            Vec::new()
+        },
     }
 }
 

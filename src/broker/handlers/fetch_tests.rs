@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use model::{LeaderEpoch, Offset, ProducerEpoch, ProducerId};
+use model::{Offset, ProducerEpoch, ProducerId};
 use records::{BatchBuilder, ControlType};
 use uuid::Uuid;
 use wire::fetch::{AbortedTransaction, FetchTopic, ForgottenTopic};
@@ -175,7 +175,7 @@ fn errors_end_the_wait_unless_the_partition_is_unknown() {
         let fenced = |epoch| {
             let mut partition = from(0, 0);
             partition.current_leader_epoch = LeaderEpoch::new(epoch);
-            FetchRequest { max_wait_ms: 20_000, ..fetch(named(TOPIC), vec![partition, from(0, 3)]) }
+            FetchRequest { max_wait_ms: 20_000, ..fetch(named(TOPIC), vec![partition]) }
         };
         let cases = [
             (FetchRequest { max_wait_ms: 20_000, ..one(0, 4) }, ErrorCode::OffsetOutOfRange),
@@ -392,12 +392,26 @@ fn readers_of_committed_records_stop_at_open_transactions_and_learn_of_aborted_o
 }
 
 #[test]
-fn an_unknown_isolation_level_is_refused() {
+fn nonsense_is_refused_as_kafka_refuses_it() {
     run(async {
         let node = filled(1, 1).await;
-        let response =
-            handle(&node.broker, &node.context, FetchRequest { isolation_level: 7, ..one(0, 0) }).await;
-        assert_eq!(response.error, ErrorCode::UnknownServerError);
+        let unknown_level = FetchRequest { isolation_level: 7, session_id: 9, ..one(0, 0) };
+        let response = handle(&node.broker, &node.context, unknown_level).await;
+        assert_eq!((response.error, response.session_id), (ErrorCode::UnknownServerError, 9));
+        assert_eq!(response.topics[0].partitions[0].error, ErrorCode::UnknownServerError);
+
+        let mut negative = one(0, 0);
+        negative.topics[0].partitions[0].partition_max_bytes = -1;
+        assert_eq!(answer(&node, negative.clone()).await.error, ErrorCode::UnknownServerError);
+        negative.topics[0].partitions[0].fetch_offset = Offset::new(3);
+        assert_eq!(answer(&node, negative).await.error, ErrorCode::None, "there is nothing to trip over");
+        let negative = FetchRequest { max_bytes: -1, ..one(0, 0) };
+        assert_eq!(answer(&node, negative).await.error, ErrorCode::UnknownServerError);
+
+        let twice = fetch(named(TOPIC), vec![from(0, 0), from(0, 3)]);
+        let response = handle(&node.broker, &node.context, twice).await;
+        let lengths: Vec<_> = response.topics[0].partitions.iter().map(|p| p.records_len()).collect();
+        assert_eq!(lengths, [0], "answered once, as it was wanted last");
         node.stop();
     });
 }

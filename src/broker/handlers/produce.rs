@@ -4,6 +4,8 @@
 //! There is no transaction coordinator yet. Records of a transaction are answered `INVALID_PRODUCER_ID_MAPPING`,
 //! as Kafka's coordinator answers for a transactional id it does not know: producers take that for final.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +15,11 @@ use model::topic_name::is_internal;
 use model::{BatchHeader, ErrorCode, Offset};
 use records::{ProduceRules, RecordsError};
 use storage::AppendError;
-use wire::StrBytes;
 use wire::produce::{
     ProducePartitionResponse, ProduceRequest, ProduceResponse, ProduceTopic, ProduceTopicResponse,
     RecordError,
 };
+use wire::{StrBytes, TopicRef};
 
 use crate::context::{Broker, RequestContext};
 use crate::partition::{Acks, CommitTicket, HostedTopic, Partition, PartitionError, Placed};
@@ -139,6 +141,7 @@ impl<'a> Appends<'a> {
     }
 
     fn run(&self, topics: Vec<ProduceTopic>) -> (ProduceResponse, Vec<Wait>) {
+        let topics = if has_repeats(&topics) { last_of_each(topics) } else { topics };
         let hosted = self.broker.partitions.snapshot();
         let mut waits = Vec::new();
         let mut answers = Vec::with_capacity(topics.len());
@@ -218,6 +221,43 @@ impl<'a> Appends<'a> {
             Err(error) => Err(Refused::by_log(&error, partition)),
         }
     }
+}
+
+fn has_repeats(topics: &[ProduceTopic]) -> bool {
+    if let [topic] = topics
+        && topic.partitions.len() == 1
+    {
+        return false;
+    }
+    let mut topic_names = HashSet::new();
+    !topics.iter().all(|topic| {
+        let mut partitions = HashSet::new();
+        topic_names.insert(&topic.topic)
+            && topic.partitions.iter().all(|partition| partitions.insert(partition.partition))
+    })
+}
+
+/// Of records for the same partition Kafka takes the last only, and answers once.
+fn last_of_each(topics: Vec<ProduceTopic>) -> Vec<ProduceTopic> {
+    let mut places: HashMap<TopicRef, (usize, HashMap<i32, usize>)> = HashMap::new();
+    let mut kept: Vec<ProduceTopic> = Vec::new();
+    for ProduceTopic { topic, partitions } in topics {
+        let (at, indexes) = places.entry(topic.clone()).or_insert_with(|| {
+            kept.push(ProduceTopic { topic, partitions: Vec::new() });
+            (kept.len() - 1, HashMap::new())
+        });
+        let kept = &mut kept[*at].partitions;
+        for partition in partitions {
+            match indexes.entry(partition.partition) {
+                Entry::Occupied(place) => kept[*place.get()] = partition,
+                Entry::Vacant(place) => {
+                    place.insert(kept.len());
+                    kept.push(partition);
+                }
+            }
+        }
+    }
+    kept
 }
 
 /// There are no followers: this node is every partition's in-sync replica.

@@ -5,7 +5,6 @@ use std::task::{Context, Poll, Waker};
 use model::{ProducerEpoch, ProducerId, TopicId};
 use records::BatchBuilder;
 use uuid::Uuid;
-use wire::TopicRef;
 
 use super::*;
 use crate::handlers::test_support::{TOPIC, TestBroker, batch_at, context_of, named, produce, run};
@@ -128,6 +127,24 @@ fn one_refused_partition_does_not_hold_up_the_others() {
         assert_eq!((&response.topics[0].topic, &response.topics[1].topic), (&named("absent"), &named(TOPIC)));
         assert_eq!(response.topics[0].partitions[0].error, ErrorCode::UnknownTopicOrPartition);
         assert_eq!(response.topics[1].partitions[0].error, ErrorCode::None);
+        node.stop();
+    });
+}
+
+#[test]
+fn of_a_partition_named_twice_the_last_records_count() {
+    run(async {
+        let node = TestBroker::start();
+        node.create(TOPIC, 2, &[]).await;
+        let mut request = produce(-1, TOPIC, 0, batch_at(NOW));
+        request.topics[0]
+            .partitions
+            .extend(produce(-1, TOPIC, 1, batch_at(&[1])).topics.remove(0).partitions);
+        request.topics.push(produce(-1, TOPIC, 0, batch_at(&[1, 2])).topics.remove(0));
+        let response = respond(&node, request).await;
+        let answered: Vec<_> = response.topics[0].partitions.iter().map(|p| p.partition).collect();
+        assert_eq!((response.topics.len(), answered), (1, vec![0, 1]));
+        assert_eq!(node.partition(TOPIC, 0).offsets().log_end, Offset::new(2));
         node.stop();
     });
 }

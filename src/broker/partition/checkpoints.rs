@@ -43,8 +43,9 @@ impl HostDir {
         broker_epoch: i64,
     ) -> Result<(), StorageError> {
         let _steady = self.steady();
+        // Of a log that could not be closed it is not known what is on disk: what was said of it before still holds.
         let offsets = |pick: fn(&ClosedLog) -> Offset| -> PartitionOffsets {
-            closed.iter().map(|log| (log.partition.clone(), pick(log))).collect()
+            closed.iter().filter(|log| log.clean).map(|log| (log.partition.clone(), pick(log))).collect()
         };
         let starts = offsets(|log| log.log_start).into_iter().filter(|(_, start)| *start > Offset::ZERO);
         self.with(|log_dir| {

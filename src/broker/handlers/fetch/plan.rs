@@ -16,14 +16,16 @@ use crate::partition::{Offsets, Partition, PartitionError, Snapshot};
 /// What bounds a fetch as a whole.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Most record bytes; the first batch of the answer comes in any case.
-    pub bytes_max: usize,
+    /// Most record bytes; the first batch of the answer comes in any case. Negative is the client's mistake.
+    pub bytes_max: i64,
     /// Bytes to wait for; at most `bytes_max`.
     pub bytes_min: usize,
     /// Whether only decided transactions are seen.
     pub read_committed: bool,
     /// Whether a replica asks. There are none: its partitions are refused.
     pub from_follower: bool,
+    /// Whether an error about the leader comes with the leader.
+    pub tells_leader: bool,
 }
 
 /// A partition that is asked for.
@@ -85,13 +87,14 @@ impl Round {
         let mut round =
             Self { planned: Vec::with_capacity(targets.len()), bytes: 0, is_urgent: targets.is_empty() };
         let mut some_known = false;
+        let mut bytes_left = limits.bytes_max;
         for target in targets {
-            let bytes_left = limits.bytes_max.saturating_sub(round.bytes);
             // The size limits yield to the first batch of an answer, so that no batch is too large to be read.
             let planned = Planned::of(target, limits, bytes_left, round.bytes == 0);
             some_known |= !planned.is_unknown();
             round.is_urgent |= planned.is_urgent();
             round.bytes += planned.bytes();
+            bytes_left = (bytes_left - planned.bytes() as i64).max(0);
             round.planned.push(planned);
         }
         round.is_urgent |= !some_known;
@@ -126,7 +129,7 @@ pub(super) enum Planned {
 }
 
 impl Planned {
-    fn of(target: &Target, limits: &Limits, bytes_left: usize, min_one_batch: bool) -> Self {
+    fn of(target: &Target, limits: &Limits, bytes_left: i64, min_one_batch: bool) -> Self {
         let partition = match &target.partition {
             Ok(partition) => partition,
             Err(missing) => return Self::Missing(*missing),
@@ -154,7 +157,7 @@ impl Planned {
                 Err(code) => return Self::Refused(code),
             }
         }
-        let bytes_max = target.bytes_max().min(bytes_left);
+        let bytes_max = bytes_left.min(wanted.bytes_max.into());
         match read(partition, wanted.fetch_offset, offsets, limits, bytes_max, min_one_batch) {
             Ok(planned) => planned,
             Err(error) => Self::Refused(error.code()),
@@ -184,7 +187,7 @@ impl Planned {
     }
 
     /// Reads the records and puts the partition's answer together.
-    pub(super) fn answer(self, broker: &Broker, target: &Target) -> FetchPartitionResponse {
+    pub(super) fn answer(self, broker: &Broker, target: &Target, limits: &Limits) -> FetchPartitionResponse {
         let partition = target.wanted.partition;
         match self {
             Self::Missing(Missing { code, ends_wait }) => {
@@ -195,7 +198,7 @@ impl Planned {
                 }
             }
             Self::Refused(code) => FetchPartitionResponse {
-                current_leader: leader_for(broker, target, code),
+                current_leader: leader_for(broker, target, code).filter(|_| limits.tells_leader),
                 ..FetchPartitionResponse::refused(partition, code)
             },
             Self::Diverges { offsets, end } => {
@@ -222,7 +225,7 @@ fn read(
     from: Offset,
     offsets: Offsets,
     limits: &Limits,
-    bytes_max: usize,
+    bytes_max: i64,
     min_one_batch: bool,
 ) -> Result<Planned, PartitionError> {
     let upper_bound = if limits.read_committed { offsets.last_stable } else { offsets.high_watermark };
@@ -232,6 +235,14 @@ fn read(
         // Parked readers come by here often, and need no lock to learn that there is nothing new.
         return Ok(Planned::Readable { offsets, plan: None, aborted, has_more: false });
     }
+    // Kafka's reader trips over a negative limit once there is something to read.
+    let Ok(bytes_max) = usize::try_from(bytes_max) else {
+        return Ok(Planned::Refused(if in_range {
+            ErrorCode::UnknownServerError
+        } else {
+            ErrorCode::OffsetOutOfRange
+        }));
+    };
     let plan = partition.plan_read(from, bytes_max, upper_bound, min_one_batch)?;
     let end = plan.next().map_or(upper_bound, |next| next.offset());
     if plan.is_empty() {
