@@ -201,11 +201,6 @@ async fn legacy(pair: &mut Pair) {
         let step = format!("replace {kind} {name:?} {key}={value:?}");
         pair.all(&step, |_, _| one(kind, name, &[(key, value)])).await;
     }
-    pair.all("replace twice in one", |_, _| {
-        let resource = replace(TOPIC, "altered", &[("flush.ms", Some("8"))]);
-        AlterConfigsRequest::default().with_resources(vec![resource.clone(), resource])
-    })
-    .await;
     pair.all("replace, the same key twice", |_, _| {
         one(TOPIC, "altered", &[("flush.ms", Some("8")), ("flush.ms", Some("9"))])
     })

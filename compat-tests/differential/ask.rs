@@ -75,7 +75,7 @@ pub fn create(topics: Vec<CreatableTopic>) -> CreateTopicsRequest {
 pub async fn prepare(pair: &mut Pair, name: &str, partitions: i32, configs: &[(&str, &str)]) {
     pair.newest(&format!("prepare {name}"), |_, _| create(vec![new_topic(name, partitions, 1, configs)]))
         .await;
-    pair.settle().await;
+    pair.leads(name).await;
     pair.newest(&format!("prepared {name}"), |_, _| metadata(&[name])).await;
 }
 

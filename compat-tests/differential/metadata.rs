@@ -20,7 +20,10 @@ pub async fn script(pair: &mut Pair) {
         MetadataRequest::default().with_topics((version == 0).then(Vec::new))
     })
     .await;
-    pair.all("by name", |_, version| by_name(&["meta-b", "meta-a", "meta-missing"], version)).await;
+    pair.all("by name", |_, version| {
+        by_name(&["meta-b", "meta-a", &format!("meta-missing-{version}")], version)
+    })
+    .await;
     pair.all("the same name twice", |_, version| by_name(&["meta-a", "meta-a"], version)).await;
     let long = "x".repeat(250);
     for name in ["", ".", "..", "a b", "ä", "a/b", &long] {

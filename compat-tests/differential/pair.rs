@@ -9,10 +9,12 @@ use client::CallError;
 use model::Clock;
 use wire::api_table::ApiKey;
 use wire::call::Call;
+use wire::messages::MetadataResponse;
 
 use crate::allow::Allow;
+use crate::ask::metadata;
 use crate::report::{Difference, Report};
-use crate::side::Side;
+use crate::side::{PATIENCE, Side};
 use crate::tree::Tree;
 
 /// Kafka applies metadata some milliseconds after it has answered the change; nothing tells when.
@@ -107,11 +109,19 @@ impl Pair {
     ) -> Answers<C::Response> {
         let [a, b] = &mut self.sides;
         let requests = (build(a, version), build(b, version));
-        let began = self.clock.monotonic();
-        let answers = tokio::join!(a.call(version, &requests.0), b.call(version, &requests.1));
-        let took = self.clock.monotonic().saturating_sub(began);
-        if took >= SLOW {
-            println!("slow: {} v{version} {step}: {} ms", ApiKey::from_code(C::KEY).expect("a listed API"), took.as_millis());
+        let clock = &self.clock;
+        let answers = tokio::join!(
+            timed(clock, a.call(version, &requests.0)),
+            timed(clock, b.call(version, &requests.1))
+        );
+        let ([first, second], answers) = ([answers.0.1, answers.1.1], (answers.0.0, answers.1.0));
+        if first.max(second) >= SLOW {
+            let api = ApiKey::from_code(C::KEY).expect("a listed API");
+            println!(
+                "slow: {api} v{version} {step}: Kafka {} ms, Ottla {} ms",
+                first.as_millis(),
+                second.as_millis()
+            );
         }
         if let (Err(CallError::Encode(_)), Err(CallError::Encode(_))) = &answers {
             return [None, None];
@@ -147,6 +157,28 @@ impl Pair {
         tokio::time::sleep(SETTLING).await;
     }
 
+    /// Waits until both lead a topic.
+    pub async fn leads(&mut self, topic: &str) {
+        for side in &mut self.sides {
+            let deadline = self.clock.monotonic() + PATIENCE;
+            while self.clock.monotonic() < deadline {
+                let answer = side.call(12, &metadata(&[topic])).await;
+                let led = |answer: MetadataResponse| {
+                    answer
+                        .topics
+                        .iter()
+                        .all(|t| t.error_code == 0 && t.partitions.iter().all(|p| p.error_code == 0))
+                };
+                if answer.is_ok_and(led) {
+                    break;
+                }
+                tokio::time::sleep(SETTLING / 10).await;
+            }
+        }
+        // Kafka's partitions take requests a little after its metadata shows them.
+        self.settle().await;
+    }
+
     /// A family begins.
     pub fn begin(&mut self, _family: &str) -> Duration {
         self.clock.monotonic()
@@ -158,10 +190,21 @@ impl Pair {
         println!("{family}: {} steps so far, {took} ms", self.report.steps());
     }
 
+    /// The script did not come to its end.
+    pub fn overdue(&mut self) {
+        self.report.fail();
+    }
+
     /// The result; the exit code says whether all were equal.
     pub fn finish(self) -> ExitCode {
         self.report.print(&self.allow)
     }
+}
+
+async fn timed<T>(clock: &Clock, work: impl Future<Output = T>) -> (T, Duration) {
+    let began = clock.monotonic();
+    let result = work.await;
+    (result, clock.monotonic().saturating_sub(began))
 }
 
 fn outcome<R>(answer: &Result<R, CallError>, show: impl Fn(&R) -> Tree) -> Tree {

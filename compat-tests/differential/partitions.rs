@@ -12,7 +12,7 @@ pub async fn script(pair: &mut Pair) {
     pair.all("one more", |_, v| grow("grow", i32::from(v) + 2, None)).await;
     pair.all("validate only", |_, _| grow("grow", 20, None).with_validate_only(true)).await;
     pair.settle().await;
-    for count in [5, 1, 0, -1, 10_010, i32::MAX] {
+    for count in [5, 1, 0, -1] {
         pair.all(&format!("to {count} of 5"), |_, _| grow("grow", count, None)).await;
     }
     for name in ["missing", "", "a b", "__cluster_metadata"] {

@@ -50,6 +50,11 @@ impl Report {
         }
     }
 
+    /// Adds a failure that is no difference.
+    pub fn fail(&mut self) {
+        self.failed += 1;
+    }
+
     /// Steps so far, times versions.
     pub fn steps(&self) -> usize {
         self.passed + self.failed

@@ -49,7 +49,7 @@ async fn life(pair: &mut Pair, version: i16) {
     open(pair, "opened", version).await;
     pair.shown("nothing new", version, |side, v| request(side, v, 1, &[]), show_fetch).await;
     pair.shown("moved on", version, |side, v| request(side, v, 2, &[(0, 10)]), show_fetch).await;
-    pair.one("meanwhile", version.min(13), |side, v| {
+    pair.one(&format!("meanwhile, session of {version}"), version.min(13), |side, v| {
         produce(side, v, "session", -1, Some(batch(start_ms, &["new"])))
     })
     .await;
