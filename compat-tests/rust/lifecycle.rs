@@ -110,8 +110,18 @@ fn a_taken_port_is_named_and_no_file_is_touched() {
     let log_dirs = format!("log.dirs={}", data.display());
     let output = run_with(&["serve", "--override", &listeners, "--override", &log_dirs], &[]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains(&address.to_string()), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains(&address.to_string()), "{said}");
+    assert_eq!(said.matches("in use").count(), 1, "the cause is told once: {said}");
     assert!(!data.exists(), "the data directory was not created");
+}
+
+#[test]
+fn a_directory_that_is_named_twice_is_refused() {
+    let listeners = format!("listeners=PLAINTEXT://{}", free_address());
+    let output = run_with(&["serve", "--override", &listeners, "--override", "log.dirs=data,./data"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("more than once in log.dirs"), "{}", stderr(&output));
 }
 
 #[tokio::test]

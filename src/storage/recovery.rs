@@ -365,6 +365,21 @@ impl Loader {
 }
 
 impl PartitionLog {
+    /// Says what a recovery has looked at; a log that is new has nothing to tell.
+    fn tell(&self, recovery: &Recovery) {
+        if recovery.segments_scanned == 0 {
+            return;
+        }
+        info!(
+            "recovered {}: {} segments and {} bytes scanned, offsets {} to {}",
+            self.home.dir.display(),
+            recovery.segments_scanned,
+            recovery.bytes_scanned,
+            self.log_start,
+            self.log_end()
+        );
+    }
+
     /// Puts what opening has changed on disk, or on the list of what is to be synced.
     fn settle(
         &mut self,
@@ -375,14 +390,7 @@ impl PartitionLog {
         now_ms: i64,
     ) -> Result<(), StorageError> {
         if !recovery.clean {
-            info!(
-                "recovered {}: {} segments and {} bytes scanned, offsets {} to {}",
-                self.home.dir.display(),
-                recovery.segments_scanned,
-                recovery.bytes_scanned,
-                self.log_start,
-                self.log_end()
-            );
+            self.tell(recovery);
             for segment in &mut self.sealed {
                 if rebuilt.contains(&segment.base()) {
                     segment.seal(&self.home)?;

@@ -1,5 +1,7 @@
 //! How a request names a topic.
 
+use std::fmt;
+
 use kafka_protocol::protocol::StrBytes;
 use model::TopicId;
 
@@ -15,6 +17,16 @@ pub enum TopicRef {
     Name(StrBytes),
     /// By id; [`TopicId::ZERO`] is what a client without a clue sends.
     Id(TopicId),
+}
+
+/// The name, or the id in Kafka's text form.
+impl fmt::Display for TopicRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Id(id) => id.fmt(f),
+        }
+    }
 }
 
 impl TopicRef {

@@ -102,7 +102,7 @@ impl Wait {
 fn close_on_error(context: &RequestContext, response: &ProduceResponse) -> ProduceOutcome {
     let failed = response.topics.iter().flat_map(|topic| {
         let failed = topic.partitions.iter().filter(|answer| !answer.error.is_none());
-        failed.map(|answer| format!("{:?}-{}: {}", topic.topic, answer.partition, answer.error.name()))
+        failed.map(|answer| format!("{}-{}: {}", topic.topic, answer.partition, answer.error.name()))
     });
     let errors: Vec<String> = failed.collect();
     if errors.is_empty() {

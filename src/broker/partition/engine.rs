@@ -1,6 +1,7 @@
 //! The partitions of a node from its start to its end.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::BrokerConfig;
@@ -27,6 +28,9 @@ pub enum OpenError {
     /// A directory or a file in it.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// One directory stands twice in the list.
+    #[error("{0} stands more than once in log.dirs: name every directory once")]
+    Repeated(String),
     /// A thread was not to be had.
     #[error("a thread could not be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -46,6 +50,7 @@ impl PartitionEngine {
         clock: Clock,
         fatal: Fatal,
     ) -> Result<Self, OpenError> {
+        refuse_repeated(&config.storage.log_dirs)?;
         let housekeeper = Arc::new(Housekeeper::new(config, clock.clone()));
         let open = |path: &Path| HostDir::open(Arc::clone(disk), path, clock.clone(), fatal.clone());
         let dirs = config.storage.log_dirs.iter();
@@ -86,6 +91,18 @@ impl PartitionEngine {
                 tracing::error!("{} was not closed cleanly: {error}", dir.path().display());
             }
         }
+    }
+}
+
+/// A directory that is listed twice would find its own lock taken, by nobody an operator could name.
+fn refuse_repeated(dirs: &[PathBuf]) -> Result<(), OpenError> {
+    let mut seen = HashSet::new();
+    match dirs
+        .iter()
+        .find(|dir| !seen.insert(std::path::absolute(dir).unwrap_or_else(|_| PathBuf::from(dir))))
+    {
+        Some(dir) => Err(OpenError::Repeated(dir.display().to_string())),
+        None => Ok(()),
     }
 }
 
