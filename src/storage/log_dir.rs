@@ -183,7 +183,14 @@ impl LogDir {
         let target = self.path.join(delete_dir(topic, partition, unique));
         self.disk.rename(&path, &target).map_err(|error| StorageError::io("rename", &path, error))?;
         self.sync()?;
-        self.forget_partition(topic, partition)?;
+        match self.forget_partition(topic, partition) {
+            // Deleting is how space comes back: it must not need any. What the checkpoints go on saying is forgotten
+            // before the next partition of this name is made.
+            Err(StorageError::Full { path, .. }) => {
+                warn!("no space left to forget a partition in {}", path.display());
+            }
+            result => result?,
+        }
         info!("{} waits for its removal as {}", path.display(), target.display());
         Ok(target)
     }

@@ -132,6 +132,21 @@ fn partitions_are_made_and_deleted_durably() {
 }
 
 #[test]
+fn a_partition_is_deleted_on_a_full_disk() {
+    let disk = MemoryDisk::new();
+    let dir = open(&disk);
+    dir.create_partition("t", 0, topic_id(1)).unwrap();
+    dir.write_recovery_points(offsets(&[("t", 0, 7)])).unwrap();
+    disk.limit_space(Some(0));
+    let target = dir.delete_partition("t", 0, Uuid::from_u128(5)).expect("it takes no space");
+    dir.remove_deleted(&target).unwrap();
+    assert!(dir.create_partition("t", 0, topic_id(2)).is_err(), "the old one is not forgotten yet");
+    disk.limit_space(None);
+    dir.create_partition("t", 0, topic_id(2)).unwrap();
+    assert_eq!(dir.recovery_points(), offsets(&[]));
+}
+
+#[test]
 fn a_damaged_topic_id_is_refused() {
     let disk = MemoryDisk::new();
     let dir = open(&disk);

@@ -406,6 +406,11 @@ impl PartitionLog {
         if epochs_changed {
             self.touch_epochs();
         }
+        if !recovery.clean {
+            // What was found counts as durable from here on, so that the names it stands under must be, too: the last
+            // life may have ended between a roll and its sync.
+            self.home.sync_dir()?;
+        }
         if names_changed || !recovery.clean || !rebuilt.is_empty() {
             self.sync.touch_dir();
         }

@@ -429,3 +429,21 @@ fn a_kill_without_power_cut_keeps_everything_written() {
     assert_eq!((read_all(&mut log), recovery.truncated), (batches, None));
     assert!(!bench.dir.join(LOG).exists());
 }
+
+#[test]
+fn what_a_recovery_calls_durable_survives_a_power_cut() {
+    let bench = Bench::new(small_segments());
+    let mut log = bench.open();
+    for seed in 0..12 {
+        append(&mut log, batch(2, NOW_MS, seed));
+    }
+    assert!(log.segment_count() > 2, "segments whose names nobody has synced");
+    // The process is killed: what it wrote is in the page cache.
+    drop(log);
+    let (log, _) = bench.recovered(Offset::ZERO);
+    let durable = log.durable_offset();
+    drop(log);
+    bench.disk.power_cut(PowerCut::LoseAll);
+    let (log, _) = bench.recovered(Offset::ZERO);
+    assert_eq!((durable, log.log_end_offset()), (Offset::new(24), durable));
+}
