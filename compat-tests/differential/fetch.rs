@@ -31,7 +31,7 @@ pub async fn script(pair: &mut Pair) {
     all(pair, "a partition twice", |side, v| of(topic_ref(side, "fetched", v), vec![wish(0, 0), wish(0, 8)]))
         .await;
     all(pair, "good and bad", |side, v| {
-        of(topic_ref(side, "fetched", v), vec![wish(0, 8), wish(9, 0), wish(0, 50)])
+        of(topic_ref(side, "fetched", v), vec![wish(0, 8), wish(9, 0), wish(1, 50)])
     })
     .await;
     all(pair, "nothing", |_, _| FetchRequest::default()).await;

@@ -7,6 +7,7 @@ use crate::ask::{prepare, text, topic};
 use crate::batches::{idempotent, produce};
 use crate::pair::Pair;
 use crate::produce::read;
+use crate::side::PATIENCE;
 
 /// The steps.
 pub async fn script(pair: &mut Pair) {
@@ -25,6 +26,16 @@ async fn init(pair: &mut Pair) {
             .with_producer_id(ProducerId(producer.0))
             .with_producer_epoch(producer.1)
     };
+    // Kafka answers COORDINATOR_LOAD_IN_PROGRESS until it has its first block of ids.
+    for side in &mut pair.sides {
+        for _ in 0..50 {
+            let answer = side.call(5, &ask(None, 1000, (-1, -1))).await;
+            if answer.is_ok_and(|answer| answer.error_code == 0) {
+                break;
+            }
+            tokio::time::sleep(PATIENCE / 100).await;
+        }
+    }
     pair.all("new producer", |_, _| ask(None, i32::MAX, (-1, -1))).await;
     pair.all("timeout 0", |_, _| ask(None, 0, (-1, -1))).await;
     pair.all("empty transactional id", |_, _| ask(Some(""), 1000, (-1, -1))).await;

@@ -72,7 +72,7 @@ async fn created(pair: &mut Pair) {
         metadata(&[&format!("meta-auto-{version}")]).with_allow_auto_topic_creation(true)
     })
     .await;
-    pair.settle().await;
+    pair.leads("meta-auto-13").await;
     pair.all("after creation on the way", |_, version| by_name(&[&format!("meta-auto-{version}")], version))
         .await;
     pair.newest("internal topics created on the way", |_, _| {

@@ -29,6 +29,7 @@ pub async fn script(pair: &mut Pair) {
         request
     })
     .await;
+    pair.settle().await;
     read(pair, "produced").await;
     for (codec, name) in CODECS {
         let topic = format!("produced-{name}");
@@ -90,7 +91,9 @@ async fn stamped(pair: &mut Pair) {
         .await;
     }
     read(pair, "stamped").await;
-    prepare(pair, "many", 3, &[]).await;
+    for name in ["twice", "many"] {
+        prepare(pair, name, 3, &[]).await;
+    }
     pair.all("a partition twice", |side, v| {
         let mut request = produce(side, v, "many", 1, Some(batch(now_ms, &["a"])));
         request.topics[0]
