@@ -61,6 +61,26 @@ impl Fatal {
     pub fn report(&self, what: &str) {
         (self.0)(what);
     }
+
+    /// Reports `what` should the thread that holds the answer panic: a node must not go on without it.
+    pub(crate) fn alarm(&self, what: &'static str) -> PanicAlarm {
+        PanicAlarm { fatal: self.clone(), what }
+    }
+}
+
+/// See [`Fatal::alarm`].
+#[derive(Debug)]
+pub(crate) struct PanicAlarm {
+    fatal: Fatal,
+    what: &'static str,
+}
+
+impl Drop for PanicAlarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.fatal.report(self.what);
+        }
+    }
 }
 
 impl std::fmt::Debug for Fatal {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use config::{BrokerConfig, Loaded, Notice, NoticeLevel};
 use model::{BrokerId, Clock};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::address::{Advertised, Endpoints, container_gateway};
@@ -69,38 +69,88 @@ pub enum StartError {
     System(#[from] io::Error),
 }
 
-/// Runs a node until SIGTERM or SIGINT. A second signal ends the process at once.
+/// Runs a node until SIGTERM, SIGINT or SIGHUP, which Java treats alike. One that comes during the start stops the
+/// node after it. A second signal ends the process at once, whatever the node is at.
 ///
 /// # Errors
 /// The node could not start; nothing was acknowledged.
 pub fn run(start: Start) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let node = Node::start(start)?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        let mut signals = Signals::watch()?;
+        let (node, asked) = signals.while_working("start", 2, move || Node::start(start)).await?;
+        let node = node?;
+        if asked == 0 {
+            signals.next().await;
         }
         tracing::info!(target: "kafka.server.BrokerServer", "[BrokerServer id={}] Transition from STARTED to SHUTTING_DOWN", node.id);
-        let stopping = std::thread::spawn(move || node.stop());
-        let stopped = async {
-            while !stopping.is_finished() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::select! {
-            () = stopped => {}
-            _ = terminate.recv() => std::process::exit(EXIT_FORCED),
-            _ = interrupt.recv() => std::process::exit(EXIT_FORCED),
-        }
+        signals.while_working("stop", 1, move || node.stop()).await?;
         Ok(())
     })
 }
 
-/// Exit status after a second signal: what was acknowledged is on disk, and the next start recovers the logs.
+/// Exit status after a second signal: what was acknowledged is on disk, and the next start recovers the
+/// logs.
 const EXIT_FORCED: i32 = 130;
+
+/// The signals that ask for a stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    /// How many have come.
+    seen: usize,
+}
+
+impl Signals {
+    fn watch() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            seen: 0,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+        self.seen += 1;
+    }
+
+    /// Does what blocks on a thread of its own and counts the signals meanwhile; the one that makes `forced_at` ends
+    /// the process, since a recovery or a last answer may take long.
+    async fn while_working<T: Send + 'static>(
+        &mut self,
+        name: &str,
+        forced_at: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<(T, usize)> {
+        let (done, mut finished) = tokio::sync::oneshot::channel();
+        let run = move || {
+            let result = work();
+            // Nobody listens once the process is being forced to end.
+            let _ = done.send(());
+            result
+        };
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run)?;
+        let mut asked = 0;
+        loop {
+            tokio::select! {
+                // An error is a panic of the work, which the join passes on.
+                _ = &mut finished => break,
+                () = self.next() => asked += 1,
+            }
+            if asked == forced_at {
+                std::process::exit(EXIT_FORCED);
+            }
+        }
+        Ok((thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), asked))
+    }
+}
 
 /// A running node.
 #[derive(Debug)]
@@ -285,7 +335,7 @@ fn connection_limits(config: &BrokerConfig) -> ConnectionLimits {
     for (host, max) in &sockets.connections_per_ip_overrides {
         match (host.as_str(), 0).to_socket_addrs() {
             Ok(addresses) => {
-                per_ip_overrides.extend(addresses.map(|address| (address.ip().to_canonical(), *max)))
+                per_ip_overrides.extend(addresses.map(|address| (address.ip().to_canonical(), *max)));
             }
             Err(error) => {
                 tracing::warn!(target: "ottla.config", "max.connections.per.ip.overrides: {host} is left out: {error}");

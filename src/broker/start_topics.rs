@@ -24,7 +24,7 @@ pub async fn create(broker: &Broker) {
                     Ok(_) => tracing::info!(target: "ottla.server", "create.topics: created {}", topic.name),
                     Err(error) if error.code == ErrorCode::TopicAlreadyExists => {}
                     Err(error) => {
-                        tracing::warn!(target: "ottla.server", "create.topics: {}: {error}", topic.name)
+                        tracing::warn!(target: "ottla.server", "create.topics: {}: {error}", topic.name);
                     }
                 }
             }

@@ -410,8 +410,31 @@ fn nonsense_is_refused_as_kafka_refuses_it() {
 
         let twice = fetch(named(TOPIC), vec![from(0, 0), from(0, 3)]);
         let response = handle(&node.broker, &node.context, twice).await;
-        let lengths: Vec<_> = response.topics[0].partitions.iter().map(|p| p.records_len()).collect();
+        let lengths: Vec<_> =
+            response.topics[0].partitions.iter().map(FetchPartitionResponse::records_len).collect();
         assert_eq!(lengths, [0], "answered once, as it was wanted last");
         node.stop();
+    });
+}
+
+#[test]
+fn a_busy_reader_hurries_what_it_waits_for() {
+    run(async {
+        let node = TestBroker::start();
+        node.create(TOPIC, 2, &[("flush.ms", "3600000")]).await;
+        node.append(0, batch_at(&[1, 2, 3])).await;
+        let idle = node.partition(TOPIC, 1);
+        idle.append(batch_at(&[1]), crate::partition::Acks::Written, 1).unwrap();
+        let both = fetch(named(TOPIC), vec![from(0, 0), from(1, 0)]);
+        let both = FetchRequest { max_wait_ms: 10_000, ..both };
+        // It never parks: the other partition always has something for it.
+        for _ in 0..500 {
+            handle(&node.broker, &node.context, both.clone()).await;
+            if idle.is_committed(Offset::new(1)) {
+                return node.stop();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the record is acknowledged, and nobody is shown it");
     });
 }

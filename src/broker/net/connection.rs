@@ -47,6 +47,13 @@ pub struct ConnectionSettings {
     pub idle: Option<Duration>,
 }
 
+impl ConnectionSettings {
+    /// How often the deadlines of a connection are looked at.
+    fn check_every(&self) -> Duration {
+        CHECK_EVERY.min(self.idle.unwrap_or(CHECK_EVERY))
+    }
+}
+
 /// See the module's text.
 pub struct Connection {
     broker: Arc<Broker>,
@@ -116,7 +123,7 @@ impl Connection {
             held_bytes: 0,
             outbox: Outbox::default(),
             stop: Box::pin(stop),
-            timer: Box::pin(sleep_until(now + CHECK_FIRST)),
+            timer: Box::pin(sleep_until(now + settings.check_every())),
             last_read: now,
             last_written: now,
             reading: Reading::Idle,
@@ -178,7 +185,7 @@ impl Connection {
                 tracing::info!(target: "ottla.net", "closing connection {} of {}: {reason}", self.info.id, self.info.peer);
                 return Poll::Ready(Ok(()));
             }
-            self.timer.as_mut().reset(deadline.min(now + CHECK_EVERY));
+            self.timer.as_mut().reset(deadline.min(now + self.settings.check_every()));
         }
         Poll::Pending
     }
@@ -198,7 +205,7 @@ impl Connection {
             Some(idle) if self.pending.is_empty() && self.reading == Reading::Idle => {
                 (self.last_read.max(self.last_written) + idle, "idle for connections.max.idle.ms")
             }
-            _ => (now + CHECK_EVERY, ""),
+            _ => (now + self.settings.check_every(), ""),
         }
     }
 
@@ -336,7 +343,6 @@ impl Connection {
 
 /// A connection's deadlines are looked at this often at least; the timer is never moved on the request path.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
-const CHECK_FIRST: Duration = Duration::from_secs(5);
 
 impl Pending {
     /// Goes on with the request unless it is done. Answers how large the reply is that this has brought forth. A panic

@@ -157,6 +157,7 @@ impl Committer {
     }
 
     fn run(&self) {
+        let _alarm = self.fatal.alarm("a sync thread panicked");
         while let Some(partition) = self.next() {
             match partition.sync() {
                 Ok(()) => self.put_back(partition),
@@ -235,12 +236,13 @@ impl Queue {
         self.lazy.insert(key, Arc::clone(partition));
     }
 
+    /// Whoever's deadline has come queues behind those who wait, so that neither keeps the other waiting for ever.
     fn pop(&mut self, now: Duration) -> Option<Arc<Partition>> {
-        if let Some(partition) = self.urgent.pop_front() {
-            return Some(partition);
+        while let Some(first) = self.lazy.first_entry().filter(|first| first.key().0 <= now) {
+            let partition = first.remove();
+            self.push_urgent(&partition);
         }
-        let first = self.lazy.first_entry()?;
-        (first.key().0 <= now).then(|| first.remove())
+        self.urgent.pop_front()
     }
 
     fn next_deadline(&self) -> Option<Duration> {

@@ -91,10 +91,10 @@ fn an_urgent_partition_goes_before_one_whose_time_has_come() {
     registry.create("urgent", topic_id(2), 0, model::LeaderEpoch::new(0), settings(|_| {})).unwrap();
     let urgent = registry.by_name("urgent", 0).unwrap();
     let committer = &registry.dirs()[0].committer;
+    assert!(committer.queue.lock().pop(Duration::ZERO).is_none(), "its time has not come");
     committer.enlist(&urgent, Urgency::Now);
     let mut queue = committer.queue.lock();
     assert!(Arc::ptr_eq(&queue.pop(LONG).unwrap(), &urgent));
-    assert!(queue.pop(Duration::ZERO).is_none(), "its time has not come");
     assert!(Arc::ptr_eq(&queue.pop(LONG).unwrap(), &lazy));
 }
 
@@ -161,4 +161,26 @@ fn a_failed_sync_ends_everything_and_acknowledges_nothing() {
 fn append_urgent(partition: &Arc<Partition>) {
     let ticket = FetchTicket::new(1);
     drop(partition.park(&ticket, partition.offsets(), ANY));
+}
+
+#[test]
+fn those_who_wait_do_not_starve_those_whose_deadline_has_come() {
+    let reports = Reports::default();
+    let registry = still_registry(&MemoryDisk::new(), &reports);
+    let lazy = host(&registry, settings(|_| {}));
+    registry.create("busy", topic_id(2), 0, model::LeaderEpoch::new(0), settings(|_| {})).unwrap();
+    let busy = registry.by_name("busy", 0).unwrap();
+    let committer = &registry.dirs()[0].committer;
+    append(&lazy, Acks::Written, 1);
+    append(&busy, Acks::Committed, 1);
+    let Clock::Virtual(clock) = &committer.clock else { panic!("a still registry's clock is virtual") };
+    clock.advance(BACKGROUND_SYNC);
+    let mut taken = Vec::new();
+    for _ in 0..3 {
+        let partition = committer.next().unwrap();
+        append(&busy, Acks::Committed, 1);
+        taken.push(partition.topic().name.to_string());
+        committer.put_back(partition);
+    }
+    assert!(taken.contains(&TOPIC.to_owned()), "only {taken:?} were synced");
 }

@@ -208,3 +208,18 @@ fn a_second_owner_is_refused() {
     assert!(matches!(second, Err(OpenError::Storage(StorageError::Locked { .. }))), "{second:?}");
     engine.stop();
 }
+
+#[test]
+fn a_log_that_cannot_be_closed_is_not_called_synced() {
+    let (disk, reports) = (MemoryDisk::new(), Reports::default());
+    let engine = running_engine(&disk, &reports, &[]);
+    let registry = engine.registry();
+    crate::partition::test_support::stop_syncing(&registry);
+    let partition = host(&registry, settings(|_| {}));
+    append(&partition, Acks::Written, 5);
+    disk.fail_at(disk.steps() + 1);
+    engine.stop();
+    let synced = text(&disk, "recovery-point-offset-checkpoint");
+    assert!(!synced.contains(TOPIC), "{synced}");
+    assert!(!names(&disk).contains(&".kafka_cleanshutdown".to_owned()));
+}

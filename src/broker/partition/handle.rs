@@ -265,6 +265,11 @@ impl Partition {
         }
     }
 
+    /// Asks for the commit of everything appended so far, now, without waiting for it.
+    pub fn hurry(self: &Arc<Self>) {
+        self.dir.committer.enlist(self, Urgency::Now);
+    }
+
     /// Whether everything below `end` is committed.
     pub fn is_committed(&self, end: Offset) -> bool {
         self.marks.high_watermark() >= end

@@ -143,6 +143,7 @@ impl Housekeeper {
     }
 
     fn run(&self, registry: &Registry) {
+        let _alarm = registry.fatal.alarm("the housekeeping thread panicked");
         let mut schedule = self.schedule();
         while let Some(work) = self.next(&mut schedule) {
             match work {

@@ -221,7 +221,7 @@ impl Planned {
 
 /// What to read at an offset that this node and the client agree on.
 fn read(
-    partition: &Partition,
+    partition: &Arc<Partition>,
     from: Offset,
     offsets: Offsets,
     limits: &Limits,
@@ -232,6 +232,10 @@ fn read(
     let mut aborted = limits.read_committed.then(Vec::new);
     let in_range = offsets.log_start <= from && from <= offsets.log_end;
     if in_range && (from >= upper_bound || (bytes_max == 0 && !min_one_batch)) {
+        if from >= offsets.high_watermark && from < offsets.log_end {
+            // It may never park here, because other partitions keep it busy: what it waits for is synced all the same.
+            partition.hurry();
+        }
         // Parked readers come by here often, and need no lock to learn that there is nothing new.
         return Ok(Planned::Readable { offsets, plan: None, aborted, has_more: false });
     }
