@@ -101,7 +101,10 @@ impl Broker {
             if let Some(status) = self.process.try_wait().expect("the process can be watched") {
                 panic!("the broker ended with {status}:\n{}", self.log());
             }
-            if Connection::open(self.address, "probe", PATIENCE).await.is_ok() {
+            // The socket listens before the node serves: only an answer says that it does.
+            if let Ok(mut probe) = Connection::open(self.address, "probe", PATIENCE).await
+                && probe.call(0, &MetadataRequest::default()).await.is_ok()
+            {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -58,7 +58,9 @@ async fn what_was_acknowledged_survives_kill_9() {
 #[tokio::test]
 async fn the_log_says_what_people_wait_for() {
     let mut broker = Broker::start(&[]).await;
-    let _ = broker.signal_and_wait("INT");
+    assert_eq!(broker.signal_and_wait("INT").code(), Some(0));
+    broker.restart().await;
+    assert_eq!(broker.signal_and_wait("HUP").code(), Some(0));
     let log = broker.log();
     for line in
         ["Transitioning from RECOVERY to RUNNING", "Kafka Server started", "(kafka.server.KafkaRaftServer)"]

@@ -35,6 +35,20 @@ pub enum IdentityError {
         /// This node.
         expected: BrokerId,
     },
+    /// A directory that is empty beside one that is not: most likely a disk that is not mounted. Serving it as new
+    /// would show its partitions empty, and lose what is appended meanwhile when the disk comes back.
+    #[error(
+        "no meta.properties found in {}, while {} has one: mount the missing disk, or, if the directory is to be \
+         added, copy meta.properties there without its directory.id line",
+        .dir.display(),
+        .formatted.display()
+    )]
+    NotFormatted {
+        /// The directory without.
+        dir: PathBuf,
+        /// One that has it.
+        formatted: PathBuf,
+    },
     /// Two directories that are copies of each other.
     #[error("{} and {} have the same directory.id: one is a copy of the other", .first.display(), .second.display())]
     Copy {
@@ -68,6 +82,7 @@ pub(super) fn establish(
     dirs: &[FoundDir<'_>],
     wanted: Option<String>,
 ) -> Result<(String, Vec<DirIdentity>), IdentityError> {
+    refuse_missing_disk(dirs)?;
     let cluster_id = cluster_id(dirs, wanted)?;
     let mut established: Vec<DirIdentity> = Vec::with_capacity(dirs.len());
     for dir in dirs {
@@ -85,6 +100,18 @@ pub(super) fn establish(
         established.push(DirIdentity { meta, id, is_new: known.is_none() });
     }
     Ok((cluster_id, established))
+}
+
+fn refuse_missing_disk(dirs: &[FoundDir<'_>]) -> Result<(), IdentityError> {
+    let formatted = dirs.iter().find(|dir| dir.meta.is_some());
+    let empty = dirs.iter().find(|dir| dir.meta.is_none());
+    match (formatted, empty) {
+        (Some(formatted), Some(empty)) => Err(IdentityError::NotFormatted {
+            dir: empty.path.to_owned(),
+            formatted: formatted.path.to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn cluster_id(dirs: &[FoundDir<'_>], wanted: Option<String>) -> Result<String, IdentityError> {
@@ -133,12 +160,19 @@ mod tests {
 
     #[test]
     fn what_is_on_disk_wins() {
-        let dirs = [empty("a"), found("b", "old", 1, 5)];
+        let dirs = [found("a", "old", 1, 0), found("b", "old", 1, 5)];
         let (cluster, dirs) = establish(NODE, &dirs, Some("mine".to_owned())).unwrap();
         assert_eq!((cluster.as_str(), dirs[0].is_new, dirs[1].is_new), ("old", true, false));
         assert_eq!(dirs[1].id, Uuid::from_u64_pair(9, 5));
         let (_, dirs) = establish(NODE, &[found("b", "old", 1, 0)], None).unwrap();
         assert!(dirs[0].is_new, "directories older than KIP-858 get an id");
+    }
+
+    #[test]
+    fn a_disk_that_is_not_mounted_is_refused() {
+        let error = establish(NODE, &[found("a", "x", 1, 1), empty("b")], None).unwrap_err();
+        assert!(matches!(&error, IdentityError::NotFormatted { dir, .. } if dir == Path::new("b")));
+        assert!(error.to_string().starts_with("no meta.properties found in b, while a has one"));
     }
 
     #[test]
