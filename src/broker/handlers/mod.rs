@@ -41,6 +41,6 @@ pub mod update_features;
 #[cfg(test)]
 mod control_tests;
 #[cfg(test)]
-pub(crate) mod test_support;
-#[cfg(test)]
 mod partition_queries_tests;
+#[cfg(test)]
+pub(crate) mod test_support;
