@@ -45,7 +45,7 @@ async fn slowest_produce(broker: &Broker) -> Duration {
         let begun = clock.monotonic();
         let answer = produce(&mut connection, "honest", -1, records.clone()).await;
         assert_eq!(answer.error, ErrorCode::None);
-        slowest = slowest.max(clock.monotonic() - begun);
+        slowest = slowest.max(clock.monotonic().saturating_sub(begun));
     }
     slowest
 }
