@@ -76,6 +76,8 @@ pub async fn prepare(pair: &mut Pair, name: &str, partitions: i32, configs: &[(&
     pair.newest(&format!("prepare {name}"), |_, _| create(vec![new_topic(name, partitions, 1, configs)]))
         .await;
     pair.leads(name).await;
+    // Kafka's partitions take requests a little after its metadata shows them.
+    pair.settle().await;
     pair.newest(&format!("prepared {name}"), |_, _| metadata(&[name])).await;
 }
 

@@ -81,14 +81,12 @@ pub fn show_fetch(response: &FetchResponse) -> Tree {
     for topic in &mut shown.topics {
         for partition in &mut topic.partitions {
             let bytes = std::mem::take(&mut partition.records).concat();
-            all.push((format!("{:?}-{}", topic.topic, partition.partition), show_batches(&bytes)));
+            all.push(show_batches(&bytes));
         }
     }
     let mut tree = Tree::of(&shown);
     if let Tree::Fields(fields) = &mut tree {
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        fields
-            .push(("batches".to_owned(), Tree::List(all.into_iter().map(|(_, batches)| batches).collect())));
+        fields.push(("batches".to_owned(), Tree::List(all)));
     }
     tree
 }

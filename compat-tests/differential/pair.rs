@@ -175,8 +175,6 @@ impl Pair {
                 tokio::time::sleep(SETTLING / 10).await;
             }
         }
-        // Kafka's partitions take requests a little after its metadata shows them.
-        self.settle().await;
     }
 
     /// A family begins.

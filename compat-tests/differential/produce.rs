@@ -29,7 +29,7 @@ pub async fn script(pair: &mut Pair) {
         request
     })
     .await;
-    pair.settle().await;
+    in_sight(pair).await;
     read(pair, "produced").await;
     for (codec, name) in CODECS {
         let topic = format!("produced-{name}");
@@ -109,7 +109,15 @@ async fn stamped(pair: &mut Pair) {
         request
     })
     .await;
+    in_sight(pair).await;
     read(pair, "many").await;
+}
+
+/// Ottla shows readers what is on the disk: what nobody waits for gets there within a second.
+async fn in_sight(pair: &mut Pair) {
+    for _ in 0..8 {
+        pair.settle().await;
+    }
 }
 
 /// Everything in partition 0 as a consumer sees it.

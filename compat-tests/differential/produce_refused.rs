@@ -8,7 +8,7 @@ use records::codec::Codec;
 use uuid::Uuid;
 use wire::TopicRef;
 
-use crate::ask::{prepare, text};
+use crate::ask::{create, metadata, new_topic, prepare, text};
 use crate::batches::{batch, compressed, produce, produce_to};
 use crate::pair::Pair;
 use crate::produce::read;
@@ -46,8 +46,19 @@ pub async fn script(pair: &mut Pair) {
     }
     // Kafka never answers it: one version has to do.
     pair.newest("null records", |side, v| produce(side, v, "refusing", -1, None)).await;
-    for (step, records) in malformed(now_ms) {
-        pair.all(&step, |side, v| produce(side, v, "refusing", -1, records.clone())).await;
+    // A topic for each: what one broker refuses and the other takes must not shift the offsets of the rest.
+    let cases = malformed(now_ms);
+    let names: Vec<String> = (0..cases.len()).map(|i| format!("refusing-{i}")).collect();
+    pair.newest("a topic for each", |_, _| {
+        create(names.iter().map(|name| new_topic(name, 1, 1, &[])).collect())
+    })
+    .await;
+    for name in &names {
+        pair.leads(name).await;
+        pair.newest(&format!("prepared {name}"), |_, _| metadata(&[name])).await;
+    }
+    for (name, (step, records)) in names.iter().zip(&cases) {
+        pair.all(step, |side, v| produce(side, v, name, -1, records.clone())).await;
     }
     pair.all("transactional id without transaction", |side, v| {
         let mut request = produce(side, v, "refusing", -1, Some(batch(now_ms, &["a"])));
