@@ -116,6 +116,39 @@ async fn eight_bytes_reserve_nothing() {
     assert!(grown < 16 * MIB, "{grown} bytes more");
 }
 
+/// Everything in the topic, as much of it at once as the broker gives.
+fn fetch_all() -> wire::fetch::FetchRequest {
+    let partitions = vec![wire::fetch::FetchPartition::new(0, model::Offset::ZERO, i32::MAX)];
+    let topic = wire::TopicRef::Name(wire::StrBytes::from_static_str("honest"));
+    wire::fetch::FetchRequest {
+        wants_topic_ids: false,
+        topics: vec![wire::fetch::FetchTopic { topic, partitions }],
+        ..wire::fetch::FetchRequest::default()
+    }
+}
+
+#[tokio::test]
+async fn slow_readers_share_a_bounded_memory() {
+    let broker = Broker::start(&["queued.max.request.bytes=104857600"]).await;
+    let mut honest = broker.connect().await;
+    ensure_topic(&mut honest, "honest").await;
+    let records = batch(&[&vec![1; 900_000]]);
+    for _ in 0..70 {
+        assert_eq!(produce(&mut honest, "honest", 1, records.clone()).await.error, ErrorCode::None);
+    }
+    let mut slow = Vec::new();
+    for _ in 0..40 {
+        let mut reader =
+            Connection::open(broker.address(), "slow", PATIENCE).await.expect("the broker accepts");
+        reader.send(11, &fetch_all()).await.expect("the request is taken");
+        slow.push(reader);
+    }
+    let clock = Clock::system();
+    assert_eq!(consume_all(&mut honest, "honest").await.len(), 70, "an honest reader gets everything");
+    assert!(clock.monotonic() < PATIENCE, "{:?}", clock.monotonic());
+    assert!(broker.resident_bytes() < RESIDENT_MAX, "{} bytes resident", broker.resident_bytes());
+}
+
 #[tokio::test]
 async fn a_slow_reader_stops_only_itself() {
     let broker = Broker::start(&[]).await;
@@ -123,14 +156,7 @@ async fn a_slow_reader_stops_only_itself() {
     ensure_topic(&mut honest, "honest").await;
     produce(&mut honest, "honest", -1, batch(&[&vec![1; 900_000]])).await;
     let mut slow = Connection::open(broker.address(), "slow", PATIENCE).await.expect("the broker accepts");
-    let fetch = wire::fetch::FetchRequest {
-        wants_topic_ids: false,
-        topics: vec![wire::fetch::FetchTopic {
-            topic: wire::TopicRef::Name(wire::StrBytes::from_static_str("honest")),
-            partitions: vec![wire::fetch::FetchPartition::new(0, model::Offset::ZERO, i32::MAX)],
-        }],
-        ..wire::fetch::FetchRequest::default()
-    };
+    let fetch = fetch_all();
     for _ in 0..1_000 {
         if tokio::time::timeout(Duration::from_millis(200), slow.send(11, &fetch)).await.is_err() {
             break;

@@ -7,6 +7,7 @@ use model::{BrokerId, Clock};
 use wire::header::RequestHeader;
 
 use crate::address::Endpoints;
+use crate::fetch_memory::FetchMemory;
 use crate::fetch_session_cache::FetchSessions;
 use crate::metadata::Metadata;
 use crate::partition::Registry;
@@ -27,6 +28,8 @@ pub struct Broker {
     pub metadata: Metadata,
     /// The partitions whose logs this node holds.
     pub partitions: Arc<Registry>,
+    /// The bytes of fetched records that clients have not read yet.
+    pub fetch_memory: FetchMemory,
     /// The fetch sessions that clients hold open.
     pub fetch_sessions: FetchSessions,
     /// The block of producer ids this node hands out from.

@@ -9,6 +9,7 @@
 pub mod address;
 pub mod context;
 pub mod dispatch;
+pub mod fetch_memory;
 pub mod fetch_session;
 pub mod fetch_session_cache;
 pub mod handlers;

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use crate::address::{Advertised, Endpoints, container_gateway};
 use crate::context::{Broker, Fatal};
+use crate::fetch_memory::FetchMemory;
 use crate::fetch_session_cache::FetchSessions;
 use crate::metadata::{Metadata, OpenError as MetadataError};
 use crate::net::budget::Budget;
@@ -184,6 +185,7 @@ impl Node {
             cluster_id: metadata.cluster_id().to_owned(),
             metadata,
             partitions: partitions.registry(),
+            fetch_memory: FetchMemory::new(fetched_bytes_max(&config)),
             fetch_sessions: FetchSessions::new(config.requests.fetch_sessions_max, session_seed()),
             producer_ids: ProducerIds::new(),
             endpoints: endpoints(&config),
@@ -327,6 +329,12 @@ fn accept(
 fn request_bytes_max(config: &BrokerConfig) -> usize {
     let configured = config.sockets.queued_request_bytes_max;
     usize::try_from(configured.unwrap_or_else(|| memory::limit_bytes() / 4)).unwrap_or(usize::MAX)
+}
+
+/// Half as much as large requests may take, and never much: an answer that is read leaves at once.
+fn fetched_bytes_max(config: &BrokerConfig) -> usize {
+    const FETCHED_BYTES_MAX: usize = 256 * 1024 * 1024;
+    (request_bytes_max(config) / 2).min(FETCHED_BYTES_MAX)
 }
 
 fn connection_limits(config: &BrokerConfig) -> ConnectionLimits {

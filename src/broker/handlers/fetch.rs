@@ -20,6 +20,7 @@ use wire::{StrBytes, TopicRef};
 
 use self::plan::{Limits, Planned, Round, Target};
 use crate::context::{Broker, RequestContext};
+use crate::fetch_memory::FetchMemory;
 use crate::fetch_session::{AnswerMarks, FetchPartition, PartitionKey};
 use crate::fetch_session_cache::{FetchContext, SessionRequest};
 use crate::partition::{CommitTicket, FetchTicket, Interest, Snapshot};
@@ -46,7 +47,7 @@ pub async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: Fet
         let snapshot = broker.partitions.snapshot();
         wanted.into_iter().map(|wanted| Target::resolve(&snapshot, wanted)).collect::<Vec<_>>()
     };
-    let round = plan_until_enough(&targets, &limits, max_wait).await;
+    let round = plan_until_enough(&broker.fetch_memory, &targets, &limits, max_wait).await;
     finish(broker, context, session, targets, round, &limits)
 }
 
@@ -140,8 +141,14 @@ fn last_of_each(wanted: Vec<FetchPartition>) -> Vec<FetchPartition> {
 }
 
 /// Plans rounds until one is enough or the time is up.
-async fn plan_until_enough(targets: &[Target], limits: &Limits, max_wait: Duration) -> Round {
-    let mut round = Round::plan(targets, limits);
+async fn plan_until_enough(
+    memory: &FetchMemory,
+    targets: &[Target],
+    limits: &Limits,
+    max_wait: Duration,
+) -> Round {
+    let plan = || Round::plan(targets, &limits.within(memory.room()));
+    let mut round = plan();
     if round.bytes == 0 && max_wait.is_zero() {
         // Nobody parks, so nobody would wake a sync: what was acknowledged before must be visible all the same.
         let ticket = CommitTicket::new();
@@ -150,7 +157,7 @@ async fn plan_until_enough(targets: &[Target], limits: &Limits, max_wait: Durati
             .filter_map(|target| target.partition.as_ref().ok())
             .for_each(|here| here.settle(&ticket));
         ticket.all().await;
-        return Round::plan(targets, limits);
+        return plan();
     }
     if round.is_enough(limits) || max_wait.is_zero() {
         return round;
@@ -165,7 +172,7 @@ async fn plan_until_enough(targets: &[Target], limits: &Limits, max_wait: Durati
             () = &mut deadline => true,
         };
         drop(parked);
-        round = Round::plan(targets, limits);
+        round = plan();
         if timed_out || round.is_enough(limits) {
             return round;
         }

@@ -16,6 +16,7 @@ use wire::{StrBytes, TopicRef};
 
 use crate::address::{Advertised, Endpoints};
 use crate::context::{Broker, ConnectionInfo, Fatal, RequestContext};
+use crate::fetch_memory::FetchMemory;
 use crate::fetch_session_cache::FetchSessions;
 use crate::metadata::{Metadata, random};
 use crate::partition::{Partition, PartitionEngine};
@@ -52,6 +53,7 @@ impl TestBroker {
             cluster_id: metadata.cluster_id().to_owned(),
             metadata,
             partitions: engine.registry(),
+            fetch_memory: FetchMemory::new(64 * 1024 * 1024),
             fetch_sessions: FetchSessions::new(100, 1),
             producer_ids: ProducerIds::new(),
             endpoints: Endpoints::new(vec![advertised], None),

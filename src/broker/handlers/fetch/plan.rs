@@ -28,6 +28,13 @@ pub(super) struct Limits {
     pub tells_leader: bool,
 }
 
+impl Limits {
+    /// The same limits for an answer that must fit into `room` bytes of memory.
+    pub(super) fn within(self, room: usize) -> Self {
+        Self { bytes_max: self.bytes_max.min(i64::try_from(room).unwrap_or(i64::MAX)), ..self }
+    }
+}
+
 /// A partition that is asked for.
 #[derive(Debug)]
 pub(super) struct Target {
@@ -207,7 +214,7 @@ impl Planned {
             Self::Readable { offsets, plan, aborted, .. } => match plan.map(|plan| plan.read()).transpose() {
                 Ok(records) => FetchPartitionResponse {
                     aborted_transactions: aborted,
-                    records: records.into_iter().collect(),
+                    records: records.into_iter().map(|bytes| broker.fetch_memory.hold(bytes)).collect(),
                     ..found(partition, offsets)
                 },
                 Err(error) => {
