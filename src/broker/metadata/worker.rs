@@ -116,7 +116,8 @@ const BATCH_COMMANDS: usize = 128;
 impl Worker {
     /// Runs until it is told to stop, or until all who could ask are gone.
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        let alarm = Alarm(self.fatal.clone());
+        // The image must not outlive the thread that tends it.
+        let _alarm = self.fatal.alarm("the metadata thread panicked");
         let mut stop = false;
         while !stop && let Some(first) = requests.blocking_recv() {
             match self.commit(first, &mut requests) {
@@ -131,7 +132,6 @@ impl Worker {
         if let Err(error) = self.ledger.log.close() {
             tracing::warn!(target: "ottla.metadata", "the metadata log was not closed: {error}");
         }
-        drop(alarm);
     }
 
     /// One round; true when it is the last.
@@ -249,16 +249,5 @@ impl Worker {
         };
         tracing::info!(target: "ottla.metadata", "wrote a metadata snapshot of everything below offset {}", id.offset);
         Ok(self.ledger.log.clean(now_ms)?)
-    }
-}
-
-/// A thread that ends by a panic must not leave a node that answers from an image nobody tends.
-struct Alarm(Fatal);
-
-impl Drop for Alarm {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.report("the metadata thread panicked");
-        }
     }
 }
