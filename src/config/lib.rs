@@ -1,7 +1,7 @@
 //! Configuration: `server.properties`, `KAFKA_*` variables and `--override` become one table of raw settings, and
 //! that table becomes one typed [`BrokerConfig`], checked as Kafka 4.1 checks it.
 //!
-//! May use: `model`, `serde`, `thiserror`; so far `thiserror` does. Pure: files and environment come in as data, nothing is read here; no
+//! May use: `thiserror`. Pure: files and environment come in as data, nothing is read here; no
 //! clock, no sockets. Knows what a key means, never how the broker acts on it.
 //!
 //! Start reading at [`load`] (raw settings and where each came from), then [`layers`] (static and dynamic settings
