@@ -10,6 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("storage", &["model", "records", "crc32c", "rustix", "serde_json"]),
     ("controller", &["model"]),
+    ("coordinator", &["model", "regex", "twox-hash"]),
     ("client", &["wire", "tokio"]),
     (
         "broker",
