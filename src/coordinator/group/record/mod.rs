@@ -3,6 +3,15 @@
 //!
 //! The key's first two bytes are its type; a record without a value removes what its key names.
 
+mod decode;
+mod encode;
+mod key;
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;
+
+pub use decode::{Decoded, RecordError};
+
 use bytes::Bytes;
 use model::TopicId;
 use std::collections::BTreeMap;
