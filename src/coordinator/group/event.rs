@@ -250,3 +250,129 @@ pub struct ConsumerHeartbeatReply {
     /// Absent when nothing changed since the last answer.
     pub assignment: Option<Assignment>,
 }
+
+impl Request {
+    /// The answer when nothing at all can be done for the request.
+    pub fn refused(&self, code: ErrorCode) -> Reply {
+        match self {
+            Self::Join(request) => Reply::Join(request.refused(code)),
+            Self::Sync(request) => Reply::Sync(request.refused(code)),
+            Self::Heartbeat(_) => Reply::Heartbeat(code),
+            Self::Leave(request) => Reply::Leave(request.refused(code)),
+            Self::ConsumerHeartbeat(_) => Reply::ConsumerHeartbeat(Err(code.into())),
+            Self::OffsetCommit(request) => Reply::OffsetCommit(refused_topics(&request.topics, code)),
+            Self::TxnOffsetCommit(request) => Reply::OffsetCommit(refused_topics(&request.topics, code)),
+            Self::OffsetDelete(_) => Reply::OffsetDelete(Err(code)),
+            Self::DeleteGroup { .. } => Reply::DeleteGroup(code),
+        }
+    }
+
+    /// The group that the request is about: it decides which shard is asked.
+    pub fn group_id(&self) -> &str {
+        match self {
+            Self::Join(request) => &request.group_id,
+            Self::Sync(request) => &request.group_id,
+            Self::Heartbeat(request) => &request.group_id,
+            Self::Leave(request) => &request.group_id,
+            Self::ConsumerHeartbeat(request) => &request.group_id,
+            Self::OffsetCommit(request) => &request.group_id,
+            Self::TxnOffsetCommit(request) => &request.group_id,
+            Self::OffsetDelete(request) => &request.group_id,
+            Self::DeleteGroup { group_id } => group_id,
+        }
+    }
+}
+
+impl JoinRequest {
+    /// An answer that tells the error and the member id that came.
+    pub fn refused(&self, code: ErrorCode) -> JoinReply {
+        JoinReply::error(code, self.member_id.clone())
+    }
+}
+
+impl SyncRequest {
+    /// An answer that tells the error alone.
+    pub fn refused(&self, code: ErrorCode) -> SyncReply {
+        SyncReply::error(code)
+    }
+}
+
+impl LeaveRequest {
+    /// An answer that tells the error for the whole request.
+    pub fn refused(&self, code: ErrorCode) -> LeaveReply {
+        LeaveReply { error: code, members: Vec::new() }
+    }
+}
+
+impl JoinReply {
+    /// An error, and the member id it concerns; empty where the member must come back without one.
+    pub fn error(code: ErrorCode, member_id: String) -> Self {
+        Self {
+            error: code,
+            generation: -1,
+            protocol_type: None,
+            protocol_name: None,
+            leader: String::new(),
+            skip_assignment: false,
+            member_id,
+            members: Vec::new(),
+        }
+    }
+}
+
+impl SyncReply {
+    /// An error.
+    pub fn error(code: ErrorCode) -> Self {
+        Self { error: code, protocol_type: None, protocol_name: None, assignment: Bytes::new() }
+    }
+}
+
+impl Reply {
+    /// What is sent in place of this reply when the records it depends on could not be written; `code` is what the
+    /// append came to. Kafka: `appendGroupMetadataErrorToResponseError`, `GroupCoordinatorService`.
+    pub fn failed(self, code: ErrorCode) -> Self {
+        let code = append_error(code);
+        match self {
+            Self::Join(reply) if reply.error != ErrorCode::None => Self::Join(reply),
+            Self::Join(_) => Self::Join(JoinReply::error(code, String::new())),
+            Self::Sync(reply) if reply.error != ErrorCode::None => Self::Sync(reply),
+            Self::Sync(_) => Self::Sync(SyncReply::error(code)),
+            Self::Heartbeat(_) => Self::Heartbeat(code),
+            Self::Leave(_) => Self::Leave(LeaveReply { error: code, members: Vec::new() }),
+            Self::ConsumerHeartbeat(_) => Self::ConsumerHeartbeat(Err(code.into())),
+            Self::OffsetCommit(mut topics) => {
+                for (_, error) in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+                    if *error == ErrorCode::None {
+                        *error = code;
+                    }
+                }
+                Self::OffsetCommit(topics)
+            }
+            Self::OffsetDelete(_) => Self::OffsetDelete(Err(code)),
+            Self::DeleteGroup(_) => Self::DeleteGroup(code),
+        }
+    }
+}
+
+fn refused_topics(topics: &[CommitTopic], code: ErrorCode) -> Vec<CommittedTopic> {
+    let refused = |topic: &CommitTopic| CommittedTopic {
+        name: topic.name.clone(),
+        id: topic.id,
+        partitions: topic.partitions.iter().map(|partition| (partition.index, code)).collect(),
+    };
+    topics.iter().map(refused).collect()
+}
+
+/// What clients of the coordinator are told about a failed append.
+fn append_error(code: ErrorCode) -> ErrorCode {
+    match code {
+        ErrorCode::UnknownTopicOrPartition | ErrorCode::NotEnoughReplicas | ErrorCode::RequestTimedOut => {
+            ErrorCode::CoordinatorNotAvailable
+        }
+        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge | ErrorCode::InvalidFetchSize => {
+            ErrorCode::UnknownServerError
+        }
+        other => other,
+    }
+}

@@ -2,11 +2,16 @@
 //!
 //! A [`Shard`] holds the groups of one partition of `__consumer_offsets`, as `GroupCoordinatorShard` does in Kafka.
 
+mod admin;
+mod classic;
+mod consumer;
 mod event;
+mod offsets;
 pub mod record;
 mod settings;
 mod shard;
 mod step;
+mod timers;
 mod topics;
 
 pub use event::*;
