@@ -107,7 +107,9 @@ impl Named {
     fn with_value(self, whole: &Bytes, version: i16, left: &mut Reader) -> Result<Record, ReadError> {
         Ok(match self {
             Self::Offset(key) => Record::Offset(key, Some(offset(version, left)?)),
-            Self::ClassicGroup(group_id) => Record::ClassicGroup(group_id, Some(classic_group(version, left)?)),
+            Self::ClassicGroup(group_id) => {
+                Record::ClassicGroup(group_id, Some(classic_group(version, left)?))
+            }
             Self::ConsumerGroup(group_id) => Record::ConsumerGroup(group_id, Some(consumer_group(left)?)),
             Self::PartitionMetadata(group_id) => Record::PartitionMetadata(group_id, Some(whole.clone())),
             Self::Member(key) => Record::Member(key, Some(member(left)?)),
@@ -137,10 +139,9 @@ fn name(key_type: i16, left: &mut Reader) -> Result<Option<Named>, ReadError> {
         key::TARGET_EPOCH => Named::TargetEpoch(left.string()?),
         key::TARGET_MEMBER => Named::TargetMember(member_key(left)?),
         key::CURRENT_ASSIGNMENT => Named::CurrentAssignment(member_key(left)?),
-        key::REGULAR_EXPRESSION => Named::RegularExpression(RegularExpressionKey {
-            group_id: left.string()?,
-            regex: left.string()?,
-        }),
+        key::REGULAR_EXPRESSION => {
+            Named::RegularExpression(RegularExpressionKey { group_id: left.string()?, regex: left.string()? })
+        }
         _ => return Ok(None),
     }))
 }
@@ -244,15 +245,17 @@ fn member(left: &mut Reader) -> Result<MemberValue, ReadError> {
         server_assignor: left.compact_nullable_string()?,
         classic: None,
     };
-    if let Some(mut classic) = tagged(left.tagged_fields()?, 0) {
-        value.classic = classic_metadata(&mut classic)?;
-    }
+    value.classic = match tagged(left.tagged_fields()?, 0) {
+        Some(mut classic) => classic_metadata(&mut classic)?,
+        None => Some(ClassicMemberMetadata::default()),
+    };
     Ok(value)
 }
 
-/// A nullable structure starts with a byte: below zero for null.
+/// A tagged structure starts with 0 for null. Its default is an empty structure: that is what a value without the tag
+/// means, and a null is always written out.
 fn classic_metadata(left: &mut Reader) -> Result<Option<ClassicMemberMetadata>, ReadError> {
-    if left.i8()? < 0 {
+    if left.unsigned_varint()? == 0 {
         return Ok(None);
     }
     let session_timeout_ms = left.i32()?;

@@ -164,13 +164,19 @@ fn member(value: &MemberValue) -> Bytes {
     writer.compact_nullable_string(value.subscribed_regex.as_deref());
     writer.i32(value.rebalance_timeout_ms);
     writer.compact_nullable_string(value.server_assignor.as_deref());
-    tagged(&mut writer, value.classic.as_ref().map(classic_metadata));
+    let classic = match &value.classic {
+        None => Some(Bytes::from_static(&[0])),
+        Some(classic) if *classic == ClassicMemberMetadata::default() => None,
+        Some(classic) => Some(classic_metadata(classic)),
+    };
+    tagged(&mut writer, classic);
     writer.freeze()
 }
 
+/// The field's default is an empty structure, not null: a null is a byte of its own.
 fn classic_metadata(value: &ClassicMemberMetadata) -> Bytes {
     let mut writer = Writer::new();
-    writer.i8(1); // not null
+    writer.unsigned_varint(1);
     writer.i32(value.session_timeout_ms);
     writer.compact_array_len(value.protocols.len());
     for (name, metadata) in &value.protocols {

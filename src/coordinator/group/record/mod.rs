@@ -136,7 +136,7 @@ pub struct MemberValue {
 }
 
 /// What a consumer group keeps of a member that speaks the classic protocol.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct ClassicMemberMetadata {
     pub session_timeout_ms: i32,
