@@ -44,6 +44,13 @@ pub(crate) fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, Stor
 /// Replaces a file: after a crash at any point its name holds the old bytes or the new ones, never a mixture, and
 /// once this returns, the new ones.
 pub(crate) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+    replace_name(disk, path, bytes)?;
+    let dir = path.parent().unwrap_or(Path::new(""));
+    disk.sync_dir(dir).map_err(|error| StorageError::fatal("sync directory", dir, error))
+}
+
+/// As [`replace`], but which of the two the name holds after a crash is open until its directory is synced.
+pub(crate) fn replace_name(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let temporary = PathBuf::from(name);
@@ -53,9 +60,7 @@ pub(crate) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), 
         file.sync_data()?;
         disk.rename(&temporary, path)
     };
-    write().map_err(|error| StorageError::io("write", path, error))?;
-    let dir = path.parent().unwrap_or(Path::new(""));
-    disk.sync_dir(dir).map_err(|error| StorageError::fatal("sync directory", dir, error))
+    write().map_err(|error| StorageError::io("write", path, error))
 }
 
 /// The text of a checkpoint with these lines.

@@ -153,46 +153,80 @@ impl LogDir {
     }
 
     /// Makes the directory of a partition, durably, and answers its path. A directory that is there already is taken
-    /// as it is, but gets this topic id.
+    /// as it is, but gets this topic id. Many are made by [`LogDir::forget_partitions`], [`LogDir::make_partition`] for
+    /// each and one [`LogDir::sync`].
     pub fn create_partition(
         &self,
         topic: &str,
         partition: i32,
         topic_id: TopicId,
     ) -> Result<PathBuf, StorageError> {
-        self.forget_partition(topic, partition)?;
-        let path = self.path.join(partition_dir(topic, partition));
-        self.disk.create_dir(&path).map_err(|error| StorageError::io("create", &path, error))?;
-        if !topic_id.is_zero() {
-            let text = format!("version: 0\ntopic_id: {topic_id}");
-            checkpoints::replace(&*self.disk, &path.join(PARTITION_METADATA), text.as_bytes())?;
-        }
+        self.forget_partitions(&[(topic.to_owned(), partition)])?;
+        let path = self.make_partition(topic, partition, topic_id)?;
         self.sync()?;
         Ok(path)
     }
 
+    /// Makes the directory of a partition that the checkpoints know nothing of. Its name is durable after
+    /// [`LogDir::sync`], and what is in a new one after the first sync of its log: nothing may be acknowledged before.
+    pub fn make_partition(
+        &self,
+        topic: &str,
+        partition: i32,
+        topic_id: TopicId,
+    ) -> Result<PathBuf, StorageError> {
+        let path = self.path.join(partition_dir(topic, partition));
+        let found =
+            self.disk.metadata(&path).map_err(|error| StorageError::fatal("look at", &path, error))?;
+        self.disk.create_dir(&path).map_err(|error| StorageError::io("create", &path, error))?;
+        if !topic_id.is_zero() {
+            let text = format!("version: 0\ntopic_id: {topic_id}");
+            checkpoints::replace_name(&*self.disk, &path.join(PARTITION_METADATA), text.as_bytes())?;
+            if found.is_some() {
+                // The log in it may have no names of its own to sync.
+                self.disk
+                    .sync_dir(&path)
+                    .map_err(|error| StorageError::fatal("sync directory", &path, error))?;
+            }
+        }
+        Ok(path)
+    }
+
     /// Takes a partition out of the directory, durably: its directory gets a name that no partition has, under which
-    /// it waits for [`LogDir::remove_deleted`]. `unique` must not have been used before.
+    /// it waits for [`LogDir::remove_deleted`]. `unique` must not have been used before. Many are taken out by
+    /// [`LogDir::mark_deleted`] for each, one [`LogDir::sync`] and one [`LogDir::forget_deleted`].
     pub fn delete_partition(
         &self,
         topic: &str,
         partition: i32,
         unique: Uuid,
     ) -> Result<PathBuf, StorageError> {
+        let target = self.mark_deleted(topic, partition, unique)?;
+        self.sync()?;
+        self.forget_deleted(&[(topic.to_owned(), partition)])?;
+        Ok(target)
+    }
+
+    /// Renames a partition's directory as one that waits for its removal. Durable after [`LogDir::sync`].
+    pub fn mark_deleted(&self, topic: &str, partition: i32, unique: Uuid) -> Result<PathBuf, StorageError> {
         let path = self.path.join(partition_dir(topic, partition));
         let target = self.path.join(delete_dir(topic, partition, unique));
         self.disk.rename(&path, &target).map_err(|error| StorageError::io("rename", &path, error))?;
-        self.sync()?;
-        match self.forget_partition(topic, partition) {
-            // Deleting is how space comes back: it must not need any. What the checkpoints go on saying is forgotten
-            // before the next partition of this name is made.
-            Err(StorageError::Full { path, .. }) => {
-                warn!("no space left to forget a partition in {}", path.display());
-            }
-            result => result?,
-        }
         info!("{} waits for its removal as {}", path.display(), target.display());
         Ok(target)
+    }
+
+    /// As [`LogDir::forget_partitions`], for partitions that were just deleted. Deleting is how space comes back: it
+    /// must not need any. What the checkpoints go on saying on a full disk is forgotten before the next partition of
+    /// this name is made.
+    pub fn forget_deleted(&self, partitions: &[(String, i32)]) -> Result<(), StorageError> {
+        match self.forget_partitions(partitions) {
+            Err(StorageError::Full { path, .. }) => {
+                warn!("no space left to forget {} partitions in {}", partitions.len(), path.display());
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     /// Removes the directory of a deleted partition with all that is in it.
@@ -265,28 +299,26 @@ impl LogDir {
         self.disk.space(&self.path).map_err(|error| StorageError::fatal("look at", &self.path, error))
     }
 
-    /// A partition of this name that was here before says nothing about the next one.
-    fn forget_partition(&self, topic: &str, partition: i32) -> Result<(), StorageError> {
-        let key = (topic.to_owned(), partition);
+    /// Takes partitions out of the checkpoints: what was true of one says nothing about the next one of its name.
+    /// Durable when this returns; every checkpoint is written at most once.
+    pub fn forget_partitions(&self, partitions: &[(String, i32)]) -> Result<(), StorageError> {
         for checkpoint in [&self.recovery_points, &self.log_starts, &self.high_watermarks] {
-            let mut offsets = checkpoint.offsets().clone();
-            if offsets.remove(&key).is_some() {
-                checkpoint.write(&*self.disk, offsets)?;
-            }
+            checkpoint.forget(&*self.disk, partitions)?;
         }
         Ok(())
+    }
+
+    /// Makes the names in the directory durable.
+    pub fn sync(&self) -> Result<(), StorageError> {
+        self.disk
+            .sync_dir(&self.path)
+            .map_err(|error| StorageError::fatal("sync directory", &self.path, error))
     }
 
     fn dirs(&self) -> Result<BTreeSet<String>, StorageError> {
         let entries =
             self.disk.list(&self.path).map_err(|error| StorageError::fatal("list", &self.path, error))?;
         Ok(entries.into_iter().filter(|entry| entry.is_dir).map(|entry| entry.name).collect())
-    }
-
-    fn sync(&self) -> Result<(), StorageError> {
-        self.disk
-            .sync_dir(&self.path)
-            .map_err(|error| StorageError::fatal("sync directory", &self.path, error))
     }
 }
 
@@ -315,12 +347,31 @@ impl Checkpoint {
         self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn forget(&self, disk: &dyn Disk, partitions: &[(String, i32)]) -> Result<(), StorageError> {
+        let mut known = self.offsets();
+        if !partitions.iter().any(|partition| known.contains_key(partition)) {
+            return Ok(());
+        }
+        let mut offsets = known.clone();
+        for partition in partitions {
+            offsets.remove(partition);
+        }
+        self.replace(disk, &mut known, offsets)
+    }
+
     fn write(&self, disk: &dyn Disk, offsets: PartitionOffsets) -> Result<(), StorageError> {
         let mut known = self.offsets();
-        if *known != offsets {
-            checkpoints::replace(disk, &self.path, checkpoints::format_offsets(&offsets).as_bytes())?;
-            *known = offsets;
-        }
+        if *known == offsets { Ok(()) } else { self.replace(disk, &mut known, offsets) }
+    }
+
+    fn replace(
+        &self,
+        disk: &dyn Disk,
+        known: &mut PartitionOffsets,
+        offsets: PartitionOffsets,
+    ) -> Result<(), StorageError> {
+        checkpoints::replace(disk, &self.path, checkpoints::format_offsets(&offsets).as_bytes())?;
+        *known = offsets;
         Ok(())
     }
 }

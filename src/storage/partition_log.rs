@@ -186,6 +186,12 @@ impl PartitionLog {
             .count()
     }
 
+    /// As [`Self::close_idle_files`], also for files that were just used.
+    pub fn release_files(&mut self) -> usize {
+        self.close_idle_files();
+        self.close_idle_files()
+    }
+
     /// Ends the log's life: everything is on disk when this returns, and a start that is told so need not scan
     /// anything.
     pub fn close(mut self) -> Result<(), StorageError> {

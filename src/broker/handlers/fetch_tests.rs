@@ -323,7 +323,7 @@ fn a_topic_made_anew_is_told_from_the_one_the_session_knew() {
             topics: vec![],
             ..fetch(TopicRef::Id(id), vec![])
         };
-        node.broker.partitions.delete_topic(id).unwrap();
+        node.broker.partitions.delete_topics(&[id]).unwrap();
         let gone = answer(&node, next(1)).await;
         assert_eq!(gone.error, ErrorCode::UnknownTopicOrPartition);
         let settings = crate::partition::test_support::settings(|_| {});
@@ -343,7 +343,7 @@ fn a_fetch_parked_at_a_deleted_topic_is_answered() {
         let ((found, ()), took) = timed(async {
             tokio::join!(answer(&node, waiting), async {
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                node.broker.partitions.delete_topic(id).unwrap();
+                node.broker.partitions.delete_topics(&[id]).unwrap();
             })
         })
         .await;

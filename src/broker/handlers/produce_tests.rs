@@ -260,7 +260,7 @@ fn deleting_the_topic_ends_the_wait() {
         node.stop_syncing();
         let (answer, ()) = tokio::join!(answer(&node, produce(-1, TOPIC, 0, batch_at(NOW))), async {
             tokio::task::yield_now().await;
-            node.broker.partitions.delete_topic(id).unwrap();
+            node.broker.partitions.delete_topics(&[id]).unwrap();
         });
         assert_eq!(answer.error, ErrorCode::UnknownTopicOrPartition);
         node.stop();

@@ -15,7 +15,7 @@ use crate::partition::PartitionEngine;
 /// Topics that were acknowledged, and those of which nobody knows.
 #[derive(Default)]
 struct Known {
-    there: BTreeMap<String, TopicId>,
+    there: BTreeMap<String, (TopicId, i32)>,
     unknown: Vec<String>,
 }
 
@@ -78,24 +78,28 @@ fn a_full_disk_refuses_changes_and_nothing_else() {
 fn live(disk: &MemoryDisk, known: &mut Known) {
     let loaded = load();
     let Some((engine, metadata)) = start(disk, &loaded) else { return };
-    for n in 0..6 {
+    for n in 0..7 {
         let name = format!("t{n}");
-        let topic = NewTopic { partitions: 2, ..NewTopic::new(&name, random::topic_id()) };
+        let partitions = if n == 6 { 12 } else { 2 };
+        let topic = NewTopic { partitions, ..NewTopic::new(&name, random::topic_id()) };
         let command = CreateTopics { topics: vec![topic], validate_only: false, seed: n };
         known.unknown.push(name.clone());
         if let Ok(Reply::CreateTopics(created)) = ask(&metadata, Command::CreateTopics(command)) {
             let shape = created.into_iter().next().unwrap().result.unwrap();
             known.unknown.retain(|unknown| *unknown != name);
-            known.there.insert(name, shape.topic_id);
+            known.there.insert(name, (shape.topic_id, partitions));
         }
     }
-    let gone = "t1".to_owned();
-    if known.there.remove(&gone).is_some() {
-        known.unknown.push(gone.clone());
-        let topics = vec![TopicReference { name: Some(gone.clone()), id: TopicId::ZERO }];
+    let gone = ["t1", "t6"].map(str::to_owned);
+    if gone.iter().filter(|name| known.there.remove(*name).is_some()).count() == gone.len() {
+        known.unknown.extend(gone.clone());
+        let topic = |name: &String| TopicReference { name: Some(name.clone()), id: TopicId::ZERO };
+        let topics = gone.iter().map(topic).collect();
         if ask(&metadata, Command::DeleteTopics(DeleteTopics { topics })).is_ok() {
-            known.unknown.retain(|unknown| *unknown != gone);
+            known.unknown.retain(|unknown| !gone.contains(unknown));
         }
+    } else {
+        known.unknown.extend(gone);
     }
     metadata.stop();
     engine.stop();
@@ -105,11 +109,12 @@ fn check(disk: &MemoryDisk, known: &Known, step: u64) {
     let loaded = load();
     let (engine, metadata) = start(disk, &loaded).unwrap_or_else(|| panic!("no start after step {step}"));
     let image = metadata.image();
-    for (name, id) in &known.there {
+    for (name, (id, partitions)) in &known.there {
         let topic = image.topic(name).unwrap_or_else(|| panic!("{name} is lost after step {step}"));
-        assert_eq!((topic.id, topic.partitions.len()), (*id, 2), "{name} after step {step}");
+        let found = (topic.id, topic.partitions.len() as i32);
+        assert_eq!(found, (*id, *partitions), "{name} after step {step}");
         assert!(
-            (0..2).all(|index| engine.registry().by_id(*id, index).is_some()),
+            (0..*partitions).all(|index| engine.registry().by_id(*id, index).is_some()),
             "{name} after step {step}"
         );
     }

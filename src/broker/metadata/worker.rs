@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use controller::controller::ReplayError;
-use controller::{Command, Controller, MetadataRecord, Reply};
+use controller::{Command, Controller, Image, MetadataRecord, Reply};
 use model::{BrokerId, Clock, ErrorCode, LeaderEpoch, Offset, TopicId};
 use storage::LogDir;
 use tokio::sync::{mpsc, oneshot};
@@ -187,17 +187,13 @@ impl Worker {
             return Ok(());
         }
         let after = before.with_image(image, self.own);
+        let changes = diff::changes(before.image(), after.image(), self.own);
+        // Deletions come first, so that a name is free for the topic that has it now.
+        self.delete(before.image(), &changes)?;
         let mut hosted = Vec::new();
-        for change in diff::changes(before.image(), after.image(), self.own) {
+        for change in changes {
             match change {
-                // Deletions come first, so that a name is free for the topic that has it now.
-                Change::Delete(id) => {
-                    if let Some(topic) = before.image().topic_by_id(id) {
-                        tracing::info!(target: "ottla.metadata", "Deleted topic {} with id {id}", topic.name);
-                    }
-                    let deleted = self.registry.delete_topic(id);
-                    deleted.map_err(|error| CommitError::Partition(error.to_string()))?;
-                }
+                Change::Delete(_) => {}
                 Change::Host { name, id, index, epoch } => hosted.push((name, id, index, epoch)),
                 Change::Lead { id, index, epoch } => self.registry.update_leader_epoch(id, index, epoch),
                 Change::Configure(id) => self.configure(&after, id),
@@ -210,6 +206,21 @@ impl Worker {
         }
         self.view.store(Arc::new(after));
         Ok(())
+    }
+
+    fn delete(&self, before: &Image, changes: &[Change]) -> Result<(), CommitError> {
+        let gone = changes.iter().filter_map(|change| match change {
+            Change::Delete(id) => Some(*id),
+            _ => None,
+        });
+        let gone: Vec<TopicId> = gone.collect();
+        for topic in gone.iter().filter_map(|id| before.topic_by_id(*id)) {
+            tracing::info!(target: "ottla.metadata", "Deleted topic {} with id {}", topic.name, topic.id);
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.registry.delete_topics(&gone).map_err(|error| CommitError::Partition(error.to_string()))
     }
 
     /// Creates or opens partitions. One whose log does not open is offline, and its clients are told so.

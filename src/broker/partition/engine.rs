@@ -57,9 +57,8 @@ impl PartitionEngine {
         let dirs: Vec<Arc<HostDir>> = dirs.map(|path| open(path).map(Arc::new)).collect::<Result<_, _>>()?;
         for dir in &dirs {
             // Left over from before: their time is up.
-            for path in dir.with(storage::LogDir::deleted_partitions)? {
-                housekeeper.remove_later(Arc::clone(dir), path, i64::MIN);
-            }
+            let deleted = dir.with(storage::LogDir::deleted_partitions)?;
+            housekeeper.remove_later(dir, deleted.into_iter().map(|path| (path, i64::MIN)));
             dir.committer.start()?;
         }
         let threads = usize::try_from(config.storage.recovery_threads_per_dir).unwrap_or(1).max(1);

@@ -79,6 +79,77 @@ fn many_partitions_are_recovered_by_several_threads() {
     }
 }
 
+fn partitions_of(topic: &str, id: u128, count: i32) -> Vec<NewPartition> {
+    let settings = Arc::new(settings(|_| {}));
+    let new = |partition| NewPartition {
+        topic: topic.into(),
+        topic_id: topic_id(id),
+        partition,
+        leader_epoch: LeaderEpoch::new(0),
+        settings: Arc::clone(&settings),
+    };
+    (0..count).map(new).collect()
+}
+
+#[test]
+fn a_bulk_change_writes_every_checkpoint_once() {
+    const MANY: i32 = 60;
+    let (disk, reports) = (MemoryDisk::new(), Reports::default());
+    let engine = running_engine(&disk, &reports, &[]);
+    engine.registry().create_all(partitions_of("many", 1, MANY));
+    engine.stop();
+    drop(engine);
+    let registry = still_registry(&disk, &reports);
+    assert!(registry.create_all(partitions_of("many", 1, MANY)).is_empty());
+    assert_eq!(text(&disk, "recovery-point-offset-checkpoint").lines().count(), 2 + MANY as usize);
+
+    let before = disk.steps();
+    registry.delete_topics(&[topic_id(1), topic_id(7)]).unwrap();
+    let steps = disk.steps() - before;
+    assert!(steps < MANY as u64 + 20, "a rename each, and then some: {steps}");
+    assert_eq!(text(&disk, "recovery-point-offset-checkpoint"), "0\n0\n");
+    assert_eq!(names(&disk).iter().filter(|name| name.ends_with("-delete")).count(), MANY as usize);
+
+    // The next of that name are made with nothing to forget, and one sync of the directory for all.
+    let steps_for = |count: i32, id: u128| {
+        let before = disk.steps();
+        assert!(registry.create_all(partitions_of(&format!("made-{id}"), id, count)).is_empty());
+        disk.steps() - before
+    };
+    let one = steps_for(1, 2) - 1;
+    assert_eq!(steps_for(MANY, 3), one * MANY as u64 + 1);
+    disk.power_cut(PowerCut::LoseAll);
+    assert!(names(&disk).contains(&format!("made-3-{}", MANY - 1)));
+}
+
+#[test]
+fn a_creation_that_was_cut_short_is_finished_and_records_without_a_topic_are_nobodys() {
+    let (disk, reports) = (MemoryDisk::new(), Reports::default());
+    let registry = still_registry(&disk, &reports);
+    registry.create_all(partitions_of("cut", 1, 2));
+    let partition = registry.by_name("cut", 1).unwrap();
+    append(&partition, Acks::Written, 3);
+    registry.all().iter().for_each(|partition| partition.sync().unwrap());
+    drop((registry, partition));
+    for index in 0..2 {
+        let path = PathBuf::from(DIR).join(format!("cut-{index}/partition.metadata"));
+        disk.shared().remove_file(&path).unwrap();
+        disk.shared().sync_dir(path.parent().unwrap()).unwrap();
+    }
+    disk.power_cut(PowerCut::LoseAll);
+
+    let registry = still_registry(&disk, &reports);
+    assert!(registry.create_all(partitions_of("cut", 1, 2)).is_empty());
+    let ends: Vec<_> =
+        (0..2).map(|index| registry.by_name("cut", index).unwrap().offsets().log_end).collect();
+    assert_eq!(ends, [offset(0), offset(0)]);
+    let strays: Vec<_> = names(&disk).into_iter().filter(|name| name.ends_with("-stray")).collect();
+    assert!(strays.len() == 1 && strays[0].starts_with("cut-1."), "{strays:?}");
+    for index in 0..2 {
+        assert!(text(&disk, &format!("cut-{index}/partition.metadata")).contains("topic_id: "));
+    }
+}
+
 #[test]
 fn what_no_topic_claims_is_kept_but_not_served() {
     let (disk, reports) = (MemoryDisk::new(), Reports::default());
@@ -163,7 +234,7 @@ fn deleted_topics_leave_the_disk_after_their_delay() {
     let engine = running_engine(&disk, &reports, &["replica.high.watermark.checkpoint.interval.ms=10"]);
     let registry = engine.registry();
     append(&host(&registry, settings(|settings| settings.log.file_delete_delay_ms = 0)), Acks::Written, 1);
-    registry.delete_topic(topic_id(1)).unwrap();
+    registry.delete_topics(&[topic_id(1)]).unwrap();
     let is_removed = || !names(&disk).iter().any(|name| name.starts_with(TOPIC));
     for _ in 0..500 {
         if is_removed() {
@@ -188,7 +259,7 @@ fn a_topic_made_anew_inherits_no_checkpoint() {
     let engine = running_engine(&disk, &reports, &[]);
     let registry = engine.registry();
     host(&registry, settings(|_| {}));
-    registry.delete_topic(topic_id(1)).unwrap();
+    registry.delete_topics(&[topic_id(1)]).unwrap();
     registry.create(TOPIC, topic_id(9), 0, LeaderEpoch::new(0), settings(|_| {})).unwrap();
     engine.registry().dirs()[0].checkpoint_recovery_points(&registry).unwrap();
     assert!(text(&disk, "recovery-point-offset-checkpoint").contains(&format!("{TOPIC} 0 0\n")));

@@ -140,7 +140,7 @@ fn a_partition_that_is_deleted_keeps_nobody_waiting_and_answers_nothing() {
     let (ticket, commit) = (FetchTicket::new(1), CommitTicket::new());
     let _parked = partition.park(&ticket, partition.offsets(), ANY);
     partition.await_commit(offset(1), &commit);
-    registry.delete_topic(topic_id(1)).unwrap();
+    registry.delete_topics(&[topic_id(1)]).unwrap();
     assert!(ticket.has_fired() && is_done(commit.all()));
     assert!(!partition.is_committed(offset(1)) && partition.is_gone());
     assert!(registry.by_name(TOPIC, 0).is_none() && registry.by_id(topic_id(1), 0).is_none());
@@ -274,7 +274,7 @@ fn a_deletion_waits_for_the_sync_that_has_begun() {
     let syncing = partition.syncing.lock();
     let target = partition.with_log(PartitionLog::sync_target).unwrap().unwrap();
     std::thread::scope(|scope| {
-        let deletion = scope.spawn(|| registry.delete_topic(topic_id(1)));
+        let deletion = scope.spawn(|| registry.delete_topics(&[topic_id(1)]));
         while !partition.is_gone() {
             std::thread::yield_now();
         }

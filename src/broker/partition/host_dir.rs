@@ -120,52 +120,86 @@ impl HostDir {
         self.found.lock().contains_key(&(topic.to_owned(), partition))
     }
 
-    /// Opens the log of a partition: the one that was found, if it is this topic's, or a new one.
-    pub(super) fn open_log(
+    /// Takes what was found of a partition, if it is this topic's; another's is set aside. `None` says that the
+    /// partition is to be made.
+    ///
+    /// Without `partition.metadata` a directory is what is left of a creation that was cut short: nothing in it was
+    /// ever acknowledged. An empty one is finished by making it again; one with records is nobody's, as in Kafka
+    /// (`LogManager.isStrayKraftReplica`).
+    pub(super) fn claim(
         &self,
         topic: &str,
         id: TopicId,
         partition: i32,
+    ) -> Result<Option<PartitionDir>, StorageError> {
+        let Some(dir) = self.found.lock().remove(&(topic.to_owned(), partition)) else { return Ok(None) };
+        match dir.topic_id {
+            Some(found) if found == id => return Ok(Some(dir)),
+            None if !self.holds_records(&dir.path)? => {}
+            _ => self.set_aside(&dir)?,
+        }
+        Ok(None)
+    }
+
+    /// Makes the checkpoints forget partitions that are about to be made, all at once.
+    pub(super) fn forget(&self, partitions: &[(String, i32)]) -> Result<(), StorageError> {
+        let _steady = self.steady();
+        self.with(|log_dir| log_dir.forget_partitions(partitions))
+    }
+
+    /// Opens the log that was claimed, or makes one; the name of one that was made is durable after
+    /// [`Self::sync`].
+    pub(super) fn open_log(
+        &self,
+        key: &(String, i32),
+        id: TopicId,
+        claimed: Option<&PartitionDir>,
         config: LogConfig,
         now_ms: i64,
     ) -> Result<PartitionLog, StorageError> {
-        let found = self.found.lock().remove(&(topic.to_owned(), partition));
-        let claimed = match found {
-            // Logs older than topic ids say nothing of theirs.
-            Some(dir) if dir.topic_id.is_none_or(|found| found == id) => Some(dir),
-            Some(dir) => {
-                self.set_aside(&dir)?;
-                None
-            }
-            None => None,
+        let mut log = match claimed {
+            // Nothing vouches for a log that nobody has looked at.
+            Some(dir) => self
+                .open_found(dir, config, now_ms)
+                .inspect_err(|_| self.offline.store(true, Ordering::Release))?,
+            None => self.create_log(key, id, config, now_ms)?,
         };
-        let opened = match claimed {
-            Some(dir) => self.open_found(&dir, config, now_ms),
-            None => self.create_log(topic, id, partition, config, now_ms),
-        };
-        let log = opened.inspect_err(|_| self.offline.store(true, Ordering::Release))?;
+        // Most partitions of a large node are idle: files are open while they are used.
+        log.release_files();
         self.served.fetch_add(1, Ordering::Relaxed);
         Ok(log)
     }
 
     fn create_log(
         &self,
-        topic: &str,
+        key: &(String, i32),
         id: TopicId,
-        partition: i32,
         config: LogConfig,
         now_ms: i64,
     ) -> Result<PartitionLog, StorageError> {
-        let _steady = self.steady();
-        let path = self.with(|log_dir| log_dir.create_partition(topic, partition, id))?;
+        // Usually forgotten already, together with the others.
+        self.forget(std::slice::from_ref(key))?;
+        let path = self.with(|log_dir| log_dir.make_partition(&key.0, key.1, id))?;
         let opening = Opening { clean: true, ..Opening::unknown(now_ms) };
         Ok(PartitionLog::open(Arc::clone(&self.disk), &path, config, opening)?.0)
     }
 
-    /// Takes a partition out of the directory, durably; answers where it waits for its removal.
-    pub(super) fn delete(&self, topic: &str, partition: i32) -> Result<PathBuf, StorageError> {
+    /// Makes the names of the partitions durable.
+    pub(super) fn sync(&self) -> Result<(), StorageError> {
+        self.with(LogDir::sync)
+    }
+
+    /// Takes partitions out of the directory, durably; answers where each waits for its removal.
+    pub(super) fn delete(&self, partitions: &[(String, i32)]) -> Result<Vec<PathBuf>, StorageError> {
         let _steady = self.steady();
-        self.with(|log_dir| log_dir.delete_partition(topic, partition, Uuid::new_v4()))
+        self.with(|log_dir| {
+            let mark =
+                |(topic, partition): &(String, i32)| log_dir.mark_deleted(topic, *partition, Uuid::new_v4());
+            let marked = partitions.iter().map(mark).collect::<Result<Vec<_>, _>>()?;
+            log_dir.sync()?;
+            log_dir.forget_deleted(partitions)?;
+            Ok(marked)
+        })
     }
 
     fn open_found(
@@ -211,6 +245,18 @@ impl HostDir {
             target.display()
         );
         Ok(())
+    }
+
+    fn holds_records(&self, dir: &Path) -> Result<bool, StorageError> {
+        let failed = |source| StorageError::Io { operation: "look at", path: dir.to_owned(), source };
+        for entry in self.disk.list(dir).map_err(failed)? {
+            let is_segment = Path::new(&entry.name).extension().is_some_and(|ending| ending == "log");
+            let found = if is_segment { self.disk.metadata(&dir.join(&entry.name)) } else { Ok(None) };
+            if found.map_err(failed)?.is_some_and(|found| found.len > 0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a directory of this name exists here.

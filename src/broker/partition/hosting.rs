@@ -51,15 +51,18 @@ impl Registry {
     }
 
     /// Holds these partitions from now on: a log that was found on disk under the topic's id is opened, and
-    /// recovered where its last owner did not close it; otherwise one is made. Several threads share the work.
+    /// recovered where its last owner did not close it; otherwise one is made. Several threads share the work, and
+    /// what can be done once for all of them is: a crash in between leaves directories that the next start, which
+    /// knows the same topics, takes over or makes again.
     ///
     /// A partition whose log cannot be opened is hosted offline: clients are answered `KAFKA_STORAGE_ERROR`.
     /// Those are answered with their errors; the others are served. Partitions already here stay as they are.
     pub fn create_all(&self, new: Vec<NewPartition>) -> Vec<(NewPartition, StorageError)> {
         let _changing = self.changing.lock();
         let mut snapshot = Snapshot::clone(&self.snapshot());
-        let mut work = Vec::with_capacity(new.len());
         let mut hosted: Vec<HostedTopic> = Vec::new();
+        let mut work = Vec::with_capacity(new.len());
+        let mut planned = self.dirs.iter().map(|dir| dir.served()).collect::<Vec<_>>();
         for new in new {
             let at = hosted.iter().rposition(|hosted| hosted.topic.id == new.topic_id).unwrap_or_else(|| {
                 let known = snapshot.identified(new.topic_id).cloned();
@@ -67,11 +70,12 @@ impl Registry {
                 hosted.len() - 1
             });
             if hosted[at].partition(new.partition).is_err() {
-                work.push((at, Arc::clone(&hosted[at].topic), new));
+                let dir = Arc::clone(self.dir_for(&new.topic, new.partition, &mut planned));
+                work.push(Work { at, topic: Arc::clone(&hosted[at].topic), new, dir });
             }
         }
         let mut failed = Vec::new();
-        for ((at, _, new), opened) in self.open_in_parallel(work) {
+        for (Work { at, new, .. }, opened) in self.open_all(work) {
             match opened {
                 Ok(partition) => hosted[at].host(new.partition, Some(partition)),
                 Err(error) => {
@@ -88,7 +92,32 @@ impl Registry {
         failed
     }
 
-    fn open_in_parallel(&self, work: Vec<Work>) -> Vec<(Work, Result<Arc<Partition>, StorageError>)> {
+    fn open_all(&self, work: Vec<Work>) -> Vec<(Work, Opened)> {
+        for dir in &self.dirs {
+            let made = work.iter().filter(|work| Arc::ptr_eq(&work.dir, dir) && !work.is_found());
+            let made: Vec<_> = made.map(Work::key).collect();
+            // One that could not be forgotten now is when it is made, which tells the error.
+            if let Err(error) = dir.forget(&made) {
+                tracing::warn!("the checkpoints of {} were not written: {error}", dir.path().display());
+            }
+        }
+        let mut opened = self.open_in_parallel(work);
+        for dir in &self.dirs {
+            let mut here = opened.iter_mut().filter(|(work, _)| Arc::ptr_eq(&work.dir, dir)).peekable();
+            if here.peek().is_none() {
+                continue;
+            }
+            if let Err(error) = dir.sync() {
+                self.fatal.report(&error.to_string());
+                for (work, opened) in here {
+                    *opened = Err(StorageError::Failed { path: work.dir.path().to_owned() });
+                }
+            }
+        }
+        opened
+    }
+
+    fn open_in_parallel(&self, work: Vec<Work>) -> Vec<(Work, Opened)> {
         let threads = self.recovery_threads.min(work.len()).max(1);
         if threads == 1 {
             return work.into_iter().map(|work| self.open_one(work)).collect();
@@ -109,16 +138,17 @@ impl Registry {
         done.into_inner()
     }
 
-    fn open_one(&self, work: Work) -> (Work, Result<Arc<Partition>, StorageError>) {
-        let opened = self.open_partition(&work.1, &work.2);
+    fn open_one(&self, work: Work) -> (Work, Opened) {
+        let opened = self.open_partition(&work);
         (work, opened)
     }
 
-    fn open_partition(&self, topic: &Arc<Topic>, new: &NewPartition) -> Result<Arc<Partition>, StorageError> {
-        let dir = self.dir_for(&new.topic, new.partition);
+    fn open_partition(&self, work: &Work) -> Opened {
+        let Work { topic, new, dir, .. } = work;
+        let claimed = dir.claim(&new.topic, new.topic_id, new.partition)?;
         let config = topic.settings.load().log.clone();
         let now_ms = self.clock.wall_ms();
-        let mut log = dir.open_log(&new.topic, new.topic_id, new.partition, config, now_ms)?;
+        let mut log = dir.open_log(&work.key(), new.topic_id, claimed.as_ref(), config, now_ms)?;
         log.assign_epoch(new.leader_epoch);
         let partition = Partition::new(
             Arc::clone(topic),
@@ -132,11 +162,13 @@ impl Registry {
         Ok(partition)
     }
 
-    /// Where the partition is, or the directory with the fewest partitions.
-    fn dir_for(&self, topic: &str, partition: i32) -> &Arc<HostDir> {
-        let found = self.dirs.iter().find(|dir| dir.has_found(topic, partition));
-        let emptiest = || self.dirs.iter().min_by_key(|dir| dir.served());
-        found.or_else(emptiest).expect("a node has at least one log directory")
+    /// Where the partition is, or the directory with the fewest partitions, those that are planned counted in.
+    fn dir_for(&self, topic: &str, partition: i32, planned: &mut [usize]) -> &Arc<HostDir> {
+        let found = self.dirs.iter().position(|dir| dir.has_found(topic, partition));
+        let emptiest = || planned.iter().enumerate().min_by_key(|(_, count)| **count).map(|(at, _)| at);
+        let at = found.or_else(emptiest).expect("a node has at least one log directory");
+        planned[at] += 1;
+        &self.dirs[at]
     }
 
     /// Sets aside what is on disk and belongs to no topic. To be called once, after the partitions of the image
@@ -146,29 +178,39 @@ impl Registry {
         self.dirs.iter().try_for_each(|dir| dir.set_strays_aside())
     }
 
-    /// Lets go of a topic: its partitions answer no more, their directories are renamed now, durably, and
-    /// removed after `file.delete.delay.ms`. Nothing happens when it is not here.
-    pub fn delete_topic(&self, id: TopicId) -> Result<(), StorageError> {
+    /// Lets go of topics: their partitions answer no more, their directories are renamed now, durably, and
+    /// removed after `file.delete.delay.ms`. Those that are not here are left out.
+    pub fn delete_topics(&self, ids: &[TopicId]) -> Result<(), StorageError> {
         let _changing = self.changing.lock();
         let mut snapshot = Snapshot::clone(&self.snapshot());
-        let Some(hosted) = snapshot.remove(id) else { return Ok(()) };
+        let gone: Vec<_> = ids.iter().filter_map(|id| snapshot.remove(*id)).collect();
         self.publish(snapshot);
-        let delay_ms = hosted.topic.settings.load().log.file_delete_delay_ms;
-        for index in hosted.indexes() {
-            let online = hosted.partition(index).ok();
-            let dir = match online {
-                Some(partition) => Some(Arc::clone(partition.dir())),
-                None => self.dirs.iter().find(|dir| dir.has_dir(&hosted.topic.name, index)).cloned(),
-            };
-            if let Some(partition) = online
-                && partition.take_log().is_some()
-            {
-                partition.dir().left();
+        let mut leaving: Vec<Leaving> = self.dirs.iter().map(|_| Leaving::default()).collect();
+        for hosted in &gone {
+            let delay_ms = hosted.topic.settings.load().log.file_delete_delay_ms;
+            let due_ms = self.clock.wall_ms().saturating_add(delay_ms);
+            for index in hosted.indexes() {
+                let online = hosted.partition(index).ok();
+                let is_there = |dir: &Arc<HostDir>| match online {
+                    Some(partition) => Arc::ptr_eq(partition.dir(), dir),
+                    None => dir.has_dir(&hosted.topic.name, index),
+                };
+                if let Some(partition) = online
+                    && partition.take_log().is_some()
+                {
+                    partition.dir().left();
+                }
+                if let Some(at) = self.dirs.iter().position(is_there) {
+                    leaving[at].keys.push((hosted.topic.name.to_string(), index));
+                    leaving[at].due_ms.push(due_ms);
+                }
             }
-            let Some(dir) = dir else { continue };
-            let name = &hosted.topic.name;
-            let renamed = dir.delete(name, index)?;
-            self.housekeeper.remove_later(dir, renamed, self.clock.wall_ms().saturating_add(delay_ms));
+        }
+        for (dir, Leaving { keys, due_ms }) in self.dirs.iter().zip(leaving) {
+            if !keys.is_empty() {
+                let marked = dir.delete(&keys)?;
+                self.housekeeper.remove_later(dir, marked.into_iter().zip(due_ms));
+            }
         }
         Ok(())
     }
@@ -203,8 +245,32 @@ impl Registry {
     }
 }
 
-/// A partition to open: where its topic stands, the topic, and what is wanted.
-type Work = (usize, Arc<Topic>, NewPartition);
+/// A partition to open: where its topic stands among those that change, the topic, what is wanted, and where.
+struct Work {
+    at: usize,
+    topic: Arc<Topic>,
+    new: NewPartition,
+    dir: Arc<HostDir>,
+}
+
+type Opened = Result<Arc<Partition>, StorageError>;
+
+impl Work {
+    fn key(&self) -> (String, i32) {
+        (self.new.topic.to_string(), self.new.partition)
+    }
+
+    fn is_found(&self) -> bool {
+        self.dir.has_found(&self.new.topic, self.new.partition)
+    }
+}
+
+/// Partitions that leave one directory, and when each may be removed.
+#[derive(Default)]
+struct Leaving {
+    keys: Vec<(String, i32)>,
+    due_ms: Vec<i64>,
+}
 
 fn topic_of(new: &NewPartition) -> Arc<Topic> {
     Arc::new(Topic {

@@ -123,9 +123,10 @@ impl Housekeeper {
         }
     }
 
-    /// Removes the directory of a deleted partition at this wall time, or after the next start.
-    pub(super) fn remove_later(&self, dir: Arc<HostDir>, path: PathBuf, due_ms: i64) {
-        self.state.lock().removals.push(Removal { dir, path, due_ms });
+    /// Removes directories of deleted partitions, each at its wall time, or after the next start.
+    pub(super) fn remove_later(&self, dir: &Arc<HostDir>, due: impl Iterator<Item = (PathBuf, i64)>) {
+        let removal = |(path, due_ms)| Removal { dir: Arc::clone(dir), path, due_ms };
+        self.state.lock().removals.extend(due.map(removal));
     }
 
     /// Makes the log starts of a directory's partitions durable, on the housekeeping thread.
