@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand"
+	"os"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -27,6 +28,10 @@ var (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "host" {
+		hostMembers()
+		return
+	}
 	for _, codec := range []string{"none", "gzip", "snappy", "lz4", "zstd"} {
 		Test("codec-"+codec, func() { codecTest(codec) })
 		Test("not-idempotent-"+codec, func() { notIdempotent(codec) })

@@ -25,6 +25,10 @@ var codecs = map[string]sarama.CompressionCodec{
 var admin sarama.ClusterAdmin
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "host" {
+		hostMembers()
+		return
+	}
 	sarama.Logger = log.New(io.Discard, "", 0)
 	if os.Getenv("SARAMA_LOG") != "" {
 		sarama.Logger = log.New(os.Stderr, "", log.Ltime)
