@@ -32,6 +32,8 @@ struct State {
     running: bool,
     stopping: bool,
     asked: Vec<Asked>,
+    /// Whether the last piece of work was an answer.
+    answered_last: bool,
     removals: Vec<Removal>,
 }
 
@@ -180,12 +182,17 @@ impl Housekeeper {
             if state.stopping {
                 return None;
             }
-            if !state.asked.is_empty() {
-                return Some(Work::Asked(std::mem::take(&mut state.asked)));
-            }
             let now = self.clock.monotonic();
             let (due, task, interval) = schedule.iter_mut().min_by_key(|(due, ..)| *due)?;
-            if *due <= now {
+            let is_due = *due <= now;
+            // In turn, so that neither keeps the other waiting for ever.
+            let is_tasks_turn = is_due && state.answered_last;
+            if !is_tasks_turn && !state.asked.is_empty() {
+                state.answered_last = true;
+                return Some(Work::Asked(std::mem::take(&mut state.asked)));
+            }
+            if is_due {
+                state.answered_last = false;
                 *due = now + *interval;
                 return Some(Work::Due(*task));
             }
@@ -318,3 +325,7 @@ impl Partition {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "housekeeping_tests.rs"]
+mod tests;
