@@ -24,7 +24,7 @@ use crate::address::{Advertised, Endpoints, container_gateway};
 use crate::context::{Broker, Fatal};
 use crate::fetch_memory::FetchMemory;
 use crate::fetch_session_cache::FetchSessions;
-use crate::metadata::{Metadata, OpenError as MetadataError};
+use crate::metadata::{Metadata, OpenError as MetadataError, OtherHost, refuse_other_hosts};
 use crate::net::budget::Budget;
 use crate::net::connection::ConnectionSettings;
 use crate::net::limits::{ConnectionCounts, ConnectionLimits};
@@ -59,6 +59,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The node is meant to be one of several.
+    #[error(transparent)]
+    OtherHost(#[from] OtherHost),
     /// A log directory could not be opened.
     #[error(transparent)]
     Partitions(#[from] PartitionsError),
@@ -173,6 +176,7 @@ impl Node {
         let Start { loaded, clock, cluster_id } = start;
         loaded.notices.iter().for_each(log_notice);
         let config = Arc::new(loaded.broker.clone());
+        refuse_other_hosts(&config)?;
         let listeners = bind_all(&loaded)?;
         let fatal = Fatal::exit();
         let partitions = PartitionEngine::open(&config, clock.clone(), fatal.clone())?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use controller::command::{CreateTopics, CreatedTopic, NewTopic};
 use controller::{Command, Reply};
+use model::ErrorCode;
 use model::topic_name::{GROUP_METADATA, SHARE_GROUP_STATE, TRANSACTION_STATE};
 
 use crate::context::Broker;
@@ -86,6 +87,8 @@ fn log_outcome(topic: &CreatedTopic) {
                 );
             }
         }
+        // Two clients have asked at the same time, and both find it.
+        Err(error) if error.code == ErrorCode::TopicAlreadyExists => {}
         Err(error) => {
             tracing::info!(target: "ottla.metadata", "topic {} was not auto-created: {error}", topic.name);
         }

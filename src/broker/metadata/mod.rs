@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use identity::IdentityError;
 pub use log::LogError;
 pub use open::OpenError;
-pub use quorum::{NotAlone, Quorum, QuorumListener};
+pub use quorum::{NotAlone, OtherHost, Quorum, QuorumListener, refuse_other_hosts};
 pub use view::View;
 pub use worker::CommitError;
 

@@ -1,5 +1,7 @@
 //! The quorum of the metadata log: this node alone. What a new log begins with, and the epoch of each start.
 
+use std::net::{ToSocketAddrs, UdpSocket};
+
 use config::BrokerConfig;
 use controller::control_record::{ControlRecord, Voter};
 use model::{BrokerId, LeaderEpoch, Offset};
@@ -48,6 +50,49 @@ pub struct NotAlone {
     voters: Vec<i32>,
     own: BrokerId,
 }
+
+/// Why a new cluster is not begun here.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "controller.quorum.bootstrap.servers names {server}, which is no address of this node, and clusters of several \
+     nodes are not supported yet: name this node only, as in localhost:9093, or remove the key"
+)]
+pub struct OtherHost {
+    server: String,
+}
+
+/// Makes sure that a node whose directories are new is not meant to join others: it would begin a cluster of its own,
+/// which could never join them. Of a directory that has a metadata log, that one says who has a vote.
+pub fn refuse_other_hosts(config: &BrokerConfig) -> Result<(), OtherHost> {
+    // A voter of this node's id is this node, whatever its address; others are refused as configuration.
+    let is_told = !config.identity.voters.is_empty();
+    if is_told || config.storage.metadata_log_dir.join(META_PROPERTIES).exists() {
+        return Ok(());
+    }
+    let servers = &config.identity.bootstrap_servers;
+    match servers.iter().find(|(host, port)| !is_own_host(config, host, *port)) {
+        Some((host, port)) => Err(OtherHost { server: format!("{host}:{port}") }),
+        None => Ok(()),
+    }
+}
+
+fn is_own_host(config: &BrokerConfig, host: &str, port: u16) -> bool {
+    let listeners = &config.listeners;
+    let advertised = listeners.advertised.iter().flatten().chain(&listeners.advertised_controller);
+    let named = listeners.broker.iter().chain(&listeners.controller).chain(advertised);
+    let mut names = named.filter_map(|listener| listener.host.as_deref());
+    if host.eq_ignore_ascii_case("localhost")
+        || host.eq_ignore_ascii_case(&super::host_name())
+        || names.any(|name| name.eq_ignore_ascii_case(host))
+    {
+        return true;
+    }
+    let mut addresses = (host, port).to_socket_addrs().into_iter().flatten().peekable();
+    // Only an address of this machine can be bound.
+    addresses.peek().is_some() && addresses.all(|address| UdpSocket::bind((address.ip(), 0)).is_ok())
+}
+
+const META_PROPERTIES: &str = "meta.properties";
 
 /// What the log of a new cluster says of its quorum: voters stand in the log (KIP-853), unless the configuration
 /// names them in the older way.
@@ -137,4 +182,48 @@ pub(super) fn controller_listeners(config: &BrokerConfig) -> Vec<QuorumListener>
         });
     }
     listeners
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refuse(overrides: &[&str]) -> Result<(), String> {
+        let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
+        let inputs = config::Inputs { overrides: &overrides, ..config::Inputs::default() };
+        let loaded = config::load(&inputs).expect("a legal configuration");
+        refuse_other_hosts(&loaded.broker).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_usual_configurations_of_one_node_are_its_own() {
+        const ROLES: &str = "process.roles=broker,controller";
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = format!("log.dirs={}", dir.path().display());
+        for own in ["localhost:9093", "127.0.0.1:9093", "[::1]:9093", "LocalHost:29093", "broker:29093"] {
+            let servers = format!("controller.quorum.bootstrap.servers={own}");
+            let listeners = "listeners=PLAINTEXT://:9092,CONTROLLER://broker:29093";
+            let names = "controller.listener.names=CONTROLLER";
+            assert_eq!(refuse(&[&dirs, ROLES, listeners, names, &servers]), Ok(()), "{own}");
+        }
+        let advertised = "advertised.listeners=PLAINTEXT://shop.invalid:9092";
+        let servers = "controller.quorum.bootstrap.servers=shop.invalid:9093";
+        assert_eq!(refuse(&[&dirs, advertised, servers]), Ok(()));
+        assert_eq!(refuse(&[&dirs]), Ok(()));
+    }
+
+    #[test]
+    fn a_node_that_is_to_join_others_does_not_begin_a_cluster() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = format!("log.dirs={}", dir.path().display());
+        for other in ["kafka-2.invalid:9093", "192.0.2.7:9093"] {
+            let servers = format!("controller.quorum.bootstrap.servers=localhost:9093,{other}");
+            let refusal = refuse(&[&dirs, &servers]).unwrap_err();
+            assert!(refusal.contains(&format!("names {other},")), "{refusal}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        // Once there is a log, it says who votes.
+        std::fs::write(dir.path().join(META_PROPERTIES), "version=1\n").unwrap();
+        assert_eq!(refuse(&[&dirs, "controller.quorum.bootstrap.servers=kafka-2.invalid:9093"]), Ok(()));
+    }
 }
