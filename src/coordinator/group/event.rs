@@ -298,8 +298,12 @@ impl SyncRequest {
 }
 
 impl LeaveRequest {
-    /// An answer that tells the error for the whole request.
+    /// An answer that tells the error: of an unknown member for each of them, else for the whole request.
     pub fn refused(&self, code: ErrorCode) -> LeaveReply {
+        if code == ErrorCode::UnknownMemberId {
+            let members = self.members.iter().map(|member| (member.clone(), code)).collect();
+            return LeaveReply { error: ErrorCode::None, members };
+        }
         LeaveReply { error: code, members: Vec::new() }
     }
 }

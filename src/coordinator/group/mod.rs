@@ -14,6 +14,7 @@ mod step;
 mod timers;
 mod topics;
 
+pub use admin::{DescribedGroup, DescribedMember, ListedGroup};
 pub use event::*;
 pub use settings::{GroupOverrides, Settings};
 pub use shard::Shard;

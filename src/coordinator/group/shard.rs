@@ -25,6 +25,8 @@ pub struct Shard {
     pub(super) follow_ups: Vec<FollowUp>,
     /// Of earlier steps, whose records are replayed.
     due: VecDeque<FollowUp>,
+    /// The empty group that the last step put another in the place of, should that not get into the log.
+    pub(super) displaced: Option<Group>,
 }
 
 /// A group of either protocol.
@@ -138,6 +140,7 @@ impl Shard {
     /// Runs what waited for earlier records, up to the first that needs records of its own.
     fn follow_up(&mut self, context: &Context) -> Step {
         self.due.extend(self.follow_ups.drain(..));
+        self.displaced = None;
         let mut step = Step::default();
         while step.records.is_empty() {
             let Some(follow_up) = self.due.pop_front() else { break };

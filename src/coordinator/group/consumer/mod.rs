@@ -1,5 +1,7 @@
 //! Consumer groups (KIP-848).
 
+mod assignor;
+
 use super::record::Record;
 use super::timers::{Entry, TimerKey};
 use super::{
@@ -16,6 +18,11 @@ impl Group {
     /// Whether it has no members.
     pub fn is_empty(&self) -> bool {
         true
+    }
+
+    /// Its state as Kafka shows it (`ConsumerGroupState`).
+    pub fn state_name(&self) -> &'static str {
+        "Empty"
     }
 }
 
