@@ -162,6 +162,19 @@ impl ErrorCode {
         ALL.iter().copied().find(|error| error.code() == code).unwrap_or(Self::UnknownServerError)
     }
 
+    /// What Kafka tells a client of the error where it has no more to say, for those errors that an answer of ours
+    /// carries so; the name of all others.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::CoordinatorNotAvailable => "The coordinator is not available.",
+            Self::InvalidRequest => {
+                "This most likely occurs because of a request being malformed by the client library or the message \
+                 was sent to an incompatible broker. See the broker logs for more details."
+            }
+            other => other.name(),
+        }
+    }
+
     /// The protocol's upper-case name, such as `OFFSET_OUT_OF_RANGE`.
     pub const fn name(self) -> &'static str {
         match self {

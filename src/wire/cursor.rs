@@ -19,7 +19,13 @@ pub struct Cursor {
     flexible: bool,
     elements_left: usize,
     tagged_fields_left: usize,
+    replaced_bytes: usize,
 }
+
+/// Longest string that Kafka reads, also where the length could say more.
+const STRING_BYTES_MAX: usize = i16::MAX as usize;
+/// Most bytes of one frame in strings that are not UTF-8: replacing them takes memory that nobody reserved.
+const REPLACED_BYTES_MAX: usize = 64 * 1024;
 
 impl Cursor {
     /// Reads from the start of `bytes`; `flexible` says whether lengths are compact and structures end in tagged
@@ -31,6 +37,7 @@ impl Cursor {
             flexible,
             elements_left: ARRAY_ELEMENTS_MAX,
             tagged_fields_left: TAGGED_FIELDS_MAX,
+            replaced_bytes: 0,
         }
     }
 
@@ -122,16 +129,22 @@ impl Cursor {
 
     /// Length of a string, `None` for null; at most what is left.
     pub fn string_len(&mut self) -> Result<Option<usize>, BadBytes> {
-        let length =
-            if self.flexible { i64::from(self.unsigned_varint()?) - 1 } else { i64::from(self.i16()?) };
-        self.length(length)
+        let length = if self.flexible { self.compact_length()? } else { i32::from(self.i16()?) };
+        match self.length(length)? {
+            Some(length) if length > STRING_BYTES_MAX => Err(BadBytes::Long(length)),
+            length => Ok(length),
+        }
     }
 
     /// Length of a bytes or records field, `None` for null; at most what is left.
     pub fn bytes_len(&mut self) -> Result<Option<usize>, BadBytes> {
-        let length =
-            if self.flexible { i64::from(self.unsigned_varint()?) - 1 } else { i64::from(self.i32()?) };
+        let length = if self.flexible { self.compact_length()? } else { self.i32()? };
         self.length(length)
+    }
+
+    /// How many bytes stood in strings that were not UTF-8, so far.
+    pub(crate) fn replaced_bytes(&self) -> usize {
+        self.replaced_bytes
     }
 
     /// A string that may be null.
@@ -157,7 +170,7 @@ impl Cursor {
 
     /// Bytes with the 16-bit length of the older strings, whatever the form of the frame.
     pub fn nullable_bytes_16(&mut self) -> Result<Option<Bytes>, BadBytes> {
-        let length = i64::from(self.i16()?);
+        let length = i32::from(self.i16()?);
         match self.length(length)? {
             None => Ok(None),
             Some(length) => self.take(length).map(Some),
@@ -166,12 +179,8 @@ impl Cursor {
 
     /// Number of elements of an array, `None` for null. Each element takes at least `element_bytes_min` bytes.
     pub fn nullable_array(&mut self, element_bytes_min: usize) -> Result<Option<usize>, BadBytes> {
-        let count =
-            if self.flexible { i64::from(self.unsigned_varint()?) - 1 } else { i64::from(self.i32()?) };
-        let count = match count {
-            -1 => return Ok(None),
-            count => usize::try_from(count).map_err(|_| BadBytes::Length(count))?,
-        };
+        let count = if self.flexible { self.compact_length()? } else { self.i32()? };
+        let Ok(count) = usize::try_from(count) else { return Ok(None) };
         let limit = self.elements_left.min(self.remaining() / element_bytes_min.max(1));
         if count > limit {
             return Err(BadBytes::Elements { count, limit });
@@ -239,19 +248,30 @@ impl Cursor {
         self.tagged_fields(|_, _| Ok(false))
     }
 
+    /// A string's bytes; what is not UTF-8 in them is replaced, as Kafka replaces it.
     fn utf8(&mut self, length: usize) -> Result<StrBytes, BadBytes> {
-        StrBytes::from_utf8(self.take(length)?).map_err(|_utf8| BadBytes::Utf8)
+        let start = self.at;
+        if let Ok(text) = StrBytes::from_utf8(self.take(length)?) {
+            return Ok(text);
+        }
+        self.replaced_bytes += length;
+        if self.replaced_bytes > REPLACED_BYTES_MAX {
+            return Err(BadBytes::Utf8);
+        }
+        let bytes = self.bytes.get(start..self.at).unwrap_or_default();
+        Ok(StrBytes::from_string(String::from_utf8_lossy(bytes).into_owned()))
     }
 
-    fn length(&self, length: i64) -> Result<Option<usize>, BadBytes> {
-        match length {
-            -1 => Ok(None),
-            length => {
-                let length = usize::try_from(length).map_err(|_| BadBytes::Length(length))?;
-                self.need(length)?;
-                Ok(Some(length))
-            }
-        }
+    /// The length in a compact field, which counts one more. Kafka's arithmetic has 32 bits and wraps.
+    fn compact_length(&mut self) -> Result<i32, BadBytes> {
+        Ok((self.unsigned_varint()? as i32).wrapping_sub(1))
+    }
+
+    /// Every negative length is null, as in Kafka.
+    fn length(&self, length: i32) -> Result<Option<usize>, BadBytes> {
+        let Ok(length) = usize::try_from(length) else { return Ok(None) };
+        self.need(length)?;
+        Ok(Some(length))
     }
 
     fn need(&self, needed: usize) -> Result<(), BadBytes> {

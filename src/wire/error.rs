@@ -51,15 +51,18 @@ pub enum BadBytes {
     /// An unsigned varint of more than 32 bits.
     #[error("a varint does not end within 32 bits")]
     Varint,
-    /// A length below -1.
-    #[error("length {0} is not legal")]
-    Length(i64),
+    /// A string of more bytes than Kafka reads.
+    #[error("a string has {0} bytes")]
+    Long(usize),
     /// A null where the version allows none.
     #[error("null is not allowed here")]
     Null,
-    /// A string that is not UTF-8.
-    #[error("a string is not UTF-8")]
+    /// More in strings that are not UTF-8 than is replaced.
+    #[error("too much text is not UTF-8")]
     Utf8,
+    /// An access rule of a kind that does not exist, where Kafka answers nothing.
+    #[error("an unknown kind of resource, pattern, operation or permission is not allowed here")]
+    UnknownKind,
     /// More elements than the bytes left, or the limit, can hold.
     #[error("{count} elements are more than the {limit} that can be here")]
     Elements {

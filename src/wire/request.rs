@@ -18,6 +18,7 @@ use crate::compat;
 use crate::cursor::Cursor;
 use crate::error::{BadBytes, DecodeError};
 use crate::fetch::FetchRequest;
+use crate::compat::acls::HasUnknownKind;
 use crate::header::RequestHeader;
 use crate::produce::ProduceRequest;
 use crate::response::Response;
@@ -144,9 +145,9 @@ pub fn decode(header: &RequestHeader, body: Bytes) -> Result<Request, DecodeErro
         ApiKey::DeleteRecords => Request::DeleteRecords(generated(header, body)?),
         ApiKey::InitProducerId => Request::InitProducerId(generated(header, body)?),
         ApiKey::OffsetForLeaderEpoch => Request::OffsetForLeaderEpoch(generated(header, body)?),
-        ApiKey::DescribeAcls => Request::DescribeAcls(generated(header, body)?),
-        ApiKey::CreateAcls => Request::CreateAcls(generated(header, body)?),
-        ApiKey::DeleteAcls => Request::DeleteAcls(generated(header, body)?),
+        ApiKey::DescribeAcls => Request::DescribeAcls(of_known_kinds(header, body)?),
+        ApiKey::CreateAcls => Request::CreateAcls(of_known_kinds(header, body)?),
+        ApiKey::DeleteAcls => Request::DeleteAcls(of_known_kinds(header, body)?),
         ApiKey::DescribeConfigs => Request::DescribeConfigs(generated(header, body)?),
         ApiKey::AlterConfigs => Request::AlterConfigs(generated(header, body)?),
         ApiKey::AlterReplicaLogDirs => Request::AlterReplicaLogDirs(generated(header, body)?),
@@ -205,3 +206,16 @@ fn generated<R: Decodable>(header: &RequestHeader, body: Bytes) -> Result<Box<R>
         reason: BadBytes::Refused,
     })
 }
+fn of_known_kinds<R: Decodable + HasUnknownKind>(
+    header: &RequestHeader,
+    body: Bytes,
+) -> Result<Box<R>, DecodeError> {
+    let at = body.len();
+    let request: Box<R> = generated(header, body)?;
+    if request.has_unknown_kind() {
+        let (api, version, reason) = (header.api_key, header.api_version, BadBytes::UnknownKind);
+        return Err(DecodeError::Body { api, version, at, field: None, reason });
+    }
+    Ok(request)
+}
+

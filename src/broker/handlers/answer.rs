@@ -70,8 +70,7 @@ fn has_directory(broker: &controller::image::Broker, directory: uuid::Uuid) -> b
 }
 
 /// Kafka's text of `INVALID_REQUEST`, where it gives no other.
-pub(super) const INVALID_REQUEST_TEXT: &str = "This most likely occurs because of a request being malformed by the client library or the message was sent to \
-     an incompatible broker. See the broker logs for more details.";
+pub(super) const INVALID_REQUEST_TEXT: &str = ErrorCode::InvalidRequest.sentence();
 
 /// Operations of KIP-430's bit fields: without an authorizer everybody may do all that the resource knows.
 pub(super) mod operations {

@@ -37,8 +37,8 @@ pub(crate) fn downgrade(response: &mut FindCoordinatorResponse, version: i16) {
     let Some(only) = std::mem::take(&mut response.coordinators).into_iter().next() else {
         return;
     };
-    // Kafka's name of the outcome stands in the message also where nothing is wrong.
-    let outcome = ErrorCode::from_code(only.error_code).name();
+    // Kafka's sentence for the outcome stands in the message also where nothing is wrong.
+    let outcome = ErrorCode::from_code(only.error_code).sentence();
     response.error_code = only.error_code;
     let message = only.error_message.filter(|message| !message.is_empty());
     response.error_message = message.or(Some(StrBytes::from_static_str(outcome)));

@@ -4,6 +4,7 @@
 //! client's version lacks, because the generated encoders refuse a field that a version does not have. APIs without
 //! a file need neither.
 
+pub(crate) mod acls;
 pub(crate) mod delete_topics;
 pub(crate) mod describe_cluster;
 pub(crate) mod describe_quorum;

@@ -4,14 +4,14 @@ use kafka_protocol::messages::UpdateFeaturesRequest;
 
 const UPGRADE_TYPE_FROM: i16 = 1;
 const UPGRADE: i8 = 1;
-const SAFE_DOWNGRADE: i8 = 2;
 
+/// Kafka's controller looks at the kind of the update alone, so that the flag of the first version allows nothing.
 pub(crate) fn upgrade(request: &mut UpdateFeaturesRequest, version: i16) {
     if version >= UPGRADE_TYPE_FROM {
         return;
     }
     for update in &mut request.feature_updates {
-        let downgrade = std::mem::take(&mut update.allow_downgrade);
-        update.upgrade_type = if downgrade { SAFE_DOWNGRADE } else { UPGRADE };
+        update.allow_downgrade = false;
+        update.upgrade_type = UPGRADE;
     }
 }

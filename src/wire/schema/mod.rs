@@ -8,14 +8,13 @@ mod cluster;
 mod field;
 mod topics;
 
-use std::ops::Range;
-
 use bytes::Bytes;
 
 use crate::api_table::ApiKey;
 use crate::cursor::Cursor;
 use crate::error::{BadBytes, DecodeError};
 use field::{Field, Kind, Schema};
+use crate::out::Out;
 
 /// Walks a request body. Bytes after its last field are ignored, as Kafka ignores them.
 ///
@@ -23,37 +22,32 @@ use field::{Field, Kind, Schema};
 /// Whatever is not a body of this API and version. An API without table is refused, too: Produce, Fetch and
 /// `ApiVersions` have bounded decoders of their own, all others are decoded only after a check.
 pub fn check(api: ApiKey, version: i16, body: &Bytes) -> Result<(), DecodeError> {
-    walk(api, version, body).map(|_sections| ())
+    walk(api, version, body).map(|_walk| ())
 }
 
-/// Walks a request body and gives it without the tagged fields that nobody knows. The generated decoders would keep
-/// each in a map of its own, hundreds of bytes for the three that it took to send, and no handler looks at them.
+/// Walks a request body and gives it as the generated decoders are to see it:
+///
+/// - Without the tagged fields that nobody knows. The decoders would keep each in a map of its own, hundreds of bytes
+///   for the three that it took to send, and no handler looks at them.
+/// - With replacement characters for what is not UTF-8, and -1 for every negative length: the decoders refuse what
+///   Kafka reads so.
 ///
 /// # Errors
 /// As [`check`].
 pub(crate) fn bounded(api: ApiKey, version: i16, body: Bytes) -> Result<Bytes, DecodeError> {
-    let sections = walk(api, version, &body)?;
-    if sections.is_empty() {
+    let Walk { mut rewritten, kept_from, .. } = walk(api, version, &body)?;
+    if kept_from == 0 {
         return Ok(body);
     }
-    let mut stripped = Vec::with_capacity(body.len());
-    let mut kept_from = 0;
-    for section in sections {
-        stripped.extend_from_slice(body.get(kept_from..section.start).unwrap_or_default());
-        stripped.push(0);
-        kept_from = section.end;
-    }
-    stripped.extend_from_slice(body.get(kept_from..).unwrap_or_default());
-    Ok(stripped.into())
+    rewritten.extend_from_slice(body.get(kept_from..).unwrap_or_default());
+    Ok(rewritten.into())
 }
 
-/// Where tagged fields stand of which none is known, in ascending order and apart.
-type Sections = Vec<Range<usize>>;
-
-fn walk(api: ApiKey, version: i16, body: &Bytes) -> Result<Sections, DecodeError> {
+fn walk(api: ApiKey, version: i16, body: &Bytes) -> Result<Walk, DecodeError> {
     let schema = schema_of(api).ok_or(DecodeError::UnknownApi(api.code()))?;
     let cursor = Cursor::new(body.clone(), api.spec().is_flexible(version));
-    let mut walk = Walk { cursor, version, at: None, unknown: Vec::new() };
+    let body = body.clone();
+    let mut walk = Walk { cursor, version, at: None, body, rewritten: Vec::new(), kept_from: 0 };
     let walked = walk.fields(schema);
     walked.map_err(|reason| DecodeError::Body {
         api,
@@ -62,7 +56,7 @@ fn walk(api: ApiKey, version: i16, body: &Bytes) -> Result<Sections, DecodeError
         field: walk.at,
         reason,
     })?;
-    Ok(walk.unknown)
+    Ok(walk)
 }
 
 fn schema_of(api: ApiKey) -> Option<Schema> {
@@ -103,7 +97,10 @@ struct Walk {
     version: i16,
     /// The field that was begun last.
     at: Option<&'static str>,
-    unknown: Sections,
+    body: Bytes,
+    /// The body up to `kept_from` as the decoder is to see it; empty while nothing differs.
+    rewritten: Vec<u8>,
+    kept_from: usize,
 }
 
 impl Walk {
@@ -123,12 +120,12 @@ impl Walk {
                 continue;
             };
             none_known = false;
-            let value_start = self.cursor.position();
+            let (value_start, kept_from) = (self.cursor.position(), self.kept_from);
             self.field(field)?;
             self.cursor.tagged_field_end(tag, announced, value_start)?;
         }
         if none_known {
-            self.unknown.push(start..self.cursor.position());
+            self.rewrite(start, &[0]);
         }
         Ok(())
     }
@@ -139,6 +136,10 @@ impl Walk {
         if is_null && !field.is_nullable(self.version) {
             return Err(BadBytes::Null);
         }
+            if self.kept_from != kept_from {
+                // Its announced size would be wrong.
+                return Err(BadBytes::Refused);
+            }
         Ok(())
     }
 
@@ -146,18 +147,25 @@ impl Walk {
     fn value(&mut self, kind: Kind) -> Result<bool, BadBytes> {
         match kind {
             Kind::Fixed(size) => self.cursor.skip(size).map(|()| false),
-            Kind::Str => Ok(self.cursor.nullable_string()?.is_none()),
-            Kind::Bytes => Ok(self.cursor.nullable_bytes()?.is_none()),
-            Kind::Struct(schema) => self.fields(schema).map(|()| false),
-            Kind::OptionalStruct(schema) => match self.cursor.i8()? {
-                -1 => Ok(true),
-                1 => self.fields(schema).map(|()| false),
-                other => Err(BadBytes::Length(i64::from(other))),
+            Kind::Str => {
+                let replaced_bytes = self.cursor.replaced_bytes();
+                let Some(text) = self.cursor.nullable_string()? else {
+                    return Ok(self.null(start, &[0xff; 2]));
+                };
+                if self.cursor.replaced_bytes() > replaced_bytes {
+                    self.rewrite_text(start, &text)?;
+                }
+                Ok(false)
+            }
+            Kind::Bytes => match self.cursor.nullable_bytes()? {
+                Some(_) => Ok(false),
+                None => Ok(self.null(start, &[0xff; 4])),
             },
             Kind::Array(element) => {
                 let element_bytes_min = bytes_min(*element, self.version, self.cursor.is_flexible());
                 let Some(count) = self.cursor.nullable_array(element_bytes_min)? else {
-                    return Ok(true);
+        let start = self.cursor.position();
+                    return Ok(self.null(start, &[0xff; 4]));
                 };
                 for _ in 0..count {
                     if self.value(*element)? {
@@ -167,6 +175,15 @@ impl Walk {
                 Ok(false)
             }
         }
+            Kind::Struct(schema) => self.fields(schema).map(|()| false),
+            Kind::OptionalStruct(schema) => {
+                let presence = self.cursor.i8()?;
+                let canonical = if presence < 0 { -1 } else { 1 };
+                if presence != canonical {
+                    self.rewrite(start, &canonical.to_be_bytes());
+                }
+                if presence < 0 { Ok(true) } else { self.fields(schema).map(|()| false) }
+            }
     }
 }
 
@@ -181,6 +198,33 @@ fn bytes_min(kind: Kind, version: i16, flexible: bool) -> usize {
         (Kind::Struct(schema), _) => {
             let fields = schema.iter().filter(|f| f.tag.is_none() && f.is_in(version));
             fields.map(|f| bytes_min(f.kind, version, flexible)).sum::<usize>() + usize::from(flexible)
+
+    /// A null has been read since `start`; the decoders know it by one form only. Always true.
+    fn null(&mut self, start: usize, of_minus_1: &[u8]) -> bool {
+        let canonical: &[u8] = if self.cursor.is_flexible() { &[0] } else { of_minus_1 };
+        if self.body.get(start..self.cursor.position()) != Some(canonical) {
+            self.rewrite(start, canonical);
+        }
+        true
+    }
+
+    fn rewrite_text(&mut self, start: usize, text: &str) -> Result<(), BadBytes> {
+        const PREFIX_BYTES: usize = 4;
+        let mut out = Out::frame(text.len() + PREFIX_BYTES, self.cursor.is_flexible());
+        out.nullable_string(Some(text)).map_err(|_too_long| BadBytes::Utf8)?;
+        self.rewrite(start, out.buffer().get(PREFIX_BYTES..).unwrap_or_default());
+        Ok(())
+    }
+
+    /// What was read since `start` is given as these bytes.
+    fn rewrite(&mut self, start: usize, bytes: &[u8]) {
+        if self.rewritten.is_empty() {
+            self.rewritten.reserve(self.body.len());
+        }
+        self.rewritten.extend_from_slice(self.body.get(self.kept_from..start).unwrap_or_default());
+        self.rewritten.extend_from_slice(bytes);
+        self.kept_from = self.cursor.position();
+    }
         }
     }
 }

@@ -36,8 +36,8 @@ fn announced_elements_must_be_backed_by_bytes() {
         "a name has two bytes or more"
     );
     assert_eq!(huge(ApiKey::CreateTopics, 2), BadBytes::Elements { count, limit: 0 });
-    let huge = reason(ApiKey::Metadata, 12, b"\xff\xff\xff\xff\x0f\0\0\0");
-    assert_eq!(huge, BadBytes::Elements { count: u32::MAX as usize - 1, limit: 0 });
+    let huge = reason(ApiKey::Metadata, 12, b"\xff\xff\xff\xff\x07\0\0\0");
+    assert_eq!(huge, BadBytes::Elements { count: i32::MAX as usize - 1, limit: 0 });
     let huge =
         reason(ApiKey::Fetch, 4, b"\xff\xff\xff\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\0");
     assert_eq!(huge, BadBytes::Elements { count, limit: 0 });
@@ -78,19 +78,69 @@ fn tagged_fields_are_limited() {
 fn nulls_stand_only_where_the_version_has_them() {
     assert_eq!(reason(ApiKey::Metadata, 0, b"\xff\xff\xff\xff"), BadBytes::Null);
     assert!(decode(ApiKey::Metadata, 1, b"\xff\xff\xff\xff").is_ok());
-    assert_eq!(reason(ApiKey::Metadata, 1, b"\xff\xff\xff\xfe"), BadBytes::Length(-2));
     assert_eq!(reason(ApiKey::Metadata, 1, b"\0\0\0\x01\xff\xff"), BadBytes::Null, "a topic has a name");
-    assert_eq!(reason(ApiKey::Metadata, 1, b"\0\0\0\x01\xff\xfe"), BadBytes::Length(-2));
-    assert_eq!(reason(ApiKey::DescribeTopicPartitions, 0, b"\x01\0\0\0\0\x02\0\0\0\0"), BadBytes::Length(2));
+    assert_eq!(reason(ApiKey::Metadata, 1, b"\0\0\0\x01\xff\xfe"), BadBytes::Null);
+}
+
+/// The generated decoders know null by one length only.
+#[test]
+fn every_negative_length_is_null() {
+    let all = |version, body| decode(ApiKey::Metadata, version, body).unwrap();
+    assert_eq!(all(1, b"\xff\xff\xff\xfe"), all(1, b"\xff\xff\xff\xff"));
+    assert_eq!(all(1, b"\x80\0\0\0"), all(1, b"\xff\xff\xff\xff"));
+    // A compact length counts one more: 0 is -1, and 2^32 - 1 is -2.
+    assert_eq!(all(9, b"\xff\xff\xff\xff\x0f\0\0\0\0"), all(9, b"\0\0\0\0\0"));
+    let id = |body| decode(ApiKey::InitProducerId, 1, body).unwrap();
+    assert_eq!(id(b"\xff\xfe\0\0\0\x05"), id(b"\xff\xff\0\0\0\x05"));
+    let cursor = |body| decode(ApiKey::DescribeTopicPartitions, 0, body).unwrap();
+    assert_eq!(cursor(b"\x01\0\0\0\0\xfe\0"), cursor(b"\x01\0\0\0\0\xff\0"));
+    let there = cursor(b"\x01\0\0\0\0\x02\x02t\0\0\0\x05\0\0");
+    assert_eq!(there, cursor(b"\x01\0\0\0\0\x01\x02t\0\0\0\x05\0\0"));
 }
 
 #[test]
-fn strings_are_utf_8_and_end_in_the_body() {
-    assert_eq!(reason(ApiKey::Metadata, 1, b"\0\0\0\x01\0\x01\xff"), BadBytes::Utf8);
+fn what_is_not_utf_8_is_replaced() {
+    let topics = |version, body| decode(ApiKey::Metadata, version, body).unwrap();
+    let replaced = topics(1, b"\0\0\0\x02\0\x03a\xffb\0\x01t");
+    assert_eq!(replaced, topics(1, b"\0\0\0\x02\0\x05a\xef\xbf\xbdb\0\x01t"));
+    let replaced = topics(9, b"\x02\x02\xff\x01\x63\0\x01\0\0\0");
+    assert_eq!(replaced, topics(9, b"\x02\x04\xef\xbf\xbd\0\x01\0\0\0"), "and unknown tags go");
+}
+
+#[test]
+fn what_is_replaced_is_limited() {
+    let names = |count: i32| {
+        let mut body = count.to_be_bytes().to_vec();
+        for _ in 0..count {
+            body.extend(i16::MAX.to_be_bytes());
+            body.resize(body.len() + i16::MAX as usize, 0x80);
+        }
+        check(ApiKey::Metadata, 1, &body.into())
+    };
+    let refused = names(3).expect_err("98,301 bytes");
+    assert!(matches!(refused, DecodeError::Body { reason: BadBytes::Utf8, .. }));
+}
+
+#[test]
+fn strings_end_in_the_body_and_within_kafkas_limit() {
+    let long = [&b"\x02\x81\x80\x02"[..], &vec![b'a'; 32_768], b"\0\0\0\0"].concat();
+    let refused = check(ApiKey::Metadata, 9, &long.into()).expect_err("32,768 bytes");
+    assert!(matches!(refused, DecodeError::Body { reason: BadBytes::Long(32_768), .. }));
     assert_eq!(
         reason(ApiKey::Metadata, 1, b"\0\0\0\x01\x7f\xffabc"),
         BadBytes::Short { needed: 32_767, left: 3 }
     );
+}
+
+#[test]
+fn access_rules_of_unknown_kinds_are_refused() {
+    assert!(decode(ApiKey::DescribeAcls, 1, b"\x02\xff\xff\x03\xff\xff\xff\xff\x03\x03").is_ok());
+    let unknown = reason(ApiKey::DescribeAcls, 1, b"\0\xff\xff\x03\xff\xff\xff\xff\x03\x03");
+    assert_eq!(unknown, BadBytes::UnknownKind);
+    let create = b"\0\0\0\x01\x02\0\x01t\x03\0\x01u\0\x01*\0\x03";
+    assert_eq!(reason(ApiKey::CreateAcls, 1, create), BadBytes::UnknownKind);
+    let delete = b"\0\0\0\x01\x02\xff\xff\x03\xff\xff\xff\xff\x03\0";
+    assert_eq!(reason(ApiKey::DeleteAcls, 1, delete), BadBytes::UnknownKind);
 }
 
 #[test]
