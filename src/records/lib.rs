@@ -22,4 +22,6 @@ pub use codec::{Codec, CodecError, compress, decompress};
 pub use iter::{BadRecord, Header, Headers, Record, RecordIter};
 pub use open::{BadBatch, OpenBatch};
 pub use search::{FoundRecord, first_at_or_after, offset_of_max_timestamp};
-pub use validate::{Origin, ProduceRules, RecordError, RecordsError, TimestampType, ValidBatch, validate};
+pub use validate::{
+    FirstBatch, NoBatch, Origin, ProduceRules, RecordError, RecordsError, TimestampType, ValidBatch, validate,
+};

@@ -1,34 +1,28 @@
 //! What a leader checks before it takes a batch, in Kafka's order and with Kafka's answers:
 //! `ProduceRequest.validateRecords`, `UnifiedLog.analyzeAndValidateRecords`, `LogValidator`.
 //!
-//! Stricter than Kafka in what no client sends: reserved attribute bits, bytes behind the batch or behind the end
-//! of an LZ4 frame, timestamps that overflow, offset deltas other than 0, 1, 2, ... (Kafka stores such a batch as it
+//! Stricter than Kafka in what no client sends: bytes behind the end of an LZ4 frame, timestamps that overflow, offset deltas other than 0, 1, 2, ... (Kafka stores such a batch as it
 //! is when it is not compressed, and trips over it when it is), records that do not fill their size (Kafka skips over
 //! them in compressed batches), and compressed batches that unfold beyond a limit.
 
 mod crc;
 mod error;
 mod facts;
+mod first_batch;
 mod rewrite;
 
 use bytes::Bytes;
-use model::batch::{BadHeader, HEADER_BYTES, LOG_OVERHEAD, crc_matches};
+use model::batch::{HEADER_BYTES, crc_matches};
 use model::{BatchHeader, ErrorCode};
 
 pub use error::{RecordError, RecordsError};
+pub use first_batch::{FirstBatch, NoBatch};
 
 use crate::codec::{Codec, CodecError};
 use crate::iter::{BadRecord, RecordIter};
 use crate::open::{BadBatch, unfold};
 use crate::stream::{Outline, RecordStream, Tee};
 use facts::Facts;
-
-/// Smallest length field that Kafka takes for a record of any format; below it the input is corrupt.
-const RECORD_BYTES_MIN: i32 = 14;
-/// Bytes up to and with the magic byte.
-const MAGIC_END: usize = 17;
-/// Attribute bits that a client may set: codec, timestamp type, transactional, control.
-const CLIENT_ATTRIBUTES: i16 = 0x3f;
 
 /// Whose timestamps a topic keeps (`message.timestamp.type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,13 +90,9 @@ pub struct ValidBatch {
 
 /// Checks one partition's records of a request, and rewrites what the topic's settings ask for.
 pub fn validate(batch: Bytes, rules: &ProduceRules<'_>) -> Result<ValidBatch, RecordsError> {
-    let (header, codec) = check_request(&batch, rules)?;
+    let (batch, header, codec) = check_request(&batch, rules)?;
     check_append(&batch, &header, rules)?;
-    let codec = codec.ok_or_else(|| {
-        // Kafka trips over an IllegalArgumentException here.
-        let detail = format!("compression codec {} does not exist", header.codec_bits());
-        RecordsError::new(ErrorCode::UnknownServerError, detail)
-    })?;
+    let codec = codec.ok_or_else(|| unknown_codec(header.codec_bits(), RecordsError::new))?;
     check_header(&header, rules)?;
     // Control batches are not compressed, whatever the topic says.
     let target = rules
@@ -157,52 +147,46 @@ fn validate_stream(
     }
 }
 
-/// `ProduceRequest.validateRecords` and the splitting into batches below it: exactly one batch of magic 2.
-/// The codec is `None` where its bits say nothing.
+/// `ProduceRequest.validateRecords`: exactly one batch of magic 2. What follows it and is no whole batch is left out,
+/// as Kafka's log leaves it out. The codec is `None` where its bits say nothing.
 fn check_request(
-    batch: &Bytes,
+    records: &Bytes,
     rules: &ProduceRules<'_>,
-) -> Result<(BatchHeader, Option<Codec>), RecordsError> {
+) -> Result<(Bytes, BatchHeader, Option<Codec>), RecordsError> {
     let request_error = |code, detail: String| Err(RecordsError::in_request(code, detail));
-    let length = batch.get(8..LOG_OVERHEAD).and_then(|bytes| bytes.try_into().ok());
-    let Some(length) = length.map(i32::from_be_bytes) else {
-        return request_error(ErrorCode::InvalidRecord, "there is no record batch".into());
-    };
-    if length < RECORD_BYTES_MIN {
-        let detail = format!("record batch length {length} is too small");
-        return request_error(ErrorCode::CorruptMessage, detail);
-    }
-    let Some(&magic) = batch.get(MAGIC_END - 1) else {
+    let corrupt = |no: NoBatch| RecordsError::in_request(ErrorCode::CorruptMessage, no.to_string());
+    let Some(first) = FirstBatch::of(records).map_err(corrupt)? else {
         return request_error(ErrorCode::InvalidRecord, "there is no whole record batch".into());
     };
-    if magic > model::batch::MAGIC as u8 {
-        let detail = format!("record batch magic {} does not exist", magic as i8);
-        return request_error(ErrorCode::CorruptMessage, detail);
-    }
-    let size = LOG_OVERHEAD + length as usize;
-    if size > batch.len() {
-        let detail = format!("{size} bytes of a record batch are announced and {} are there", batch.len());
+    if first.magic != model::batch::MAGIC {
+        let detail = format!("record batch magic {} is no longer supported, only 2", first.magic);
         return request_error(ErrorCode::InvalidRecord, detail);
     }
-    let header = match BatchHeader::parse(batch) {
-        Ok(header) => header,
-        Err(BadHeader::Magic(magic)) => {
-            let detail = format!("record batch magic {magic} is no longer supported, only 2");
-            return request_error(ErrorCode::InvalidRecord, detail);
+    let codec = Codec::from_bits(first.codec_bits());
+    if !rules.zstd_allowed {
+        match codec {
+            Some(Codec::Zstd) => {
+                let detail = "zstd is not allowed in Produce requests before version 7".into();
+                return request_error(ErrorCode::UnsupportedCompressionType, detail);
+            }
+            // Only here Kafka needs to know the codec this early.
+            None => return Err(unknown_codec(first.codec_bits(), RecordsError::in_request)),
+            Some(_other) => {}
         }
-        Err(short) => return request_error(ErrorCode::CorruptMessage, short.to_string()),
-    };
-    let codec = Codec::from_bits(header.codec_bits());
-    if codec == Some(Codec::Zstd) && !rules.zstd_allowed {
-        let detail = "zstd is not allowed in Produce requests before version 7".into();
-        return request_error(ErrorCode::UnsupportedCompressionType, detail);
     }
-    if size < batch.len() {
-        // Kafka drops what is not a whole second batch; a client that is told "stored" should not lose it.
-        let detail = format!("{} bytes follow the one record batch of a partition", batch.len() - size);
+    if FirstBatch::of(records.get(first.size..).unwrap_or_default()).map_err(corrupt)?.is_some() {
+        let detail = "more than one record batch is there for a partition".into();
         return request_error(ErrorCode::InvalidRecord, detail);
     }
-    Ok((header, codec))
+    match BatchHeader::parse(records) {
+        Ok(header) => Ok((records.slice(..first.size), header, codec)),
+        Err(short) => request_error(ErrorCode::CorruptMessage, short.to_string()),
+    }
+}
+
+/// Kafka trips over an `IllegalArgumentException` here.
+fn unknown_codec(bits: u8, refuse: impl FnOnce(ErrorCode, String) -> RecordsError) -> RecordsError {
+    refuse(ErrorCode::UnknownServerError, format!("compression codec {bits} does not exist"))
 }
 
 /// `UnifiedLog.analyzeAndValidateRecords`.
@@ -248,9 +232,6 @@ fn check_header(header: &BatchHeader, rules: &ProduceRules<'_>) -> Result<(), Re
             "the sequence number {} of producer {} is negative",
             header.base_sequence, header.producer_id
         ));
-    }
-    if header.attributes & !CLIENT_ATTRIBUTES != 0 {
-        return invalid(format!("the attributes {:#06x} have reserved bits", header.attributes));
     }
     Ok(())
 }

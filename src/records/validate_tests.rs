@@ -278,14 +278,57 @@ fn log_start_offsets_show_where_kafka_shows_them() {
 }
 
 #[test]
-fn reserved_bits_and_trailing_bytes_are_refused() {
+fn attributes_that_mean_nothing_stay_where_the_header_is_not_written() {
     let good = batch(Codec::None, 3);
     for bit in 6..16 {
-        let bad = resealed(&good, |bytes| bytes[22 - bit / 8] |= 1 << (bit % 8));
-        assert_eq!(refusal(bad, &rules()).code, ErrorCode::InvalidRecord, "{bit}");
+        let odd = resealed(&good, |bytes| bytes[22 - bit / 8] |= 1 << (bit % 8));
+        assert_eq!(validate(odd.clone(), &rules()).unwrap().bytes, odd, "{bit}");
+        let stamping = ProduceRules { timestamp_type: TimestampType::LogAppendTime, ..rules() };
+        let horizon = i16::from(bit == 6) << 6;
+        let stamped = validate(odd.clone(), &stamping).unwrap();
+        assert_eq!(stamped.header.attributes, LOG_APPEND_TIME | horizon, "{bit}");
+        assert!(crc_matches(&stamped.bytes));
+        let target = Some((Codec::Gzip, None));
+        let rewritten = validate(odd, &ProduceRules { target_codec: target, ..rules() }).unwrap();
+        assert_eq!(rewritten.header.attributes, i16::from(Codec::Gzip.bits()), "{bit}");
     }
-    let trailing = [&good[..], b"x"].concat().into();
-    assert_eq!(refusal(trailing, &rules()).code, ErrorCode::InvalidRecord);
+}
+
+#[test]
+fn what_follows_the_batch_and_is_none_is_left_out() {
+    let good = batch(Codec::None, 3);
+    let followed = |rest: &[u8]| validate([&good[..], rest].concat().into(), &rules());
+    let mut bad_magic = good.to_vec();
+    bad_magic[16] = 7;
+    for rest in [&b"x"[..], &good[..16], &good[..good.len() - 1]] {
+        assert_eq!(followed(rest).unwrap().bytes, good);
+    }
+    assert_eq!(followed(&good).unwrap_err().code, ErrorCode::InvalidRecord, "two batches");
+    assert_eq!(followed(&[0; 12]).unwrap_err().code, ErrorCode::CorruptMessage, "a length of 0");
+    assert_eq!(followed(&bad_magic).unwrap_err().code, ErrorCode::CorruptMessage);
+}
+
+#[test]
+fn formats_before_record_batches_are_invalid_and_not_corrupt() {
+    let mut message = vec![0; 35];
+    message[11] = 23;
+    for magic in [0, 1] {
+        message[16] = magic;
+        let error = refusal(message.clone().into(), &rules());
+        assert_eq!((error.code, error.shows_log_start_offset()), (ErrorCode::InvalidRecord, false));
+    }
+}
+
+#[test]
+fn an_unknown_codec_is_seen_early_where_zstd_is_forbidden() {
+    let odd = resealed(&batch(Codec::None, 3), |bytes| bytes[22] |= 5);
+    for zstd_allowed in [true, false] {
+        let error = refusal(odd.clone(), &ProduceRules { zstd_allowed, ..rules() });
+        assert_eq!(
+            (error.code, error.shows_log_start_offset()),
+            (ErrorCode::UnknownServerError, zstd_allowed)
+        );
+    }
 }
 
 #[test]

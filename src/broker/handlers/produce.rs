@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::limits::DECOMPRESSED_BYTES_MAX;
 use model::topic_name::is_internal;
-use model::{BatchHeader, ErrorCode, Offset};
-use records::{ProduceRules, RecordsError};
+use model::{ErrorCode, Offset};
+use records::{FirstBatch, ProduceRules, RecordsError};
 use storage::AppendError;
 use wire::produce::{
     ProducePartitionResponse, ProduceRequest, ProduceResponse, ProduceTopic, ProduceTopicResponse,
@@ -124,7 +124,7 @@ struct Appends<'a> {
     internal_topics_allowed: bool,
     zstd_allowed: bool,
     /// A refusal of the whole request.
-    refusal: Option<ErrorCode>,
+    refusal: Option<RequestRefusal>,
     now_ms: i64,
 }
 
@@ -150,8 +150,8 @@ impl<'a> Appends<'a> {
             let mut partition_answers = Vec::with_capacity(partitions.len());
             for partition in partitions {
                 let index = partition.partition;
-                let answer = match (host, self.refusal) {
-                    (_, Some(code)) => ProducePartitionResponse::refused(index, code),
+                let answer = match (host, &self.refusal) {
+                    (_, Some(refusal)) => refusal.answer(index),
                     (None, None) => {
                         ProducePartitionResponse::refused(index, crate::partition::unknown(&topic))
                     }
@@ -263,15 +263,40 @@ fn last_of_each(topics: Vec<ProduceTopic>) -> Vec<ProduceTopic> {
 /// There are no followers: this node is every partition's in-sync replica.
 const IN_SYNC_REPLICAS: i32 = 1;
 
-/// Records of a transaction need the transaction's name, which is what Kafka authorizes by.
-fn refusal_of(request: &ProduceRequest) -> Option<ErrorCode> {
-    let mut batches = request.topics.iter().flat_map(|topic| &topic.partitions);
-    let is_transactional = |records: &Option<Bytes>| {
-        let header = records.as_ref().map(|records| BatchHeader::parse(records));
-        matches!(header, Some(Ok(header)) if header.is_transactional())
-    };
-    (request.transactional_id.is_none() && batches.any(|batch| is_transactional(&batch.records)))
-        .then_some(ErrorCode::TransactionalIdAuthorizationFailed)
+/// Why nothing of a request is looked at.
+#[derive(Debug)]
+struct RequestRefusal {
+    code: ErrorCode,
+    message: Option<String>,
+}
+
+impl RequestRefusal {
+    fn answer(&self, partition: i32) -> ProducePartitionResponse {
+        ProducePartitionResponse {
+            error_message: self.message.clone().map(StrBytes::from_string),
+            ..ProducePartitionResponse::refused(partition, self.code)
+        }
+    }
+}
+
+/// Records of a transaction need the transaction's name, which is what Kafka authorizes by. It looks for the first
+/// such batch, and bytes before it that cannot be a batch of any format fail the whole request.
+fn refusal_of(request: &ProduceRequest) -> Option<RequestRefusal> {
+    let partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
+    for records in partitions.filter_map(|partition| partition.records.as_ref()) {
+        match FirstBatch::of(records) {
+            Err(no_batch) => {
+                let message = Some(no_batch.to_string());
+                return Some(RequestRefusal { code: ErrorCode::CorruptMessage, message });
+            }
+            Ok(Some(first)) if first.is_transactional() => {
+                let code = ErrorCode::TransactionalIdAuthorizationFailed;
+                return request.transactional_id.is_none().then_some(RequestRefusal { code, message: None });
+            }
+            Ok(_) => {}
+        }
+    }
+    None
 }
 
 fn placed_answer(partition: i32, placed: &Placed) -> ProducePartitionResponse {

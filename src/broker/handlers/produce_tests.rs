@@ -117,6 +117,32 @@ fn each_refusal_has_kafkas_code() {
 }
 
 #[test]
+fn bytes_that_cannot_be_a_batch_fail_the_whole_request() {
+    run(async {
+        let node = TestBroker::start();
+        node.create(TOPIC, 2, &[]).await;
+        let mut bad = batch_at(NOW).to_vec();
+        bad[16] = 9;
+        let mut request = produce(1, TOPIC, 0, batch_at(NOW));
+        request.topics[0].partitions.extend(produce(1, TOPIC, 1, bad.into()).topics.remove(0).partitions);
+        let response = respond(&node, request.clone()).await;
+        for answer in &response.topics[0].partitions {
+            assert_eq!(answer.error, ErrorCode::CorruptMessage);
+            assert_eq!(answer.error_message.as_deref(), Some("Invalid magic found in record: 9"));
+        }
+        assert_eq!(node.partition(TOPIC, 0).offsets().log_end, Offset::ZERO);
+        // Kafka looks no further than the first batch of a transaction.
+        request.transactional_id = Some("tx".into());
+        request.topics[0].partitions[0].records = Some(transactional());
+        let response = respond(&node, request).await;
+        let errors: Vec<_> = response.topics[0].partitions.iter().map(|answer| answer.error).collect();
+        assert_eq!(errors, [ErrorCode::InvalidProducerIdMapping, ErrorCode::CorruptMessage]);
+        assert_eq!(response.topics[0].partitions[1].error_message, None);
+        node.stop();
+    });
+}
+
+#[test]
 fn one_refused_partition_does_not_hold_up_the_others() {
     run(async {
         let node = TestBroker::start();

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use model::BatchHeader;
 use model::ErrorCode;
-use model::batch::{CODEC_MASK, CRC_START, HEADER_BYTES, LOG_APPEND_TIME};
+use model::batch::{
+    CODEC_MASK, CONTROL, CRC_START, DELETE_HORIZON, HEADER_BYTES, LOG_APPEND_TIME, TRANSACTIONAL,
+};
 
 use super::{ProduceRules, RecordsError, TimestampType, ValidBatch, check_size, crc};
 use crate::builder::seal_batch;
@@ -18,7 +20,8 @@ pub(super) fn restamp(
     rules: &ProduceRules<'_>,
 ) -> Result<ValidBatch, RecordsError> {
     let stamped = stamp(header, max_timestamp, rules);
-    if stamped == header {
+    let is_stamped = |a: &BatchHeader| (a.is_log_append_time(), a.max_timestamp);
+    if is_stamped(&stamped) == is_stamped(&header) {
         return Ok(valid(batch, header));
     }
     let mut bytes = Vec::from(batch);
@@ -49,17 +52,20 @@ pub(super) fn wrap(
     rules: &ProduceRules<'_>,
 ) -> Result<ValidBatch, RecordsError> {
     check_size(buffer.len(), rules)?;
-    let attributes = header.attributes & !CODEC_MASK | i16::from(codec.bits());
+    // A client's delete horizon does not survive the writing anew, as in Kafka.
+    let attributes = header.attributes & !(CODEC_MASK | DELETE_HORIZON) | i16::from(codec.bits());
     let header = stamp(BatchHeader { attributes, ..header }, max_timestamp, rules);
     let bytes = seal_batch(header, buffer).ok_or_else(too_large)?;
     let header = BatchHeader::parse(&bytes).map_err(|error| RecordsError::from_bad(error.into()))?;
     Ok(valid(bytes, header))
 }
 
+/// Attributes that no format defines are lost where the header is written, and stay where it is not.
 fn stamp(header: BatchHeader, max_timestamp: i64, rules: &ProduceRules<'_>) -> BatchHeader {
+    let attributes = header.attributes & (CODEC_MASK | TRANSACTIONAL | CONTROL | DELETE_HORIZON);
     let (attributes, max_timestamp) = match rules.timestamp_type {
-        TimestampType::CreateTime => (header.attributes & !LOG_APPEND_TIME, max_timestamp),
-        TimestampType::LogAppendTime => (header.attributes | LOG_APPEND_TIME, rules.now_ms),
+        TimestampType::CreateTime => (attributes, max_timestamp),
+        TimestampType::LogAppendTime => (attributes | LOG_APPEND_TIME, rules.now_ms),
     };
     BatchHeader { attributes, max_timestamp, ..header }
 }
