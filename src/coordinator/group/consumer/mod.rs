@@ -24,6 +24,32 @@ impl Group {
     pub fn state_name(&self) -> &'static str {
         "Empty"
     }
+
+    /// May this committer commit (`ConsumerGroup.validateOffsetCommit`)? `version` is OffsetCommit's.
+    pub fn validate_offset_commit(
+        &self,
+        _member_id: &str,
+        _instance_id: Option<&str>,
+        _member_epoch: i32,
+        _transactional: bool,
+        _version: i16,
+    ) -> Result<(), ErrorCode> {
+        Ok(())
+    }
+
+    /// May this reader see the offsets (`ConsumerGroup.validateOffsetFetch`)?
+    pub fn validate_offset_fetch(
+        &self,
+        _member_id: Option<&str>,
+        _member_epoch: i32,
+    ) -> Result<(), ErrorCode> {
+        Ok(())
+    }
+
+    /// Whether a member is subscribed to the topic, by name or by regular expression.
+    pub fn is_subscribed_to(&self, _topic: &str) -> bool {
+        false
+    }
 }
 
 impl Shard {
