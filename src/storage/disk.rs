@@ -43,6 +43,9 @@ pub trait Disk: fmt::Debug + Send + Sync {
 pub trait DiskFile: fmt::Debug + Send + Sync {
     /// Appends up to `len` bytes from `position` to `out`; returns how many there were, 0 at the end of the file.
     fn read_at(&self, out: &mut Vec<u8>, position: u64, len: usize) -> io::Result<usize>;
+    /// As [`DiskFile::read_at`], as far as that needs no wait for the disk: answers fewer bytes, or 0, where the next
+    /// ones are not in memory. [`io::ErrorKind::Unsupported`] where that cannot be known.
+    fn read_cached(&self, out: &mut Vec<u8>, position: u64, len: usize) -> io::Result<usize>;
     /// Writes the slices one after the other; returns how many bytes were written.
     fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<usize>;
     /// Cuts or extends the file; an extension reads as zeros.
@@ -61,6 +64,15 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     fn drop_cache(&self) -> io::Result<()>;
     /// The descriptor, for `sendfile`; `None` when there is none.
     fn as_fd(&self) -> Option<BorrowedFd<'_>>;
+}
+
+/// What a read may wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The disk.
+    Disk,
+    /// Nothing: it takes what is in memory, and fails with [`io::ErrorKind::WouldBlock`] where that is not enough.
+    Memory,
 }
 
 /// How a file is opened.
@@ -278,6 +290,10 @@ impl DiskFile for SystemFile {
         Ok(out.len() - before)
     }
 
+    fn read_cached(&self, out: &mut Vec<u8>, position: u64, len: usize) -> io::Result<usize> {
+        crate::sys::read_cached(self.0.as_fd(), out, position, len)
+    }
+
     fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
         loop {
             match rustix::io::pwritev(&self.0, slices, position) {
@@ -332,6 +348,24 @@ pub(crate) fn write_all_at(
         IoSlice::advance_slices(&mut left, count);
     }
     Ok(())
+}
+
+/// As [`DiskFile::read_at`], where `access` says what it may wait for.
+pub(crate) fn read_at(
+    file: &dyn DiskFile,
+    access: Access,
+    out: &mut Vec<u8>,
+    position: u64,
+    len: usize,
+) -> io::Result<usize> {
+    if access == Access::Disk {
+        return file.read_at(out, position, len);
+    }
+    match file.read_cached(out, position, len) {
+        Ok(count) if count == len => Ok(count),
+        Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(error),
+        Ok(_) | Err(_) => Err(io::ErrorKind::WouldBlock.into()),
+    }
 }
 
 /// Reads exactly `len` bytes; a shorter file is an error.

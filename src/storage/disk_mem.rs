@@ -63,6 +63,17 @@ impl MemoryDisk {
         self.state().space = bytes;
     }
 
+    /// Makes the bytes of every file from this position on cold, so that reading them waits for the disk; `None` for
+    /// none.
+    pub fn set_cold_from(&self, position: Option<u64>) {
+        self.state().cold_from = position;
+    }
+
+    /// Number of reads and openings of files so far.
+    pub fn looks(&self) -> u64 {
+        self.state().looks
+    }
+
     /// Changes bytes of a file behind everybody's back, on disk as well.
     pub fn corrupt(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
@@ -115,6 +126,8 @@ struct State {
     stop_at: Option<u64>,
     fail_at: Option<u64>,
     space: Option<u64>,
+    cold_from: Option<u64>,
+    looks: u64,
 }
 
 #[derive(Debug, Default)]
@@ -250,6 +263,7 @@ fn not_found() -> io::Error {
 impl Disk for MemoryDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.state();
+        state.looks += 1;
         let known = state.names.get(path).copied();
         let id = match (mode, known) {
             (OpenMode::Read | OpenMode::Write, Some(id)) => id,
@@ -452,11 +466,17 @@ impl MemoryFile {
 impl DiskFile for MemoryFile {
     fn read_at(&self, out: &mut Vec<u8>, position: u64, len: usize) -> io::Result<usize> {
         let mut state = self.state();
+        state.looks += 1;
         let data = &state.inode(self.id, self.boot)?.data;
         let rest = data.get(position as usize..).unwrap_or_default();
         let taken = rest.get(..len).unwrap_or(rest);
         out.extend_from_slice(taken);
         Ok(taken.len())
+    }
+
+    fn read_cached(&self, out: &mut Vec<u8>, position: u64, len: usize) -> io::Result<usize> {
+        let cold_from = self.state().cold_from.unwrap_or(u64::MAX);
+        self.read_at(out, position, len.min(cold_from.saturating_sub(position) as usize))
     }
 
     fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<usize> {

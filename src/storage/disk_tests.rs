@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{LeaderEpoch, Offset};
 
-use crate::test_support::{NOW_MS, append, batch, produced, read_all, sync};
+use crate::test_support::{NOW_MS, append, batch, produced, read_all, request, sync};
 use crate::{LogConfig, LogDir, Opening, PartitionLog, SystemDisk};
 use model::TopicId;
 
@@ -31,7 +31,7 @@ fn a_log_lives_on_a_real_disk() {
     assert!(log.segment_count() > 2);
     let all = read_all(&mut log);
     assert_eq!(all.len(), 400);
-    let plan = log.read_plan(Offset::ZERO, 1_000, Offset::new(1_200), true).unwrap();
+    let plan = log.read_plan(request(Offset::ZERO, 1_000, Offset::new(1_200), true), None).unwrap();
     assert!(plan.ranges()[0].file.as_fd().is_some(), "there is something to send from");
     drop(log);
     let mut log = open(&path, &config, 600, false);

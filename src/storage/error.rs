@@ -85,6 +85,12 @@ impl StorageError {
         ErrorCode::KafkaStorageError
     }
 
+    /// Whether what was asked for is not in memory: asked again with [`Access::Disk`](crate::Access::Disk), it may
+    /// succeed.
+    pub fn would_block(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::WouldBlock)
+    }
+
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         if is_full(&source) {
             return Self::Full { operation, path: path.to_owned() };

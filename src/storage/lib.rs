@@ -5,7 +5,8 @@
 //! requests, replicas or the high watermark's policy: the caller says up to which offset a read may go, and when
 //! to sync.
 //!
-//! May use: `model`, `records`, `bytes`, `crc32c`, `rustix`, `tracing`, `uuid`.
+//! May use: `model`, `records`, `bytes`, `crc32c`, `libc`, `rustix`, `tracing`, `uuid`. Unsafe code stands in `sys`
+//! alone.
 //! Start reading at [`partition_log`]; a write goes on in `append` and `segment`, a read in [`read_plan`], a start in
 //! [`recovery`]. `FORMAT.md` describes every file.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
@@ -31,6 +32,7 @@ pub mod recovery;
 mod retention;
 mod segment;
 mod sync;
+mod sys;
 mod truncation;
 
 #[cfg(test)]
@@ -42,16 +44,17 @@ mod test_support;
 
 pub use append::{Appended, Origin};
 pub use config::{Cleanup, LogConfig};
-pub use disk::{Disk, DiskFile, SystemDisk};
+pub use disk::{Access, Disk, DiskFile, SystemDisk};
 pub use error::{AppendError, ReadError, StorageError};
 pub use index::txn::AbortedTxn;
 pub use leader_epochs::{EpochEntry, LeaderEpochs};
 pub use log_dir::{LogDir, PartitionDir};
-pub use log_read::FoundOffset;
+pub use log_read::{AbortedLookup, OffsetLookup, ReadStep, TimeLookup, TimeStep};
 pub use meta_properties::MetaProperties;
 pub use partition_log::{Opening, PartitionLog};
 pub use producer_state::ProducerSummary;
-pub use read_plan::{ReadHint, ReadPlan, ReadRange};
+pub use read_plan::{Batches, ColdRead, ReadHint, ReadPlan, ReadRange, ReadRequest};
 pub use recovery::{Recovery, Truncated};
-pub use retention::{DeletedSegment, DeletionReason};
+pub use retention::{DeletedFiles, DeletedSegment, DeletionReason};
+pub use segment::FoundOffset;
 pub use sync::SyncTarget;

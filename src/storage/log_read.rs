@@ -1,235 +1,305 @@
 //! Reading: from an offset to a position, from a timestamp to an offset, and the transactions a reader must skip.
+//!
+//! Each is asked in steps. What the log knows in memory is answered under its owner's lock; for the rest it hands out a
+//! lookup, which reads files without the lock, and takes in what that has learnt.
 
-use bytes::Bytes;
-use model::limits::DECOMPRESSED_BYTES_MAX;
-use model::{BatchHeader, LeaderEpoch, Offset};
-use records::FoundRecord;
+use model::batch::HEADER_BYTES;
+use model::{BatchHeader, Offset};
 
-use crate::disk::read_exact_at;
+use crate::disk::Access;
 use crate::error::{ReadError, StorageError};
-use crate::index::txn::AbortedTxn;
-use crate::names::{Home, LOG};
+use crate::index::txn::{AbortedTxn, TxnIndex};
+use crate::names::Home;
 use crate::partition_log::PartitionLog;
 use crate::producer_state::BatchMetadata;
-use crate::read_plan::{ReadHint, ReadPlan, ReadRange};
-use crate::segment::{LocatedBatch, Segment};
+use crate::read_plan::{Batches, ReadHint, ReadPlan, ReadRange, ReadRequest};
+use crate::segment::{FoundOffset, Segment, SegmentView};
 
-/// The record that a search by time has found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FoundOffset {
-    /// The record's offset.
-    pub offset: Offset,
-    /// The record's timestamp in milliseconds.
-    pub timestamp: i64,
-    /// Epoch of the leader that wrote it, or -1.
-    pub leader_epoch: LeaderEpoch,
+/// The next step of a read.
+#[derive(Debug)]
+pub enum ReadStep {
+    /// To carry it out.
+    Plan(ReadPlan),
+    /// To find its place in the files: then it is planned again, with the hint that [`PartitionLog::take_in_lookup`] gives.
+    Lookup(Box<OffsetLookup>),
 }
 
-impl PartitionLog {
-    /// Plans a read that begins with the batch that holds `offset` and ends before `upper_bound`, a batch boundary
-    /// such as the high watermark. At most `bytes_max` bytes, but at least one batch when `min_one_batch` is set. A
-    /// plan stays within one segment.
-    pub fn read_plan(
-        &mut self,
-        offset: Offset,
-        bytes_max: usize,
-        upper_bound: Offset,
-        min_one_batch: bool,
-    ) -> Result<ReadPlan, ReadError> {
-        self.read_plan_hinted(offset, bytes_max, upper_bound, min_one_batch, None)
-    }
+/// Looks for the place of an offset in a segment.
+#[derive(Debug)]
+pub struct OffsetLookup {
+    view: SegmentView,
+    offset: Offset,
+    found: Option<u64>,
+}
 
-    /// As [`PartitionLog::read_plan`], with what [`ReadPlan::next`] of the read before said.
-    pub fn read_plan_hinted(
-        &mut self,
-        offset: Offset,
-        bytes_max: usize,
-        upper_bound: Offset,
-        min_one_batch: bool,
-        hint: Option<ReadHint>,
-    ) -> Result<ReadPlan, ReadError> {
-        let log_end = self.log_end();
-        if offset < self.log_start || offset > log_end {
-            return Err(ReadError::OutOfRange { offset, log_start: self.log_start, log_end });
-        }
-        let upper_bound = upper_bound.min(log_end);
-        if offset >= upper_bound {
-            return Ok(ReadPlan::empty(hint.filter(|hint| hint.offset == offset)));
-        }
-        let Some(start) = self.start_of_read(offset, hint)? else { return Ok(ReadPlan::empty(None)) };
-        let end = self.end_of_read(start, upper_bound)?;
-        if end.position <= start.position {
-            return Ok(ReadPlan::empty(None));
-        }
-        let end = if end.position - start.position > bytes_max as u64 {
-            self.cut(start, bytes_max as u64, min_one_batch)?
-        } else {
-            end
-        };
-        let home = self.home.clone();
-        let file = self.segment_for(start.segment).file(&home)?;
-        let range = ReadRange::new(file, &home, start.segment, start.position..end.position);
-        let next = ReadHint { generation: self.sync.generation(), ..end };
-        Ok(if range.len == 0 { ReadPlan::empty(Some(start)) } else { ReadPlan::new(range, Some(next)) })
+impl OffsetLookup {
+    /// Reads what it takes. An error that [would block](StorageError::would_block) leaves it ready for another run.
+    pub fn run(&mut self, access: Access) -> Result<(), StorageError> {
+        self.view.set_access(access);
+        let batch = self.view.locate(self.offset)?;
+        // Compaction may have removed all batches from there on: then the next segment goes on.
+        self.found = Some(batch.map_or(self.view.size(), |batch| batch.position));
+        Ok(())
     }
+}
 
-    /// The batch that holds `offset`, or the first after it where compaction has removed that one.
-    fn start_of_read(
-        &mut self,
-        offset: Offset,
-        hint: Option<ReadHint>,
-    ) -> Result<Option<ReadHint>, StorageError> {
-        let generation = self.sync.generation();
-        if let Some(hint) = hint.filter(|hint| hint.offset == offset && hint.generation == generation) {
-            let segment = self.segment_for(hint.segment);
-            if segment.base() == hint.segment && hint.position < segment.size() {
-                return Ok(Some(hint));
-            }
+/// Looks for a record by its time in one segment.
+#[derive(Debug)]
+pub struct TimeLookup {
+    view: SegmentView,
+    wanted: WantedTime,
+    log_start: Offset,
+}
+
+/// Which record of a segment is looked for.
+#[derive(Clone, Copy, Debug)]
+enum WantedTime {
+    /// None yet: only what its largest timestamp is.
+    Largest,
+    /// The first record with its largest timestamp.
+    FirstOfLargest,
+    /// The first record at or after this time.
+    AtOrAfter(i64),
+}
+
+impl TimeLookup {
+    /// Searches the segment, however long the disk takes.
+    pub fn run(&mut self) -> Result<Option<FoundOffset>, StorageError> {
+        match self.wanted {
+            WantedTime::Largest => self.view.largest().map(|_| None),
+            WantedTime::FirstOfLargest => self.view.first_of_largest(),
+            WantedTime::AtOrAfter(timestamp) => self.view.first_at_or_after(timestamp, self.log_start),
         }
-        let mut from = offset;
-        while from < self.log_end() {
-            let (segment, home, config) = self.segment_and_home(from);
-            let base = segment.base();
-            let next = segment.end();
-            if let Some(batch) = segment.locate(home, config, from)? {
-                return Ok(Some(ReadHint { offset, segment: base, position: batch.position, generation }));
-            }
-            if next <= from {
-                break;
-            }
-            from = next;
-        }
-        Ok(None)
     }
+}
 
-    /// Where the segment of `start`, or the read, ends: the position of the first batch at or beyond `upper_bound`.
-    fn end_of_read(&mut self, start: ReadHint, upper_bound: Offset) -> Result<ReadHint, StorageError> {
-        let generation = start.generation;
-        let known = [self.bounds.durable, self.bounds.looked_up].into_iter().flatten().find(|bound| {
-            bound.offset == upper_bound && bound.segment == start.segment && bound.generation == generation
-        });
-        if let Some(bound) = known {
-            return Ok(bound);
-        }
-        let (segment, home, config) = self.segment_and_home(start.segment);
-        let position = if upper_bound >= segment.end() {
-            segment.size()
-        } else {
-            let batch = segment.locate(home, config, upper_bound)?;
-            batch.map_or(segment.size(), |batch| batch.position)
-        };
-        let offset = upper_bound.min(segment.end());
-        let end = ReadHint { offset, segment: start.segment, position, generation };
-        if offset == upper_bound {
-            self.bounds.looked_up = Some(end);
-        }
-        Ok(end)
-    }
+/// How a search by time goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeStep {
+    /// With the segments that end beyond this offset.
+    GoOn(Offset),
+    /// It is over: this was found.
+    Done(Option<FoundOffset>),
+}
 
-    /// The last batch boundary within `bytes_max` of `start`, found by the index where that is possible.
-    fn cut(
-        &mut self,
-        start: ReadHint,
-        bytes_max: u64,
-        min_one_batch: bool,
-    ) -> Result<ReadHint, StorageError> {
-        let limit = start.position + bytes_max;
-        let (segment, home, config) = self.segment_and_home(start.segment);
-        segment.check_indexes(home, config)?;
-        let indexed = segment.offset_index.lookup_position(home, limit)?;
-        let from = indexed.position.max(start.position);
-        let mut walk = segment.walk(home, from)?;
-        let mut end = start;
-        while let Some(LocatedBatch { position, header }) = walk.next().transpose()? {
-            end = ReadHint { offset: header.base_offset, position, ..start };
-            let is_first = position == start.position;
-            if walk.position() > limit && !(is_first && min_one_batch) {
-                break;
-            }
-            end = ReadHint { offset: header.last_offset().next(), position: walk.position(), ..start };
-            if walk.position() >= limit {
-                break;
-            }
-        }
-        if end.position == start.position {
-            end.offset = start.offset;
-        }
-        Ok(end)
-    }
+/// Collects aborted transactions.
+#[derive(Debug)]
+pub struct AbortedLookup {
+    home: Home,
+    /// With the segments that they belong to.
+    indexes: Vec<(Offset, u64, TxnIndex)>,
+    from: Offset,
+    upper_bound: Offset,
+}
 
-    /// The first record at or beyond the log's start with a timestamp of at least `timestamp`.
-    /// Unfolds one batch.
-    pub fn offset_for_timestamp(&mut self, timestamp: i64) -> Result<Option<FoundOffset>, StorageError> {
-        for at in 0..=self.sealed.len() {
-            let (home, config, log_start) = (&self.home, &self.config, self.log_start);
-            let segment = self.sealed.get_mut(at).unwrap_or(&mut self.active);
-            segment.check_indexes(home, config)?;
-            if segment.end() <= log_start
-                || segment.size() == 0
-                || segment.largest(home)?.timestamp < timestamp
-            {
-                continue;
-            }
-            segment.check_indexes(home, config)?;
-            let from = segment.time_index.lookup(home, timestamp)?.offset.max(log_start);
-            let start = segment.offset_index.lookup(home, from)?.position;
-            for batch in segment.walk(home, start)? {
-                let batch = batch?;
-                if batch.header.max_timestamp < timestamp || batch.header.last_offset() < log_start {
-                    continue;
-                }
-                let bytes = read_batch(segment, home, batch)?;
-                let found = records::first_at_or_after(&bytes, timestamp, log_start, DECOMPRESSED_BYTES_MAX);
-                if let Some(found) = found.map_err(|error| unreadable(home, batch, &error))? {
-                    return Ok(Some(found_offset(&batch.header, found)));
-                }
-            }
-            // The record with the largest timestamp lay below the log's start.
-        }
-        Ok(None)
-    }
-
-    /// The record with the largest timestamp of the log, the first of several.
-    pub fn offset_of_max_timestamp(&mut self) -> Result<Option<FoundOffset>, StorageError> {
-        let (home, config) = (&self.home, &self.config);
-        let mut best: Option<(i64, usize)> = None;
-        for (at, segment) in self.sealed.iter_mut().chain([&mut self.active]).enumerate() {
-            let largest = segment.largest(home)?.timestamp;
-            if largest >= 0 && best.is_none_or(|(timestamp, _)| largest > timestamp) {
-                best = Some((largest, at));
-            }
-        }
-        let Some((timestamp, at)) = best else { return Ok(None) };
-        let segment = self.sealed.get_mut(at).unwrap_or(&mut self.active);
-        segment.check_indexes(home, config)?;
-        let last_offset = segment.largest(home)?.offset;
-        let start = segment.offset_index.lookup(home, last_offset)?.position;
-        for batch in segment.walk(home, start)? {
-            let batch = batch?;
-            if batch.header.max_timestamp == timestamp {
-                let bytes = read_batch(segment, home, batch)?;
-                let found = records::offset_of_max_timestamp(&bytes, DECOMPRESSED_BYTES_MAX);
-                let found = found.map_err(|error| unreadable(home, batch, &error))?;
-                return Ok(found.map(|found| found_offset(&batch.header, found)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The aborted transactions that a reader of `from..upper_bound` must know, oldest marker first.
-    pub fn aborted_transactions(
-        &mut self,
-        from: Offset,
-        upper_bound: Offset,
-    ) -> Result<Vec<AbortedTxn>, StorageError> {
+impl AbortedLookup {
+    /// The transactions, oldest marker first. An error that [would block](StorageError::would_block) leaves it ready
+    /// for another run.
+    pub fn run(&mut self, access: Access) -> Result<Vec<AbortedTxn>, StorageError> {
+        self.home.access = access;
         let mut found = Vec::new();
-        let first = self.sealed.partition_point(|segment| segment.end() <= from);
-        for segment in self.sealed.iter_mut().skip(first).chain([&mut self.active]) {
-            if segment.txn_index.collect(&self.home, from, upper_bound, &mut found)? {
+        for (_, _, index) in &mut self.indexes {
+            if index.collect(&self.home, self.from, self.upper_bound, &mut found)? {
                 break;
             }
         }
         Ok(found)
+    }
+}
+
+impl PartitionLog {
+    /// Plans a read from what is in memory, without a look into any file. A plan stays within one segment. `hint` is
+    /// what [`Batches::next`] of the read before said.
+    pub fn plan_read(&mut self, request: ReadRequest, hint: Option<ReadHint>) -> Result<ReadStep, ReadError> {
+        let (offset, log_end) = (request.offset, self.log_end());
+        if offset < self.log_start || offset > log_end {
+            return Err(ReadError::OutOfRange { offset, log_start: self.log_start, log_end });
+        }
+        let request = ReadRequest { upper_bound: request.upper_bound.min(log_end), ..request };
+        let hint = hint.filter(|hint| hint.offset == offset);
+        if offset >= request.upper_bound {
+            return Ok(ReadStep::Plan(ReadPlan::empty(hint)));
+        }
+        let Some(start) = hint.and_then(|hint| self.place_of(hint)) else {
+            return Ok(ReadStep::Lookup(Box::new(self.offset_lookup(offset))));
+        };
+        let Place::At(start) = start else { return Ok(ReadStep::Plan(ReadPlan::empty(None))) };
+        let (bound, is_exact) = self.bound_of(start, request.upper_bound);
+        if bound.position <= start.position {
+            return Ok(ReadStep::Plan(ReadPlan::empty(None)));
+        }
+        let is_recent = start.segment == self.active.base()
+            && self.active.size().saturating_sub(start.position) <= RECENT_BYTES;
+        let (segment, home, config) = self.segment_and_home(start.segment);
+        let Some(file) = segment.open_file() else {
+            let view = SegmentView::of(segment, home, config);
+            return Ok(ReadStep::Lookup(Box::new(OffsetLookup { view, offset, found: None })));
+        };
+        let available = (bound.position - start.position) as usize;
+        let range = |len| ReadRange::new(file, home, start, bound.position, len).recent(is_recent);
+        Ok(ReadStep::Plan(if is_exact && available <= request.bytes_max {
+            ReadPlan::exact(range(available), bound)
+        } else if request.min_one_batch || request.bytes_max >= HEADER_BYTES {
+            ReadPlan::cut(range(available.min(request.bytes_max.max(HEADER_BYTES))), request)
+        } else {
+            ReadPlan::empty(Some(start))
+        }))
+    }
+
+    /// Takes over what a lookup that ended with `result` has learnt. Answers the hint with which the read it was for is
+    /// planned again; `None` when the segment is not there any more.
+    pub fn take_in_lookup(
+        &mut self,
+        lookup: OffsetLookup,
+        result: Result<(), StorageError>,
+    ) -> Result<Option<ReadHint>, StorageError> {
+        let OffsetLookup { view, offset, found } = lookup;
+        let (segment, segment_id) = (view.base(), view.id());
+        if !self.take_in_view(view)? {
+            return Ok(None);
+        }
+        result?;
+        Ok(found.map(|position| ReadHint { offset, segment, segment_id, position }))
+    }
+
+    /// Takes over what a search that ended with `result` has learnt, and answers how it goes on.
+    pub fn take_in_time(
+        &mut self,
+        lookup: TimeLookup,
+        result: Result<Option<FoundOffset>, StorageError>,
+    ) -> Result<TimeStep, StorageError> {
+        let TimeLookup { view, wanted, .. } = lookup;
+        let end = view.end();
+        if !self.take_in_view(view)? {
+            return Ok(TimeStep::GoOn(end));
+        }
+        Ok(match (result?, wanted) {
+            (None, WantedTime::FirstOfLargest) => TimeStep::Done(None),
+            (None, WantedTime::Largest | WantedTime::AtOrAfter(_)) => TimeStep::GoOn(end),
+            (found, _) => TimeStep::Done(found),
+        })
+    }
+
+    /// Takes over where a read has ended.
+    pub fn take_in_read(&mut self, batches: &Batches) {
+        if let Some(bound) = batches.next.filter(|_| batches.found_bound) {
+            self.bounds.looked_up = Some(bound);
+        }
+    }
+
+    /// The next segment to search for the first record at or beyond the log's start with a timestamp of at least
+    /// `timestamp`, among those that end beyond `from`; `None` when there is none left.
+    pub fn time_lookup(&self, timestamp: i64, from: Offset) -> Option<TimeLookup> {
+        let log_start = self.log_start;
+        let segment = self.segments_beyond(from.max(log_start)).find(|segment| {
+            segment.size() > 0 && segment.known_largest().is_none_or(|largest| largest.timestamp >= timestamp)
+        })?;
+        Some(self.lookup_in(segment, WantedTime::AtOrAfter(timestamp)))
+    }
+
+    /// The next segment to search for the first record with the largest timestamp of the log; `None` when there are no
+    /// records. The search is over with the first that finds one: before it, segments are asked for their largest
+    /// timestamps that are not known yet.
+    pub fn largest_lookup(&self) -> Option<TimeLookup> {
+        let mut best: Option<(i64, &Segment)> = None;
+        for segment in self.segments_beyond(Offset::new(-1)) {
+            let Some(largest) = segment.known_largest() else {
+                return Some(self.lookup_in(segment, WantedTime::Largest));
+            };
+            let timestamp = largest.timestamp;
+            if timestamp >= 0 && best.is_none_or(|(best, _)| timestamp > best) {
+                best = Some((timestamp, segment));
+            }
+        }
+        best.map(|(_, segment)| self.lookup_in(segment, WantedTime::FirstOfLargest))
+    }
+
+    /// Collects the aborted transactions that a reader of `from..upper_bound` must know; `None` when no segment from
+    /// there on has any.
+    pub fn aborted_lookup(&self, from: Offset, upper_bound: Offset) -> Option<AbortedLookup> {
+        let with_entries = self.segments_beyond(from).filter(|segment| segment.txn_index.exists());
+        let indexes: Vec<_> =
+            with_entries.map(|segment| (segment.base(), segment.id(), segment.txn_index.clone())).collect();
+        (!indexes.is_empty()).then(|| AbortedLookup { home: self.home.clone(), indexes, from, upper_bound })
+    }
+
+    /// Takes over the files that a lookup has opened.
+    pub fn take_in_aborted(&mut self, lookup: AbortedLookup) {
+        for (base, id, index) in lookup.indexes {
+            let (segment, ..) = self.segment_and_home(base);
+            if segment.id() == id {
+                segment.txn_index.take_in(index);
+            }
+        }
+    }
+
+    /// Plans a read and looks up what that takes, however long the disk needs: for an owner whom nobody waits for.
+    pub fn read_plan(
+        &mut self,
+        request: ReadRequest,
+        mut hint: Option<ReadHint>,
+    ) -> Result<ReadPlan, ReadError> {
+        loop {
+            match self.plan_read(request, hint)? {
+                ReadStep::Plan(plan) => return Ok(plan),
+                ReadStep::Lookup(mut lookup) => {
+                    let result = lookup.run(Access::Disk);
+                    hint = self.take_in_lookup(*lookup, result)?;
+                }
+            }
+        }
+    }
+
+    /// Where a read with this hint begins; `None` when the segment has changed.
+    fn place_of(&self, hint: ReadHint) -> Option<Place> {
+        let above = self.sealed.partition_point(|segment| segment.end() <= hint.segment);
+        let mut segments = self.sealed.iter().skip(above).chain([&self.active]);
+        let segment = segments.next().filter(|segment| segment.id() == hint.segment_id)?;
+        if hint.position < segment.size() {
+            return Some(Place::At(hint));
+        }
+        // A segment that was read to its end goes on in the next.
+        let next = segments.find(|segment| segment.size() > 0);
+        Some(next.map_or(Place::End, |next| {
+            Place::At(ReadHint { segment: next.base(), segment_id: next.id(), position: 0, ..hint })
+        }))
+    }
+
+    /// Where the segment of `start`, or the read, ends. False when the upper bound may lie before that.
+    fn bound_of(&self, start: ReadHint, upper_bound: Offset) -> (ReadHint, bool) {
+        let known = [self.bounds.durable, self.bounds.looked_up].into_iter().flatten();
+        let mut known =
+            known.filter(|bound| bound.offset == upper_bound && bound.segment_id == start.segment_id);
+        if let Some(bound) = known.next() {
+            return (bound, true);
+        }
+        let above = self.sealed.partition_point(|segment| segment.end() <= start.segment);
+        let segment = self.sealed.get(above).unwrap_or(&self.active);
+        let end = ReadHint { offset: segment.end(), position: segment.size(), ..start };
+        (end, upper_bound >= segment.end())
+    }
+
+    /// The segments that end beyond an offset, oldest first.
+    fn segments_beyond(&self, offset: Offset) -> impl Iterator<Item = &Segment> {
+        let first = self.sealed.partition_point(|segment| segment.end() <= offset);
+        let active = Some(&self.active).filter(|active| active.end() > offset);
+        self.sealed.iter().skip(first).chain(active)
+    }
+
+    fn lookup_in(&self, segment: &Segment, wanted: WantedTime) -> TimeLookup {
+        let view = SegmentView::of(segment, &self.home, &self.config);
+        TimeLookup { view, wanted, log_start: self.log_start }
+    }
+
+    /// Looks for an offset in the segment that holds it, or would.
+    fn offset_lookup(&self, offset: Offset) -> OffsetLookup {
+        let segment = self.segments_beyond(offset).next().unwrap_or(&self.active);
+        OffsetLookup { view: SegmentView::of(segment, &self.home, &self.config), offset, found: None }
+    }
+
+    fn take_in_view(&mut self, view: SegmentView) -> Result<bool, StorageError> {
+        let (segment, home, config) = self.segment_and_home(view.base());
+        segment.take_in(home, config, view)
     }
 
     /// Batches of the header's producer and epoch before offset `before`, oldest first, as far back as a window may
@@ -267,23 +337,20 @@ impl PartitionLog {
     }
 }
 
-fn unreadable(home: &Home, batch: LocatedBatch, error: &dyn std::fmt::Display) -> StorageError {
-    StorageError::Malformed {
-        path: home.dir.to_path_buf(),
-        reason: format!("the batch at offset {} cannot be unfolded: {error}", batch.header.base_offset),
-    }
-}
-
-fn found_offset(header: &BatchHeader, found: FoundRecord) -> FoundOffset {
-    FoundOffset { offset: found.offset, timestamp: found.timestamp, leader_epoch: header.leader_epoch }
+/// A place in the log.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// Where a batch begins.
+    At(ReadHint),
+    /// Behind the last batch.
+    End,
 }
 
 /// How far back a producer's window is looked for: what five batches in flight span in a busy log.
 const WINDOW_SCAN_BYTES: u64 = 16 << 20;
+/// What was appended this lately is in memory, unless that is very short.
+const RECENT_BYTES: u64 = 8 << 20;
 
-fn read_batch(segment: &mut Segment, home: &Home, batch: LocatedBatch) -> Result<Bytes, StorageError> {
-    let file = segment.file(home)?;
-    read_exact_at(&*file, batch.position, batch.header.size())
-        .map(Bytes::from)
-        .map_err(|error| StorageError::fatal("read", &home.path(segment.base(), LOG), error))
-}
+#[cfg(test)]
+#[path = "log_read_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use model::{LeaderEpoch, Offset};
 use proptest::prelude::*;
 
-use crate::test_support::{Bench, NOW_MS, batch, offsets, read_all, split, sync};
+use crate::test_support::{Bench, NOW_MS, batch, offsets, read_all, request, split, sync};
 use crate::{LogConfig, Opening, PartitionLog, ReadError, ReadHint};
 
 #[derive(Clone, Debug)]
@@ -142,13 +142,16 @@ impl Pair {
                 let span = (naive.end - naive.start + 2) as f64;
                 let offset = naive.start - 1 + (from * span) as i64;
                 let until = naive.boundary(until);
-                let plan = log.read_plan(Offset::new(offset), bytes_max, Offset::new(until), min_one_batch);
+                let plan = log.read_plan(
+                    request(Offset::new(offset), bytes_max, Offset::new(until), min_one_batch),
+                    None,
+                );
                 if offset < naive.start || offset > naive.end {
                     assert!(matches!(plan, Err(ReadError::OutOfRange { .. })));
                     return;
                 }
                 let plan = plan.unwrap();
-                check_read(naive, offset, until, bytes_max, min_one_batch, &plan.read().unwrap());
+                check_read(naive, offset, until, bytes_max, min_one_batch, &plan.read().unwrap().bytes);
             }
             Action::ReadSequentially { bytes_max } => self.read_sequentially(bytes_max),
         }
@@ -174,9 +177,11 @@ impl Pair {
         let mut found = Vec::new();
         let end = log.log_end_offset();
         while offset < self.naive.end {
-            let plan = log.read_plan_hinted(Offset::new(offset), bytes_max, end, true, hint).unwrap();
-            let batches = split(&plan.read().unwrap());
-            hint = plan.next();
+            let plan = log.read_plan(request(Offset::new(offset), bytes_max, end, true), hint).unwrap();
+            let read = plan.read().unwrap();
+            let batches = split(&read.bytes);
+            hint = read.next;
+            log.take_in_read(&read);
             let Some((_, last)) = offsets(&batches).last().copied() else { break };
             if let Some(hint) = hint {
                 assert!(hint.offset().value() > last, "the hint is for what follows");
@@ -259,7 +264,7 @@ proptest! {
         let found = if clean { Vec::new() } else { read_all(&mut log) };
         let end = log.log_end_offset();
         for offset in 0..end.value().min(20) {
-            let _ = log.read_plan(Offset::new(offset), 100, end, true).map(|plan| plan.read());
+            let _ = log.read_plan(request(Offset::new(offset), 100, end, true), None).map(crate::ReadPlan::read);
         }
         let _ = (log.offset_for_timestamp(NOW_MS), log.offset_of_max_timestamp());
         let _ = log.aborted_transactions(Offset::ZERO, end);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::{LeaderEpoch, Offset};
 use uuid::Uuid;
 
-use crate::disk::{Disk, DiskFile, OpenMode};
+use crate::disk::{Access, Disk, DiskFile, OpenMode, read_at};
 use crate::error::StorageError;
 
 pub(crate) const LOG: &str = ".log";
@@ -37,16 +37,39 @@ const NAME_BYTES_MAX: usize = 255;
 pub(crate) struct Home {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) dir: Arc<Path>,
+    /// What reads of segments and indexes may wait for.
+    pub(crate) access: Access,
 }
 
 impl Home {
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: &Path) -> Self {
+        Self { disk, dir: Arc::from(dir), access: Access::Disk }
+    }
+
     pub(crate) fn path(&self, base: Offset, suffix: &str) -> PathBuf {
         self.dir.join(offset_file(base, suffix))
     }
 
     pub(crate) fn open(&self, path: &Path, mode: OpenMode) -> Result<Arc<dyn DiskFile>, StorageError> {
         let operation = if mode == OpenMode::Create { "create" } else { "open" };
+        if self.access == Access::Memory {
+            return Err(StorageError::io(operation, path, std::io::ErrorKind::WouldBlock.into()));
+        }
         self.disk.open(path, mode).map_err(|error| StorageError::io(operation, path, error))
+    }
+
+    /// Reads exactly `len` bytes of a file here; a shorter file is an error.
+    pub(crate) fn read_exact(
+        &self,
+        file: &dyn DiskFile,
+        position: u64,
+        len: usize,
+    ) -> std::io::Result<Vec<u8>> {
+        let mut out = Vec::with_capacity(len);
+        if read_at(file, self.access, &mut out, position, len)? < len {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(out)
     }
 
     pub(crate) fn sync_dir(&self) -> Result<(), StorageError> {

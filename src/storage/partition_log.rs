@@ -91,7 +91,7 @@ impl PartitionLog {
         config: LogConfig,
         opening: Opening,
     ) -> Result<(Self, Recovery), StorageError> {
-        let home = Home { disk, dir: Arc::from(dir) };
+        let home = Home::new(disk, dir);
         crate::recovery::open(home, config, opening)
     }
 
@@ -226,12 +226,7 @@ impl PartitionLog {
         Ok(())
     }
 
-    /// The segment that holds `offset`, or would.
-    pub(crate) fn segment_for(&mut self, offset: Offset) -> &mut Segment {
-        self.segment_and_home(offset).0
-    }
-
-    /// As [`Self::segment_for`], with what its methods need.
+    /// The segment that holds `offset`, or would, with what its methods need.
     pub(crate) fn segment_and_home(&mut self, offset: Offset) -> (&mut Segment, &Home, &LogConfig) {
         let above = self.sealed.partition_point(|segment| segment.end() <= offset);
         let segment = self.sealed.get_mut(above).unwrap_or(&mut self.active);

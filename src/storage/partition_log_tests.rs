@@ -2,7 +2,7 @@ use bytes::Bytes;
 use model::{ErrorCode, LeaderEpoch, Offset};
 
 use crate::names::{OFFSET_INDEX, SNAPSHOT, TIME_INDEX};
-use crate::test_support::{Bench, NOW_MS, append, batch, offsets, read_all, split, sync};
+use crate::test_support::{Bench, NOW_MS, append, batch, offsets, read_all, request, split, sync};
 use crate::{AppendError, Cleanup, Disk, LogConfig, Opening, PartitionLog, ReadError, StorageError};
 
 fn config() -> LogConfig {
@@ -206,14 +206,14 @@ fn reads_stay_inside_their_bounds() {
     let size = all[0].len();
     log.advance_log_start(at(4));
     for offset in [3, 13] {
-        let refused = log.read_plan(at(offset), 1_000, at(12), true);
+        let refused = log.read_plan(request(at(offset), 1_000, at(12), true), None);
         assert!(matches!(refused, Err(ReadError::OutOfRange { .. })));
         assert_eq!(refused.unwrap_err().code(), ErrorCode::OffsetOutOfRange);
     }
     let mut read = |offset, bytes_max, until, one| -> Vec<(i64, i64)> {
-        let plan = log.read_plan(at(offset), bytes_max, at(until), one).unwrap();
+        let plan = log.read_plan(request(at(offset), bytes_max, at(until), one), None).unwrap();
         assert_eq!(plan.is_empty(), plan.ranges().iter().all(|range| range.len == 0));
-        offsets(&split(&plan.read().unwrap()))
+        offsets(&split(&plan.read().unwrap().bytes))
     };
     assert_eq!(read(12, 1_000, 12, true), [], "the end is no error");
     assert_eq!(read(9, 1_000, 9, true), [], "nor is the upper bound");
@@ -237,22 +237,23 @@ fn hints_lead_from_read_to_read() {
     let mut hint = None;
     let mut offset = at(0);
     while offset < end {
-        let plan = log.read_plan_hinted(offset, 350, end, true, hint).unwrap();
-        let without = log.read_plan(offset, 350, end, true).unwrap();
-        assert_eq!((plan.read().unwrap(), plan.next()), (without.read().unwrap(), without.next()));
-        hint = plan.next();
+        let plan = log.read_plan(request(offset, 350, end, true), hint).unwrap();
+        let without = log.read_plan(request(offset, 350, end, true), None).unwrap();
+        let read = plan.read().unwrap();
+        assert_eq!(read, without.read().unwrap());
+        hint = read.next;
         offset = hint.unwrap().offset();
     }
     // A reader that waits at the end keeps its place.
-    let waiting = log.read_plan_hinted(end, 350, end, true, hint).unwrap();
+    let waiting = log.read_plan(request(end, 350, end, true), hint).unwrap();
     assert_eq!((waiting.is_empty(), waiting.next()), (true, hint));
     let kept = hint;
     log.truncate_to(at(20), NOW_MS).unwrap();
     for seed in 40..60 {
         append(&mut log, batch(7, NOW_MS, seed));
     }
-    let plan = log.read_plan_hinted(kept.unwrap().offset(), 10, log.log_end_offset(), true, kept).unwrap();
-    let (first, last) = offsets(&split(&plan.read().unwrap()))[0];
+    let plan = log.read_plan(request(kept.unwrap().offset(), 10, log.log_end_offset(), true), kept).unwrap();
+    let (first, last) = offsets(&split(&plan.read().unwrap().bytes))[0];
     assert!((first..=last).contains(&end.value()), "a hint from before a truncation is not believed");
 }
 
@@ -263,12 +264,12 @@ fn a_plan_outlives_the_segments_it_reads() {
     for seed in 0..12 {
         append(&mut log, batch(1, NOW_MS, seed));
     }
-    let plan = log.read_plan(at(0), 1_000, at(12), true).unwrap();
-    let before = plan.read().unwrap();
+    let plan = log.read_plan(request(at(0), 1_000, at(12), true), None).unwrap();
+    let before = plan.clone().read().unwrap();
     assert!(!log.apply_retention(NOW_MS, at(12)).unwrap().is_empty());
     log.purge_deleted(i64::MAX).unwrap();
     assert_eq!(plan.read().unwrap(), before);
-    let plan = log.read_plan(log.log_start_offset(), 1_000, at(12), true).unwrap();
+    let plan = log.read_plan(request(log.log_start_offset(), 1_000, at(12), true), None).unwrap();
     assert!(plan.is_empty());
 }
 
@@ -315,7 +316,7 @@ fn followers_take_offsets_as_they_are_given() {
     for seed in 0..4 {
         append(&mut leader, batch(2, NOW_MS, seed));
     }
-    let bytes = leader.read_plan(at(0), 10_000, at(8), true).unwrap().read().unwrap();
+    let bytes = leader.read_plan(request(at(0), 10_000, at(8), true), None).unwrap().read().unwrap().bytes;
     let mut follower = Bench::new(config()).open();
     let whole = bytes.len() / 4;
     follower.append_as_follower(bytes.slice(..whole * 2 + 30), NOW_MS).unwrap();

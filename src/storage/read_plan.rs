@@ -1,22 +1,41 @@
 //! What a read will take from which file: made under the log's lock, carried out without it.
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::Offset;
+use model::batch::HEADER_BYTES;
+use model::{BatchHeader, Offset};
 
-use crate::disk::{DiskFile, read_exact_at};
+use crate::disk::DiskFile;
 use crate::error::StorageError;
 use crate::names::{Home, LOG};
 
-/// One range of one segment file: whole batches, except that a read which asks for less than its first batch without
-/// `min_one_batch` is empty. Owned; stays readable while segments are deleted. A truncation below its end makes
-/// [`ReadPlan::read`] fail.
+/// What a reader asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadRequest {
+    /// The first batch is the one that holds this offset, or the next where compaction has removed it.
+    pub offset: Offset,
+    /// Most bytes.
+    pub bytes_max: usize,
+    /// Where the read ends: a batch boundary such as the high watermark.
+    pub upper_bound: Offset,
+    /// Whether the first batch comes however large it is.
+    pub min_one_batch: bool,
+}
+
+/// One range of one segment file. Owned; stays readable while segments are deleted. A truncation below its end makes
+/// the read fail.
+///
+/// Where the range does not end with a batch, what lies beyond the last whole one is cut off after the read: that
+/// needs no look into the files while the log is locked.
 #[derive(Clone, Debug)]
 pub struct ReadPlan {
     /// `None` when there is nothing to read.
     range: Option<ReadRange>,
+    /// Where the next read begins; known before this one is carried out if `cut` is `None`.
     next: Option<ReadHint>,
+    cut: Option<ReadRequest>,
 }
 
 /// Bytes of a segment file.
@@ -26,10 +45,15 @@ pub struct ReadRange {
     pub file: Arc<dyn DiskFile>,
     /// Where the first batch begins.
     pub position: u64,
-    /// Bytes to read.
+    /// Bytes to read, at most.
     pub len: usize,
+    /// No byte from here on belongs to the read: the segment ends, or its upper bound is known to be here.
+    end: u64,
+    /// Whether it is so close to the log's end that it is in memory in all likelihood.
+    is_recent: bool,
     home: Home,
     segment: Offset,
+    segment_id: u64,
 }
 
 /// Where the batch with an offset begins, learnt from the read before: with it, a sequential read looks nothing up.
@@ -38,9 +62,30 @@ pub struct ReadRange {
 pub struct ReadHint {
     pub(crate) offset: Offset,
     pub(crate) segment: Offset,
+    /// Positions are those of this very segment.
+    pub(crate) segment_id: u64,
+    /// At most the segment's size.
     pub(crate) position: u64,
-    /// Positions do not outlive a truncation.
-    pub(crate) generation: u64,
+}
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batches {
+    /// Whole batches.
+    pub bytes: Bytes,
+    /// Where the next read begins.
+    pub next: Option<ReadHint>,
+    /// Whether the read has found the place of its upper bound, which is `next` then.
+    pub(crate) found_bound: bool,
+    /// Whether `next` was not known before.
+    pub is_news: bool,
+}
+
+/// A read that must wait for the disk, with the part that was in memory.
+#[derive(Debug)]
+pub struct ColdRead {
+    plan: ReadPlan,
+    done: Vec<u8>,
 }
 
 impl ReadHint {
@@ -52,14 +97,20 @@ impl ReadHint {
 
 impl ReadPlan {
     pub(crate) fn empty(next: Option<ReadHint>) -> Self {
-        Self { range: None, next }
+        Self { range: None, next, cut: None }
     }
 
-    pub(crate) fn new(range: ReadRange, next: Option<ReadHint>) -> Self {
-        Self { range: Some(range), next }
+    /// A read of exactly this range.
+    pub(crate) fn exact(range: ReadRange, next: ReadHint) -> Self {
+        Self { range: Some(range), next: Some(next), cut: None }
     }
 
-    /// Bytes that the read takes.
+    /// A read that ends with the last batch within the range and the request.
+    pub(crate) fn cut(range: ReadRange, request: ReadRequest) -> Self {
+        Self { range: Some(range), next: None, cut: Some(request) }
+    }
+
+    /// Most bytes that the read takes, but for a first batch that is larger.
     pub fn len(&self) -> usize {
         self.range.as_ref().map_or(0, |range| range.len)
     }
@@ -79,28 +130,132 @@ impl ReadPlan {
         self.next
     }
 
-    /// Reads the batches.
-    pub fn read(&self) -> Result<Bytes, StorageError> {
-        match &self.range {
-            None => Ok(Bytes::new()),
-            Some(range) => range.read().map(Bytes::from),
+    /// Reads the batches, however long the disk takes.
+    pub fn read(self) -> Result<Batches, StorageError> {
+        ColdRead { plan: self, done: Vec::new() }.read()
+    }
+
+    /// Reads the batches if they are in memory.
+    pub fn read_cached(self) -> Result<Result<Batches, ColdRead>, StorageError> {
+        let mut read = ColdRead { plan: self, done: Vec::new() };
+        let is_whole = read.take_cached()?;
+        Ok(if is_whole { Ok(read.finish()?) } else { Err(read) })
+    }
+}
+
+impl ColdRead {
+    /// Reads what is missing, however long the disk takes.
+    pub fn read(mut self) -> Result<Batches, StorageError> {
+        let is_whole = self.fill(|range, out, position, len| {
+            let count = range.file.read_at(out, position, len)?;
+            if count < len { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(count) }
+        });
+        is_whole.and_then(|_| self.finish())
+    }
+
+    /// Answers whether nothing is missing.
+    fn take_cached(&mut self) -> Result<bool, StorageError> {
+        self.fill(|range, out, position, len| match range.file.read_cached(out, position, len) {
+            // Whether it waits is not to be known: what was written last hardly does.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported && range.is_recent => {
+                range.file.read_at(out, position, len)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(0),
+            result => result,
+        })
+    }
+
+    /// Reads until a read brings less than it should, which is answered false, or nothing is missing: of the range,
+    /// and of its first batch where that is larger.
+    fn fill(
+        &mut self,
+        read: impl Fn(&ReadRange, &mut Vec<u8>, u64, usize) -> io::Result<usize>,
+    ) -> Result<bool, StorageError> {
+        let Some(range) = &self.plan.range else { return Ok(true) };
+        loop {
+            let wanted = match &self.plan.cut {
+                Some(request) if request.min_one_batch && self.done.len() >= HEADER_BYTES => {
+                    range.len.max(range.header(&self.done)?.size())
+                }
+                _ => range.len,
+            };
+            let missing = wanted.saturating_sub(self.done.len());
+            if missing == 0 {
+                return Ok(true);
+            }
+            let position = range.position + self.done.len() as u64;
+            let count = read(range, &mut self.done, position, missing);
+            if count.map_err(|error| range.fatal(error))? < missing {
+                return Ok(false);
+            }
         }
+    }
+
+    /// Cuts off what does not belong to the read.
+    fn finish(self) -> Result<Batches, StorageError> {
+        let Self { plan, mut done } = self;
+        let (Some(range), Some(request)) = (&plan.range, &plan.cut) else {
+            let (bytes, next) = (Bytes::from(done), plan.next);
+            return Ok(Batches { bytes, next, found_bound: false, is_news: false });
+        };
+        let (mut len, mut offset, mut found_bound) = (0, request.offset, false);
+        while let Some(rest) = done.get(len..).filter(|rest| rest.len() >= HEADER_BYTES) {
+            let header = range.header(rest)?;
+            let end = len + header.size();
+            found_bound = header.base_offset >= request.upper_bound;
+            let is_too_large = end > request.bytes_max && !(len == 0 && request.min_one_batch);
+            if found_bound || is_too_large || end > done.len() {
+                break;
+            }
+            len = end;
+            offset = header.last_offset().next();
+        }
+        done.truncate(len);
+        let offset = if found_bound { request.upper_bound } else { offset };
+        let next = ReadHint {
+            offset,
+            segment: range.segment,
+            segment_id: range.segment_id,
+            position: range.position + len as u64,
+        };
+        Ok(Batches { bytes: done.into(), next: Some(next), found_bound, is_news: true })
     }
 }
 
 impl ReadRange {
-    pub(crate) fn new(
-        file: Arc<dyn DiskFile>,
-        home: &Home,
-        segment: Offset,
-        positions: std::ops::Range<u64>,
-    ) -> Self {
-        let len = (positions.end - positions.start) as usize;
-        Self { file, position: positions.start, len, home: home.clone(), segment }
+    /// A range of `len` bytes that begins where `start` says, of which `end` is the last that may be read.
+    pub(crate) fn new(file: Arc<dyn DiskFile>, home: &Home, start: ReadHint, end: u64, len: usize) -> Self {
+        Self {
+            file,
+            position: start.position,
+            len,
+            end,
+            is_recent: false,
+            home: home.clone(),
+            segment: start.segment,
+            segment_id: start.segment_id,
+        }
     }
 
-    fn read(&self) -> Result<Vec<u8>, StorageError> {
-        read_exact_at(&*self.file, self.position, self.len)
-            .map_err(|error| StorageError::fatal("read", &self.home.path(self.segment, LOG), error))
+    /// The same range, which was written a short while ago, or was not.
+    pub(crate) fn recent(self, is_recent: bool) -> Self {
+        Self { is_recent, ..self }
+    }
+
+    fn header(&self, bytes: &[u8]) -> Result<BatchHeader, StorageError> {
+        let malformed = |reason: String| StorageError::Malformed {
+            path: self.home.path(self.segment, LOG),
+            reason: format!("no batch in the read from byte {} on: {reason}", self.position),
+        };
+        let header = BatchHeader::parse(bytes).map_err(|error| malformed(error.to_string()))?;
+        let left = self.end - self.position;
+        if header.size() as u64 > left {
+            return Err(malformed(format!("it would take {} bytes and {left} are left", header.size())));
+        }
+        Ok(header)
+    }
+
+    fn fatal(&self, error: io::Error) -> StorageError {
+        StorageError::fatal("read", &self.home.path(self.segment, LOG), error)
     }
 }

@@ -3,7 +3,7 @@ use model::{BatchHeader, LeaderEpoch, Offset};
 
 use crate::disk_mem::PowerCut;
 use crate::names::{LOG, OFFSET_INDEX, TIME_INDEX};
-use crate::test_support::{Bench, NOW_MS, append, batch, offsets, produced, read_all, sync};
+use crate::test_support::{Bench, NOW_MS, append, batch, offsets, produced, read_all, request, sync};
 use crate::{LogConfig, Opening, PartitionLog, StorageError};
 
 fn small_segments() -> LogConfig {
@@ -190,8 +190,9 @@ fn indexes_are_derived_again_when_anything_is_wrong_with_them() {
         }
         let mut log = bench.open_clean(Offset::new(60));
         for (offset, expected) in batches.iter().enumerate() {
-            let plan = log.read_plan(Offset::new(offset as i64), 1, Offset::new(60), true).unwrap();
-            assert_eq!(plan.read().unwrap(), expected, "damage {damage}, offset {offset}");
+            let plan =
+                log.read_plan(request(Offset::new(offset as i64), 1, Offset::new(60), true), None).unwrap();
+            assert_eq!(plan.read().unwrap().bytes, expected, "damage {damage}, offset {offset}");
         }
         log.close().unwrap();
         let after = (bench.disk.contents(&index).unwrap(), bench.disk.contents(&times).unwrap());

@@ -1,5 +1,7 @@
 //! Deleting from the start of a log: by age, by size, and below an advanced log start (`UnifiedLog.deleteOldSegments`).
 
+use std::path::PathBuf;
+
 use model::Offset;
 use tracing::info;
 
@@ -30,6 +32,24 @@ pub enum DeletionReason {
     Size,
     /// Its newest record was older than `retention.ms`.
     Time,
+}
+
+/// Files that nobody will open any more. Removing a large one takes the file system a while, which the log's owner
+/// need not spend under its lock.
+#[derive(Debug)]
+pub struct DeletedFiles {
+    home: Home,
+    paths: Vec<PathBuf>,
+}
+
+impl DeletedFiles {
+    /// Removes them. Answers how many. What is left after an error goes at the next start.
+    pub fn remove(&self) -> Result<usize, StorageError> {
+        for path in &self.paths {
+            self.home.remove(path)?;
+        }
+        Ok(self.paths.len())
+    }
 }
 
 impl PartitionLog {
@@ -83,15 +103,10 @@ impl PartitionLog {
         Ok(deleted)
     }
 
-    /// Removes the files that were renamed `file.delete.delay.ms` ago. Answers how many.
-    pub fn purge_deleted(&mut self, now_ms: i64) -> Result<usize, StorageError> {
-        let (due, waiting): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.renamed).into_iter().partition(|file| file.due_ms <= now_ms);
-        self.renamed = waiting;
-        for file in &due {
-            self.home.remove(&file.path)?;
-        }
-        Ok(due.len())
+    /// Takes out of the log the files that were renamed `file.delete.delay.ms` ago, for their removal.
+    pub fn due_for_removal(&mut self, now_ms: i64) -> DeletedFiles {
+        let due = self.renamed.extract_if(.., |file| file.due_ms <= now_ms).map(|file| file.path);
+        DeletedFiles { paths: due.collect(), home: self.home.clone() }
     }
 
     /// When the next renamed file is due for removal.

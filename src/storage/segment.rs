@@ -1,13 +1,15 @@
 //! One segment: a `.log` file and its indexes (`LogSegment`).
 
+mod indexes;
+mod view;
 mod walk;
 
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::batch::HEADER_BYTES;
 use model::{BatchHeader, Offset};
-use tracing::warn;
 
 use crate::config::LogConfig;
 use crate::disk::{DiskFile, OpenMode, write_all_at};
@@ -15,11 +17,15 @@ use crate::error::StorageError;
 use crate::index::{OffsetIndex, OffsetPosition, TimeIndex, TimestampOffset, TxnIndex};
 use crate::names::{Home, LOG, OFFSET_INDEX, TIME_INDEX, TXN_INDEX};
 
+pub use view::FoundOffset;
+pub(crate) use view::SegmentView;
 pub(crate) use walk::HeaderWalk;
 
 /// Offsets: `base <= batches < end`. An active segment's `end` is the log's end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Segment {
+    /// See [`Self::id`].
+    id: u64,
     base: Offset,
     end: Offset,
     size: u64,
@@ -82,6 +88,7 @@ impl Segment {
         }
         home.remove(&home.path(base, TXN_INDEX))?;
         Ok(Self {
+            id: next_id(),
             base,
             end: base,
             size: 0,
@@ -110,6 +117,7 @@ impl Segment {
         now_ms: i64,
     ) -> Self {
         Self {
+            id: next_id(),
             base,
             end,
             size: files.log,
@@ -126,6 +134,12 @@ impl Segment {
             bytes_since_index_entry: 0,
             roll_jitter_ms: roll_jitter_ms(home, base, config),
         }
+    }
+
+    /// Tells a segment from every other that has, or had, its place. What is known of positions in it holds as long
+    /// as this is the same: another when bytes were cut off.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
     }
 
     pub(crate) fn base(&self) -> Offset {
@@ -158,6 +172,12 @@ impl Segment {
         let file = home.open(&home.path(self.base, LOG), OpenMode::Write)?;
         self.file = Some(Arc::clone(&file));
         Ok(file)
+    }
+
+    /// The log file, if it is open.
+    pub(crate) fn open_file(&mut self) -> Option<Arc<dyn DiskFile>> {
+        self.used_lately = true;
+        self.file.clone()
     }
 
     /// Puts another file in place of the segment's, after a copy was made of it.
@@ -279,6 +299,11 @@ impl Segment {
             .collect()
     }
 
+    /// As [`Self::largest`], if no file must be read for it.
+    pub(crate) fn known_largest(&self) -> Option<TimestampOffset> {
+        self.largest
+    }
+
     /// Largest timestamp with the last offset of its batch; -1 without records.
     pub(crate) fn largest(&mut self, home: &Home) -> Result<TimestampOffset, StorageError> {
         if let Some(largest) = self.largest {
@@ -309,6 +334,7 @@ impl Segment {
 
     /// Forgets what was derived from the records, before they are read again.
     pub(crate) fn forget(&mut self, now_ms: i64) {
+        self.id = next_id();
         self.largest = None;
         self.first_timestamp = None;
         self.bytes_since_index_entry = 0;
@@ -320,7 +346,7 @@ impl Segment {
     /// Walks the batches from `position`, which must be the start of one.
     pub(crate) fn walk(&mut self, home: &Home, position: u64) -> Result<HeaderWalk, StorageError> {
         let file = self.file(home)?;
-        Ok(HeaderWalk::new(file, home.path(self.base, LOG), position, self.size))
+        Ok(HeaderWalk::new(file, home.path(self.base, LOG), position, self.size).with_access(home.access))
     }
 
     /// The first batch whose last offset is at or beyond `offset`.
@@ -365,55 +391,6 @@ impl Segment {
         }
         Ok(Some(batch))
     }
-
-    /// Looks the index files through once, and derives them from the log again if anything is wrong with them.
-    pub(crate) fn check_indexes(&mut self, home: &Home, config: &LogConfig) -> Result<(), StorageError> {
-        if self.indexes_checked {
-            return Ok(());
-        }
-        let sane = self.offset_index.is_sane(home, self.size)? && self.time_index.is_sane(home, self.end)?;
-        if !sane {
-            self.rebuild_indexes(home, config)?;
-        }
-        self.indexes_checked = true;
-        Ok(())
-    }
-
-    /// Derives the offset and the time index from the headers of the log file.
-    pub(crate) fn rebuild_indexes(&mut self, home: &Home, config: &LogConfig) -> Result<(), StorageError> {
-        warn!("deriving the indexes of {} from its batches again", home.path(self.base, LOG).display());
-        self.clear_indexes(home)?;
-        let walk = self.walk(home, 0)?;
-        let mut largest = TimestampOffset { timestamp: -1, offset: self.base };
-        let mut since_entry = 0;
-        for batch in walk {
-            let LocatedBatch { position, header } = batch?;
-            if header.max_timestamp > largest.timestamp {
-                largest = TimestampOffset { timestamp: header.max_timestamp, offset: header.last_offset() };
-            }
-            if since_entry > u64::from(config.index_interval_bytes) {
-                self.offset_index.append(home, header.last_offset(), position)?;
-                self.time_index.append_if_larger(home, largest)?;
-                since_entry = 0;
-            }
-            since_entry += header.size() as u64;
-        }
-        self.time_index.append_if_larger(home, largest)?;
-        self.largest = Some(largest);
-        self.bytes_since_index_entry = since_entry;
-        self.offset_index.trim(home)?;
-        self.time_index.trim(home)?;
-        self.indexes_checked = true;
-        Ok(())
-    }
-
-    /// Empties the offset and the time index.
-    pub(crate) fn clear_indexes(&mut self, home: &Home) -> Result<(), StorageError> {
-        self.offset_index.clear(home)?;
-        self.time_index.clear(home)?;
-        self.indexes_checked = true;
-        Ok(())
-    }
 }
 
 /// What the rules of rolling ask of the next batch.
@@ -423,6 +400,11 @@ pub(crate) struct NextBatch {
     pub(crate) last_offset: Offset,
     pub(crate) max_timestamp: i64,
     pub(crate) now_ms: i64,
+}
+
+fn next_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// A share of `segment.jitter.ms` that differs between segments and logs, and is the same at every start.

@@ -134,11 +134,19 @@ struct SyncPoint {
     generation: u64,
     end: Offset,
     /// Segment and position of `end`, where known: readers up to the durable offset need not look them up.
-    place: Option<(Offset, u64)>,
+    place: Option<Place>,
     /// Counts changes of names in the directory.
     dir_version: u64,
     /// Counts side files.
     side_version: u64,
+}
+
+/// A position in a segment.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    segment: Offset,
+    segment_id: u64,
+    position: u64,
 }
 
 impl SyncPoint {
@@ -222,11 +230,6 @@ impl SyncState {
         self.durable
     }
 
-    /// Changes with every truncation.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
-    }
-
     /// Notes that names in the directory have changed.
     pub(crate) fn touch_dir(&mut self) {
         self.dir_version += 1;
@@ -261,10 +264,9 @@ impl SyncState {
             self.durable = self.durable.max(end.min(synced.end));
         }
         assert!(self.durable <= log_end, "the durable offset is inside the log");
-        let (segment, position) = synced.place?;
-        let generation = synced.generation;
-        let known = generation == self.generation && synced.end == self.durable;
-        known.then_some(ReadHint { offset: self.durable, segment, position, generation })
+        let Place { segment, segment_id, position } = synced.place?;
+        let known = synced.generation == self.generation && synced.end == self.durable;
+        known.then_some(ReadHint { offset: self.durable, segment, segment_id, position })
     }
 
     /// The log was cut at `end`, and the cut is on disk: nothing that was synced before counts beyond it.
@@ -307,7 +309,11 @@ impl PartitionLog {
             point: SyncPoint {
                 generation: self.sync.generation,
                 end,
-                place: Some((self.active.base(), self.active.size())),
+                place: Some(Place {
+                    segment: self.active.base(),
+                    segment_id: self.active.id(),
+                    position: self.active.size(),
+                }),
                 dir_version: self.sync.dir_version,
                 side_version: self.sync.side_version,
             },

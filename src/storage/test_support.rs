@@ -7,7 +7,10 @@ use model::{BatchHeader, LeaderEpoch, Offset, ProducerEpoch, ProducerId};
 use records::{BatchBuilder, EndTxnMarker};
 
 use crate::disk_mem::MemoryDisk;
-use crate::{LogConfig, Opening, PartitionLog, Recovery, StorageError};
+use crate::{
+    AbortedTxn, Access, FoundOffset, LogConfig, Opening, PartitionLog, ReadRequest, Recovery, StorageError,
+    TimeStep,
+};
 
 pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
 
@@ -92,15 +95,68 @@ pub(crate) fn read_all(log: &mut PartitionLog) -> Vec<Bytes> {
     let mut hint = None;
     let mut found = Vec::new();
     while offset < end {
-        let plan = log.read_plan_hinted(offset, 1 << 20, end, true, hint).unwrap();
-        assert_eq!(plan.len(), plan.read().unwrap().len());
-        let batches = split(&plan.read().unwrap());
+        let plan = log.read_plan(request(offset, 1 << 20, end, true), hint).unwrap();
+        let (len, read) = (plan.len(), plan.read().unwrap());
+        assert_eq!(len, read.bytes.len());
+        let batches = split(&read.bytes);
         let Some(last) = batches.last() else { break };
         offset = BatchHeader::parse(last).unwrap().last_offset().next();
-        hint = plan.next();
+        hint = read.next;
         found.extend(batches);
     }
     found
+}
+
+pub(crate) fn request(
+    offset: Offset,
+    bytes_max: usize,
+    upper_bound: Offset,
+    min_one_batch: bool,
+) -> ReadRequest {
+    ReadRequest { offset, bytes_max, upper_bound, min_one_batch }
+}
+
+/// What takes several steps, in one.
+impl PartitionLog {
+    pub(crate) fn offset_for_timestamp(
+        &mut self,
+        timestamp: i64,
+    ) -> Result<Option<FoundOffset>, StorageError> {
+        let mut from = Offset::ZERO;
+        while let Some(mut lookup) = self.time_lookup(timestamp, from) {
+            let result = lookup.run();
+            match self.take_in_time(lookup, result)? {
+                TimeStep::Done(found) => return Ok(found),
+                TimeStep::GoOn(end) => from = end,
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn offset_of_max_timestamp(&mut self) -> Result<Option<FoundOffset>, StorageError> {
+        while let Some(mut lookup) = self.largest_lookup() {
+            let result = lookup.run();
+            if let TimeStep::Done(found) = self.take_in_time(lookup, result)? {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn aborted_transactions(
+        &mut self,
+        from: Offset,
+        upper_bound: Offset,
+    ) -> Result<Vec<AbortedTxn>, StorageError> {
+        let Some(mut lookup) = self.aborted_lookup(from, upper_bound) else { return Ok(Vec::new()) };
+        let found = lookup.run(Access::Disk);
+        self.take_in_aborted(lookup);
+        found
+    }
+
+    pub(crate) fn purge_deleted(&mut self, now_ms: i64) -> Result<usize, StorageError> {
+        self.due_for_removal(now_ms).remove()
+    }
 }
 
 /// The batches in `bytes`, which must be whole.

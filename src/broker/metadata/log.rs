@@ -15,7 +15,8 @@ use model::{LeaderEpoch, Offset};
 use records::builder::BuildError;
 use storage::metadata_files::{MetadataFiles, SnapshotId};
 use storage::{
-    AppendError, Cleanup, Disk, LogConfig, Opening, Origin, PartitionLog, ReadError, StorageError,
+    AppendError, Cleanup, Disk, LogConfig, Opening, Origin, PartitionLog, ReadError, ReadRequest,
+    StorageError,
 };
 
 use super::batch::{self, BadBatch, Entry};
@@ -170,8 +171,10 @@ impl MetadataLog {
         self.bytes_since_snapshot = 0;
         while offset < self.end() {
             let end = self.end();
-            let plan = self.log.read_plan(offset, READ_BYTES, end, true).map_err(LogError::from)?;
-            let bytes = plan.read().map_err(LogError::from)?;
+            let request =
+                ReadRequest { offset, bytes_max: READ_BYTES, upper_bound: end, min_one_batch: true };
+            let plan = self.log.read_plan(request, None).map_err(LogError::from)?;
+            let bytes = plan.read().map_err(LogError::from)?.bytes;
             let size = bytes.len() as u64;
             let mut failed = None;
             let last = batch::read_all(bytes, |header, entry| {

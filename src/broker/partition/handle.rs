@@ -10,7 +10,9 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use model::{ErrorCode, LeaderEpoch, Offset, TopicId};
 use parking_lot::Mutex;
-use storage::{AppendError, Appended, Origin, PartitionLog, ReadError, ReadHint, ReadPlan, StorageError};
+use storage::{
+    AppendError, Appended, Origin, PartitionLog, ReadError, ReadHint, ReadPlan, ReadRequest, StorageError,
+};
 
 use super::committer::{BACKGROUND_SYNC, Enlistment, Urgency};
 use super::host_dir::HostDir;
@@ -291,7 +293,8 @@ impl Partition {
         let mut appender = self.appender.lock();
         let hint = appender.hint_for(offset);
         let log = appender.log.as_mut().ok_or(PartitionError::Gone)?;
-        let plan = log.read_plan_hinted(offset, bytes_max, upper_bound, min_one_batch, hint)?;
+        let request = ReadRequest { offset, bytes_max, upper_bound, min_one_batch };
+        let plan = log.read_plan(request, hint)?;
         if let Some(next) = plan.next() {
             appender.remember(next);
         }

@@ -303,7 +303,9 @@ impl Partition {
     }
 
     fn purge(&self, now_ms: i64) {
-        if let Ok(Err(error)) = self.with_log(|log| log.purge_deleted(now_ms)) {
+        // A partition that is gone goes with all its files.
+        let Ok(due) = self.with_log(|log| log.due_for_removal(now_ms)) else { return };
+        if let Err(error) = due.remove() {
             self.note_or_warn(&error);
         }
     }

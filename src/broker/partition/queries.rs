@@ -4,7 +4,7 @@
 //! [`handle`](super::handle).
 
 use model::{ErrorCode, LeaderEpoch, Offset};
-use storage::{AbortedTxn, ProducerSummary};
+use storage::{AbortedTxn, FoundOffset, ProducerSummary, TimeStep};
 
 use super::handle::{Partition, PartitionError};
 
@@ -30,16 +30,30 @@ impl Partition {
         })
     }
 
-    /// The first record with a timestamp of at least `timestamp`.
+    /// The first record with a timestamp of at least `timestamp`. Reads files, as long as the disk takes.
     pub fn offset_for_timestamp(&self, timestamp: i64) -> Result<Option<OffsetInfo>, PartitionError> {
-        let found = self.with_log(|log| log.offset_for_timestamp(timestamp))??;
-        Ok(found.map(|found| OffsetInfo::of_record(found.offset, found.timestamp, found.leader_epoch)))
+        let mut from = Offset::ZERO;
+        loop {
+            let Some(mut lookup) = self.with_log(|log| log.time_lookup(timestamp, from))? else {
+                return Ok(None);
+            };
+            let result = lookup.run();
+            match self.with_log(|log| log.take_in_time(lookup, result))?? {
+                TimeStep::Done(found) => return Ok(found.map(OffsetInfo::of_record)),
+                TimeStep::GoOn(end) => from = end,
+            }
+        }
     }
 
-    /// The first record with the largest timestamp of the log.
+    /// The first record with the largest timestamp of the log. Reads files, as long as the disk takes.
     pub fn offset_of_max_timestamp(&self) -> Result<Option<OffsetInfo>, PartitionError> {
-        let found = self.with_log(storage::PartitionLog::offset_of_max_timestamp)??;
-        Ok(found.map(|found| OffsetInfo::of_record(found.offset, found.timestamp, found.leader_epoch)))
+        loop {
+            let Some(mut lookup) = self.with_log(|log| log.largest_lookup())? else { return Ok(None) };
+            let result = lookup.run();
+            if let TimeStep::Done(found) = self.with_log(|log| log.take_in_time(lookup, result))?? {
+                return Ok(found.map(OffsetInfo::of_record));
+            }
+        }
     }
 
     /// Where an epoch ends: the largest epoch at or below it, and the offset after its last record. `None` when
@@ -57,7 +71,10 @@ impl Partition {
         from: Offset,
         upper_bound: Offset,
     ) -> Result<Vec<AbortedTxn>, PartitionError> {
-        Ok(self.with_log(|log| log.aborted_transactions(from, upper_bound))??)
+        match self.with_log(|log| log.aborted_lookup(from, upper_bound))? {
+            Some(mut lookup) => Ok(lookup.run(storage::Access::Disk)?),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The producers that the log remembers.
@@ -116,7 +133,8 @@ impl DeleteRecordsError {
 }
 
 impl OffsetInfo {
-    fn of_record(offset: Offset, timestamp: i64, leader_epoch: LeaderEpoch) -> Self {
+    fn of_record(found: FoundOffset) -> Self {
+        let FoundOffset { offset, timestamp, leader_epoch } = found;
         let leader_epoch = (leader_epoch > LeaderEpoch::NONE).then_some(leader_epoch);
         Self { offset, timestamp, leader_epoch }
     }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use model::Offset;
 
-use crate::disk::{DiskFile, OpenMode, read_exact_at, write_all_at};
+use crate::disk::{DiskFile, OpenMode, write_all_at};
 use crate::error::StorageError;
 use crate::names::Home;
 
 /// Entries `0..written` lie in the file, the `pending` ones after them in memory. The file may be longer than its
 /// entries: Kafka keeps the index of an active segment at its full size and trims it when the segment is sealed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct IndexFile<const N: usize> {
     suffix: &'static str,
     base: Offset,
@@ -54,6 +54,11 @@ impl<const N: usize> IndexFile<N> {
 
     pub(super) fn push(&mut self, entry: [u8; N]) {
         self.pending.push(entry);
+    }
+
+    /// The entries of an index that was never written.
+    pub(super) fn into_pending(self) -> Vec<[u8; N]> {
+        self.pending
     }
 
     pub(super) fn get(&mut self, home: &Home, at: usize) -> Result<Option<[u8; N]>, StorageError> {
@@ -162,6 +167,13 @@ impl<const N: usize> IndexFile<N> {
         if self.exists { self.resize(home, self.written * N) } else { Ok(()) }
     }
 
+    /// Puts other entries in the place of all there are, in the file too; it may be missing or hold anything.
+    pub(super) fn replace(&mut self, home: &Home, entries: Vec<[u8; N]>) -> Result<(), StorageError> {
+        self.clear(home)?;
+        self.pending = entries;
+        self.trim(home)
+    }
+
     /// Drops every entry; the file may be missing or hold anything.
     pub(super) fn clear(&mut self, home: &Home) -> Result<(), StorageError> {
         self.pending.clear();
@@ -179,13 +191,24 @@ impl<const N: usize> IndexFile<N> {
         self.block = (0, Vec::new());
     }
 
+    /// Takes over what searches of a copy have learnt, as long as none of its entries was dropped meanwhile.
+    pub(super) fn take_in(&mut self, copy: Self) {
+        if self.exists {
+            self.file = self.file.take().or(copy.file);
+        }
+        if !copy.block.1.is_empty() {
+            self.block = copy.block;
+        }
+    }
+
     fn read(&mut self, home: &Home, at: usize, count: usize) -> Result<Vec<[u8; N]>, StorageError> {
         if count == 0 {
             return Ok(Vec::new());
         }
         let path = home.path(self.base, self.suffix);
         let file = self.open(home)?;
-        let bytes = read_exact_at(&*file, (at * N) as u64, count * N)
+        let bytes = home
+            .read_exact(&*file, (at * N) as u64, count * N)
             .map_err(|error| StorageError::io("read", &path, error))?;
         Ok(bytes.as_chunks().0.to_vec())
     }

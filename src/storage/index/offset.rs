@@ -18,7 +18,7 @@ pub(crate) struct OffsetPosition {
     pub(crate) position: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OffsetIndex {
     base: Offset,
     file: IndexFile<ENTRY_BYTES>,
@@ -42,12 +42,27 @@ impl OffsetIndex {
         Self { base, file }
     }
 
+    /// An index in memory: nothing of it is written before it [takes the place](Self::replace) of another.
+    pub(crate) fn in_memory(base: Offset) -> Self {
+        Self::found(base, None)
+    }
+
+    /// Adds an entry in memory.
+    pub(crate) fn push(&mut self, offset: Offset, position: u64) {
+        self.file.push(encode(self.base, OffsetPosition { offset, position }));
+    }
+
+    /// Takes over the entries of one that was made [in memory](Self::in_memory).
+    pub(crate) fn replace(&mut self, home: &Home, other: Self) -> Result<(), StorageError> {
+        self.file.replace(home, other.file.into_pending())
+    }
+
     pub(crate) fn is_full(&self, bytes_max: u32) -> bool {
         self.file.len() >= bytes_max as usize / ENTRY_BYTES
     }
 
     pub(crate) fn append(&mut self, home: &Home, offset: Offset, position: u64) -> Result<(), StorageError> {
-        self.file.push(encode(self.base, OffsetPosition { offset, position }));
+        self.push(offset, position);
         self.file.flush_if_many(home)
     }
 
@@ -95,6 +110,11 @@ impl OffsetIndex {
         let bytes = round_down(bytes_max).max(self.file.len() * ENTRY_BYTES);
         self.file.flush(home)?;
         self.file.resize(home, bytes)
+    }
+
+    /// Takes over what searches of a copy have learnt.
+    pub(crate) fn take_in(&mut self, copy: Self) {
+        self.file.take_in(copy.file);
     }
 
     pub(crate) fn close(&mut self, home: &Home) {

@@ -20,7 +20,7 @@ pub struct TimestampOffset {
     pub offset: Offset,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TimeIndex {
     base: Offset,
     file: IndexFile<ENTRY_BYTES>,
@@ -44,6 +44,21 @@ impl TimeIndex {
         Self { base, file }
     }
 
+    /// An index in memory: nothing of it is written before it [takes the place](Self::replace) of another.
+    pub(crate) fn in_memory(base: Offset) -> Self {
+        Self::found(base, None)
+    }
+
+    /// Adds an entry in memory, of a larger timestamp than all before.
+    pub(crate) fn push(&mut self, entry: TimestampOffset) {
+        self.file.push(encode(self.base, entry));
+    }
+
+    /// Takes over the entries of one that was made [in memory](Self::in_memory).
+    pub(crate) fn replace(&mut self, home: &Home, other: Self) -> Result<(), StorageError> {
+        self.file.replace(home, other.file.into_pending())
+    }
+
     /// Whether only the entry that is written when the segment is sealed still fits.
     pub(crate) fn is_full(&self, bytes_max: u32) -> bool {
         self.file.len() + 1 >= bytes_max as usize / ENTRY_BYTES
@@ -56,7 +71,7 @@ impl TimeIndex {
         entry: TimestampOffset,
     ) -> Result<(), StorageError> {
         if entry.timestamp > self.last(home)?.timestamp {
-            self.file.push(encode(self.base, entry));
+            self.push(entry);
             self.file.flush_if_many(home)?;
         }
         Ok(())
@@ -98,6 +113,11 @@ impl TimeIndex {
         let bytes = round_down(bytes_max).max(self.file.len() * ENTRY_BYTES);
         self.file.flush(home)?;
         self.file.resize(home, bytes)
+    }
+
+    /// Takes over what searches of a copy have learnt.
+    pub(crate) fn take_in(&mut self, copy: Self) {
+        self.file.take_in(copy.file);
     }
 
     pub(crate) fn close(&mut self, home: &Home) {

@@ -27,7 +27,7 @@ pub struct AbortedTxn {
     pub last_stable_offset: Offset,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TxnIndex {
     file: IndexFile<ENTRY_BYTES>,
 }
@@ -90,6 +90,11 @@ impl TxnIndex {
     /// Writes what is still in memory.
     pub(crate) fn trim(&mut self, home: &Home) -> Result<(), StorageError> {
         if self.exists() { self.file.trim(home) } else { Ok(()) }
+    }
+
+    /// Takes over what searches of a copy have learnt.
+    pub(crate) fn take_in(&mut self, copy: Self) {
+        self.file.take_in(copy.file);
     }
 
     pub(crate) fn close(&mut self, home: &Home) {

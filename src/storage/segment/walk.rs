@@ -7,7 +7,7 @@ use model::BatchHeader;
 use model::batch::HEADER_BYTES;
 
 use super::LocatedBatch;
-use crate::disk::DiskFile;
+use crate::disk::{Access, DiskFile, read_at};
 use crate::error::StorageError;
 
 /// Reads headers in blocks, so that small batches do not cost a call each. Ends at `end`, and with an error at bytes
@@ -16,6 +16,7 @@ use crate::error::StorageError;
 pub(crate) struct HeaderWalk {
     file: Arc<dyn DiskFile>,
     path: PathBuf,
+    access: Access,
     position: u64,
     end: u64,
     block: Vec<u8>,
@@ -28,12 +29,13 @@ const BLOCK_BYTES: usize = 4096;
 
 impl HeaderWalk {
     pub(crate) fn new(file: Arc<dyn DiskFile>, path: PathBuf, position: u64, end: u64) -> Self {
-        Self { file, path, position, end, block: Vec::new(), block_position: 0, failed: false }
+        let (block, block_position) = (Vec::new(), 0);
+        Self { file, path, access: Access::Disk, position, end, block, block_position, failed: false }
     }
 
-    /// Where the next batch begins.
-    pub(crate) fn position(&self) -> u64 {
-        self.position
+    /// The same walk, where its reads may wait for no more than this.
+    pub(crate) fn with_access(self, access: Access) -> Self {
+        Self { access, ..self }
     }
 
     fn header(&mut self) -> Result<BatchHeader, StorageError> {
@@ -44,8 +46,7 @@ impl HeaderWalk {
         self.block.clear();
         self.block_position = self.position;
         let len = (self.end - self.position).min(BLOCK_BYTES as u64) as usize;
-        self.file
-            .read_at(&mut self.block, self.position, len)
+        read_at(&*self.file, self.access, &mut self.block, self.position, len)
             .map_err(|error| StorageError::fatal("read", &self.path, error))?;
         self.parse(&self.block)
     }

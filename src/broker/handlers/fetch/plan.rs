@@ -214,7 +214,7 @@ impl Planned {
             Self::Readable { offsets, plan, aborted, .. } => match plan.map(|plan| plan.read()).transpose() {
                 Ok(records) => FetchPartitionResponse {
                     aborted_transactions: aborted,
-                    records: records.into_iter().map(|bytes| broker.fetch_memory.hold(bytes)).collect(),
+                    records: records.into_iter().map(|read| broker.fetch_memory.hold(read.bytes)).collect(),
                     ..found(partition, offsets)
                 },
                 Err(error) => {
