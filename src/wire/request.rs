@@ -15,10 +15,10 @@ use kafka_protocol::protocol::Decodable;
 use crate::api_table::ApiKey;
 use crate::api_versions::ApiVersionsRequest;
 use crate::compat;
+use crate::compat::acls::HasUnknownKind;
 use crate::cursor::Cursor;
 use crate::error::{BadBytes, DecodeError};
 use crate::fetch::FetchRequest;
-use crate::compat::acls::HasUnknownKind;
 use crate::header::RequestHeader;
 use crate::produce::ProduceRequest;
 use crate::response::Response;
@@ -192,6 +192,19 @@ fn own<R>(
     })
 }
 
+fn of_known_kinds<R: Decodable + HasUnknownKind>(
+    header: &RequestHeader,
+    body: Bytes,
+) -> Result<Box<R>, DecodeError> {
+    let at = body.len();
+    let request: Box<R> = generated(header, body)?;
+    if request.has_unknown_kind() {
+        let (api, version, reason) = (header.api_key, header.api_version, BadBytes::UnknownKind);
+        return Err(DecodeError::Body { api, version, at, field: None, reason });
+    }
+    Ok(request)
+}
+
 /// Bounds the bytes, and only then lets the generated decoder see them.
 fn generated<R: Decodable>(header: &RequestHeader, body: Bytes) -> Result<Box<R>, DecodeError> {
     let mut body = schema::bounded(header.api_key, header.api_version, body)?;
@@ -206,16 +219,3 @@ fn generated<R: Decodable>(header: &RequestHeader, body: Bytes) -> Result<Box<R>
         reason: BadBytes::Refused,
     })
 }
-fn of_known_kinds<R: Decodable + HasUnknownKind>(
-    header: &RequestHeader,
-    body: Bytes,
-) -> Result<Box<R>, DecodeError> {
-    let at = body.len();
-    let request: Box<R> = generated(header, body)?;
-    if request.has_unknown_kind() {
-        let (api, version, reason) = (header.api_key, header.api_version, BadBytes::UnknownKind);
-        return Err(DecodeError::Body { api, version, at, field: None, reason });
-    }
-    Ok(request)
-}
-

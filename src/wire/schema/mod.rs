@@ -13,8 +13,8 @@ use bytes::Bytes;
 use crate::api_table::ApiKey;
 use crate::cursor::Cursor;
 use crate::error::{BadBytes, DecodeError};
-use field::{Field, Kind, Schema};
 use crate::out::Out;
+use field::{Field, Kind, Schema};
 
 /// Walks a request body. Bytes after its last field are ignored, as Kafka ignores them.
 ///
@@ -123,6 +123,10 @@ impl Walk {
             let (value_start, kept_from) = (self.cursor.position(), self.kept_from);
             self.field(field)?;
             self.cursor.tagged_field_end(tag, announced, value_start)?;
+            if self.kept_from != kept_from {
+                // Its announced size would be wrong.
+                return Err(BadBytes::Refused);
+            }
         }
         if none_known {
             self.rewrite(start, &[0]);
@@ -136,15 +140,12 @@ impl Walk {
         if is_null && !field.is_nullable(self.version) {
             return Err(BadBytes::Null);
         }
-            if self.kept_from != kept_from {
-                // Its announced size would be wrong.
-                return Err(BadBytes::Refused);
-            }
         Ok(())
     }
 
     /// Walks one value and says whether it is null.
     fn value(&mut self, kind: Kind) -> Result<bool, BadBytes> {
+        let start = self.cursor.position();
         match kind {
             Kind::Fixed(size) => self.cursor.skip(size).map(|()| false),
             Kind::Str => {
@@ -161,10 +162,18 @@ impl Walk {
                 Some(_) => Ok(false),
                 None => Ok(self.null(start, &[0xff; 4])),
             },
+            Kind::Struct(schema) => self.fields(schema).map(|()| false),
+            Kind::OptionalStruct(schema) => {
+                let presence = self.cursor.i8()?;
+                let canonical = if presence < 0 { -1 } else { 1 };
+                if presence != canonical {
+                    self.rewrite(start, &canonical.to_be_bytes());
+                }
+                if presence < 0 { Ok(true) } else { self.fields(schema).map(|()| false) }
+            }
             Kind::Array(element) => {
                 let element_bytes_min = bytes_min(*element, self.version, self.cursor.is_flexible());
                 let Some(count) = self.cursor.nullable_array(element_bytes_min)? else {
-        let start = self.cursor.position();
                     return Ok(self.null(start, &[0xff; 4]));
                 };
                 for _ in 0..count {
@@ -175,29 +184,7 @@ impl Walk {
                 Ok(false)
             }
         }
-            Kind::Struct(schema) => self.fields(schema).map(|()| false),
-            Kind::OptionalStruct(schema) => {
-                let presence = self.cursor.i8()?;
-                let canonical = if presence < 0 { -1 } else { 1 };
-                if presence != canonical {
-                    self.rewrite(start, &canonical.to_be_bytes());
-                }
-                if presence < 0 { Ok(true) } else { self.fields(schema).map(|()| false) }
-            }
     }
-}
-
-/// Least bytes that a value takes.
-fn bytes_min(kind: Kind, version: i16, flexible: bool) -> usize {
-    match (kind, flexible) {
-        (Kind::Fixed(size), _) => size,
-        (Kind::OptionalStruct(_), _) => 1,
-        (Kind::Str | Kind::Bytes | Kind::Array(_), true) => 1,
-        (Kind::Str, false) => 2,
-        (Kind::Bytes | Kind::Array(_), false) => 4,
-        (Kind::Struct(schema), _) => {
-            let fields = schema.iter().filter(|f| f.tag.is_none() && f.is_in(version));
-            fields.map(|f| bytes_min(f.kind, version, flexible)).sum::<usize>() + usize::from(flexible)
 
     /// A null has been read since `start`; the decoders know it by one form only. Always true.
     fn null(&mut self, start: usize, of_minus_1: &[u8]) -> bool {
@@ -225,6 +212,19 @@ fn bytes_min(kind: Kind, version: i16, flexible: bool) -> usize {
         self.rewritten.extend_from_slice(bytes);
         self.kept_from = self.cursor.position();
     }
+}
+
+/// Least bytes that a value takes.
+fn bytes_min(kind: Kind, version: i16, flexible: bool) -> usize {
+    match (kind, flexible) {
+        (Kind::Fixed(size), _) => size,
+        (Kind::OptionalStruct(_), _) => 1,
+        (Kind::Str | Kind::Bytes | Kind::Array(_), true) => 1,
+        (Kind::Str, false) => 2,
+        (Kind::Bytes | Kind::Array(_), false) => 4,
+        (Kind::Struct(schema), _) => {
+            let fields = schema.iter().filter(|f| f.tag.is_none() && f.is_in(version));
+            fields.map(|f| bytes_min(f.kind, version, flexible)).sum::<usize>() + usize::from(flexible)
         }
     }
 }
