@@ -11,11 +11,14 @@ pub mod record;
 mod settings;
 mod shard;
 mod step;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod topics;
 
 pub use admin::{DescribedGroup, DescribedMember, ListedGroup};
 pub use event::*;
+pub use offsets::{FetchTopic, FetchedPartition, FetchedTopic, OffsetFetchRequest};
 pub use settings::{GroupOverrides, Settings};
 pub use shard::Shard;
 pub use step::{Stamp, Step, Ticket};
