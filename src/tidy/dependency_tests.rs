@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "storage",
             "controller",
+            "coordinator",
             "arc-swap",
             "parking_lot",
             "serde_json",
