@@ -163,6 +163,7 @@ impl LogDir {
     ) -> Result<PathBuf, StorageError> {
         self.forget_partitions(&[(topic.to_owned(), partition)])?;
         let path = self.make_partition(topic, partition, topic_id)?;
+        self.sync_names_in(&path)?;
         self.sync()?;
         Ok(path)
     }
@@ -184,9 +185,7 @@ impl LogDir {
             checkpoints::replace_name(&*self.disk, &path.join(PARTITION_METADATA), text.as_bytes())?;
             if found.is_some() {
                 // The log in it may have no names of its own to sync.
-                self.disk
-                    .sync_dir(&path)
-                    .map_err(|error| StorageError::fatal("sync directory", &path, error))?;
+                self.sync_names_in(&path)?;
             }
         }
         Ok(path)
@@ -310,9 +309,11 @@ impl LogDir {
 
     /// Makes the names in the directory durable.
     pub fn sync(&self) -> Result<(), StorageError> {
-        self.disk
-            .sync_dir(&self.path)
-            .map_err(|error| StorageError::fatal("sync directory", &self.path, error))
+        self.sync_names_in(&self.path)
+    }
+
+    fn sync_names_in(&self, dir: &Path) -> Result<(), StorageError> {
+        self.disk.sync_dir(dir).map_err(|error| StorageError::fatal("sync directory", dir, error))
     }
 
     fn dirs(&self) -> Result<BTreeSet<String>, StorageError> {

@@ -202,6 +202,10 @@ impl PartitionLog {
     fn finish(&mut self) -> Result<(), StorageError> {
         self.take_snapshot()?;
         self.active.seal(&self.home)?;
+        if self.sealed.is_empty() && self.active.size() == 0 && self.active.base() == Offset::ZERO {
+            // It has never held a record. Should a crash take its files away, it takes nothing with them.
+            return Ok(());
+        }
         for path in self.active.index_paths(&self.home) {
             self.sync.touch(crate::sync::SideFile::Written(path), None);
         }

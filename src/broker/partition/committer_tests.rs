@@ -33,7 +33,7 @@ fn a_waiter_makes_an_append_urgent_and_nothing_else_does() {
     let registry = still_registry(&MemoryDisk::new(), &reports);
     let partition = host(&registry, settings(|_| {}));
     let committer = &registry.dirs()[0].committer;
-    assert_eq!(stage(&partition), LAZY, "a new log has files to sync");
+    assert_eq!(stage(&partition), IDLE, "what a new log has to sync waits for its first append");
     append(&partition, Acks::Written, 1);
     assert_eq!(stage(&partition), LAZY);
     append(&partition, Acks::Committed, 1);
@@ -49,7 +49,7 @@ fn a_fetch_parked_at_the_high_watermark_asks_for_a_sync() {
     let partition = host(&registry, settings(|_| {}));
     let ticket = FetchTicket::new(1);
     let parked = partition.park(&ticket, partition.offsets(), ANY);
-    assert_eq!(stage(&partition), LAZY, "there is nothing above the high watermark");
+    assert_eq!(stage(&partition), IDLE, "there is nothing above the high watermark");
     append(&partition, Acks::Written, 1);
     assert_eq!(stage(&partition), URGENT, "an append finds the reader");
     drop(parked);
@@ -91,6 +91,8 @@ fn an_urgent_partition_goes_before_one_whose_time_has_come() {
     registry.create("urgent", topic_id(2), 0, model::LeaderEpoch::new(0), settings(|_| {})).unwrap();
     let urgent = registry.by_name("urgent", 0).unwrap();
     let committer = &registry.dirs()[0].committer;
+    append(&lazy, Acks::Written, 1);
+    append(&urgent, Acks::Written, 1);
     assert!(committer.queue.lock().pop(Duration::ZERO).is_none(), "its time has not come");
     committer.enlist(&urgent, Urgency::Now);
     let mut queue = committer.queue.lock();

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use model::{LeaderEpoch, TopicId};
+use model::{LeaderEpoch, Offset, TopicId};
 use storage::StorageError;
 
 use super::committer::Urgency;
@@ -118,8 +118,11 @@ impl Registry {
     }
 
     fn open_in_parallel(&self, work: Vec<Work>) -> Vec<(Work, Opened)> {
-        let threads = self.recovery_threads.min(work.len()).max(1);
-        if threads == 1 {
+        let recovers = work.iter().any(Work::is_found);
+        let threads =
+            if recovers { self.recovery_threads } else { self.recovery_threads.max(MAKING_THREADS) };
+        let threads = threads.min(work.len());
+        if threads <= 1 {
             return work.into_iter().map(|work| self.open_one(work)).collect();
         }
         let queue = parking_lot::Mutex::new(work.into_iter());
@@ -158,7 +161,10 @@ impl Registry {
             Arc::clone(dir),
             self.fatal.clone(),
         );
-        dir.committer.enlist(&partition, Urgency::Within(super::committer::BACKGROUND_SYNC));
+        if partition.offsets().log_end > Offset::ZERO {
+            // What a log that was never written to has to sync waits for its first append.
+            dir.committer.enlist(&partition, Urgency::Within(super::committer::BACKGROUND_SYNC));
+        }
         Ok(partition)
     }
 
@@ -244,6 +250,9 @@ impl Registry {
         Ok(())
     }
 }
+
+/// Threads that make new logs: each waits for the disk most of the time, and their journal commits merge.
+const MAKING_THREADS: usize = 4;
 
 /// A partition to open: where its topic stands among those that change, the topic, what is wanted, and where.
 struct Work {
