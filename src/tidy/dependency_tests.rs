@@ -8,7 +8,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &["model", "kafka-protocol"]),
     ("records", &["model", "crc32c", "flate2", "lz4_flex", "snap", "twox-hash", "zstd"]),
     ("config", &[]),
-    ("storage", &["model", "records", "crc32c", "rustix", "serde_json"]),
+    ("storage", &["model", "records", "crc32c", "libc", "rustix", "serde_json"]),
     ("controller", &["model"]),
     ("coordinator", &["model", "regex", "twox-hash"]),
     ("client", &["wire", "tokio"]),
@@ -30,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "tracing-subscriber",
         ],
     ),
+    ("bench", &["model", "wire", "client", "anyhow", "clap", "serde_json", "tokio"]),
     ("tidy", &[]),
 ];
 
