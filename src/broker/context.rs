@@ -9,6 +9,7 @@ use wire::header::RequestHeader;
 use crate::address::Endpoints;
 use crate::fetch_memory::FetchMemory;
 use crate::fetch_session_cache::FetchSessions;
+use crate::groups::Groups;
 use crate::metadata::Metadata;
 use crate::partition::Registry;
 use crate::producer_ids::ProducerIds;
@@ -32,6 +33,8 @@ pub struct Broker {
     pub fetch_memory: FetchMemory,
     /// The fetch sessions that clients hold open.
     pub fetch_sessions: FetchSessions,
+    /// The groups this node coordinates.
+    pub groups: Arc<Groups>,
     /// The block of producer ids this node hands out from.
     pub producer_ids: ProducerIds,
     /// The addresses this node answers with.

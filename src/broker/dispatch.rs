@@ -31,7 +31,8 @@ pub struct Started {
     pub answer: Pin<Box<dyn Future<Output = Answer>>>,
     /// Whether it takes effect over more than its first poll, and may hold what other requests wait for in between:
     /// nothing may be started after it before it ends, and it must be polled whenever it asks to be. A Produce has
-    /// appended all its records when it was polled once, and a Fetch changes nothing.
+    /// appended all its records when it was polled once, a Fetch changes nothing, and what members ask of their group
+    /// has taken effect as well: a join that waits for others does not keep its connection from being read.
     pub is_stepwise: bool,
 }
 
@@ -54,9 +55,25 @@ pub fn start(
     let request = request::decode(&header, body)?;
     let context = RequestContext { header, connection: Arc::clone(connection) };
     let broker = Arc::clone(broker);
-    let is_stepwise = !matches!(request, Request::Produce(_) | Request::Fetch(_));
+    let is_stepwise = !takes_effect_at_once(&request);
     let answer = Box::pin(async move { answer(&broker, &context, request).await });
     Ok(Started { answer, is_stepwise })
+}
+
+/// Whether a request has taken effect when it was polled once.
+fn takes_effect_at_once(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Produce(_)
+            | Request::Fetch(_)
+            | Request::OffsetCommit(_)
+            | Request::OffsetFetch(_)
+            | Request::JoinGroup(_)
+            | Request::SyncGroup(_)
+            | Request::Heartbeat(_)
+            | Request::LeaveGroup(_)
+            | Request::ConsumerGroupHeartbeat(_)
+    )
 }
 
 impl Answer {
@@ -143,6 +160,22 @@ fn cold<'a>(
         Request::ListConfigResources(request) => call!(ListConfigResources, list_config_resources, request),
         Request::DescribeTopicPartitions(request) => {
             call!(DescribeTopicPartitions, describe_topic_partitions, request)
+        }
+        Request::OffsetCommit(request) => call!(OffsetCommit, offset_commit, request),
+        Request::OffsetFetch(request) => call!(OffsetFetch, offset_fetch, request),
+        Request::JoinGroup(request) => call!(JoinGroup, join_group, request),
+        Request::Heartbeat(request) => call!(Heartbeat, heartbeat, request),
+        Request::LeaveGroup(request) => call!(LeaveGroup, leave_group, request),
+        Request::SyncGroup(request) => call!(SyncGroup, sync_group, request),
+        Request::DescribeGroups(request) => call!(DescribeGroups, describe_groups, request),
+        Request::ListGroups(request) => call!(ListGroups, list_groups, request),
+        Request::DeleteGroups(request) => call!(DeleteGroups, delete_groups, request),
+        Request::OffsetDelete(request) => call!(OffsetDelete, offset_delete, request),
+        Request::ConsumerGroupHeartbeat(request) => {
+            call!(ConsumerGroupHeartbeat, consumer_group_heartbeat, request)
+        }
+        Request::ConsumerGroupDescribe(request) => {
+            call!(ConsumerGroupDescribe, consumer_group_describe, request)
         }
         Request::Refused(response) => Box::pin(std::future::ready(*response)),
         Request::Produce(_) | Request::Fetch(_) => unreachable!("answered by `answer` itself"),

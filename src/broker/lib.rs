@@ -12,6 +12,7 @@ pub mod dispatch;
 pub mod fetch_memory;
 pub mod fetch_session;
 pub mod fetch_session_cache;
+pub mod groups;
 pub mod handlers;
 pub mod logging;
 pub mod metadata;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bind listeners → open log directories (recovery) → replay metadata → reconcile → accept
-//! stop accepting → answer what has taken effect → stop metadata → close logs, clean-shutdown marker
+//! stop accepting → answer what has taken effect → stop groups → stop metadata → close logs, clean-shutdown marker
 //! ```
 //!
 //! Listeners are bound first, so that a taken port ends the start before any file is touched; they accept last.
@@ -24,7 +24,8 @@ use crate::address::{Advertised, Endpoints, container_gateway};
 use crate::context::{Broker, Fatal};
 use crate::fetch_memory::FetchMemory;
 use crate::fetch_session_cache::FetchSessions;
-use crate::metadata::{Metadata, OpenError as MetadataError, OtherHost, refuse_other_hosts};
+use crate::groups::Groups;
+use crate::metadata::{Follower, Metadata, OpenError as MetadataError, OtherHost, refuse_other_hosts};
 use crate::net::budget::Budget;
 use crate::net::connection::ConnectionSettings;
 use crate::net::limits::{ConnectionCounts, ConnectionLimits};
@@ -180,7 +181,11 @@ impl Node {
         let listeners = bind_all(&loaded)?;
         let fatal = Fatal::exit();
         let partitions = PartitionEngine::open(&config, clock.clone(), fatal.clone())?;
-        let metadata = Metadata::open(&loaded, clock.clone(), cluster_id, partitions.registry(), fatal)?;
+        let groups = Groups::new(&config, partitions.registry(), clock.clone(), fatal.clone());
+        let groups = Arc::new(groups);
+        let follower = follower_of(&groups);
+        let metadata =
+            Metadata::open(&loaded, clock.clone(), cluster_id, partitions.registry(), follower, fatal)?;
         let node_id = BrokerId::new(config.identity.node_id);
         let broker = Arc::new(Broker {
             config: Arc::clone(&config),
@@ -191,10 +196,12 @@ impl Node {
             partitions: partitions.registry(),
             fetch_memory: FetchMemory::new(fetched_bytes_max(&config)),
             fetch_sessions: FetchSessions::new(config.requests.fetch_sessions_max, session_seed()),
+            groups,
             producer_ids: ProducerIds::new(),
             endpoints: endpoints(&config),
         });
         partitions.start()?;
+        broker.groups.start()?;
         let addresses = listeners
             .iter()
             .map(|listener| Ok((listener.name().to_owned(), listener.address()?)))
@@ -217,6 +224,7 @@ impl Node {
         if self.acceptors.join().is_err() {
             tracing::error!(target: "ottla.server", "the acceptor thread panicked");
         }
+        self.broker.groups.stop();
         self.broker.metadata.stop();
         self.partitions.stop();
         tracing::info!(target: "kafka.server.KafkaRaftServer", "[KafkaRaftServer nodeId={}] Kafka Server stopped", self.id);
@@ -277,6 +285,12 @@ fn endpoints(config: &BrokerConfig) -> Endpoints {
         port: listener.port,
     });
     Endpoints::new(advertised.collect(), container_gateway())
+}
+
+/// What the metadata thread tells of each change.
+fn follower_of(groups: &Arc<Groups>) -> Follower {
+    let groups = Arc::clone(groups);
+    Follower::new(move |view| groups.follow(view))
 }
 
 /// Session ids must not repeat from one life of the node to the next.

@@ -225,15 +225,15 @@ pub const API_TABLE: &[ApiSpec] = &[
     served(ApiKey::Fetch, "Fetch", (4, 18), Some(12), AuthClass::Topic),
     served(ApiKey::ListOffsets, "ListOffsets", (1, 10), Some(6), AuthClass::Topic),
     served(ApiKey::Metadata, "Metadata", (0, 13), Some(9), AuthClass::Topic),
-    known(ApiKey::OffsetCommit, "OffsetCommit", (2, 9), Some(8), AuthClass::Group),
-    known(ApiKey::OffsetFetch, "OffsetFetch", (1, 9), Some(6), AuthClass::Group),
+    served(ApiKey::OffsetCommit, "OffsetCommit", (2, 9), Some(8), AuthClass::Group),
+    served(ApiKey::OffsetFetch, "OffsetFetch", (1, 9), Some(6), AuthClass::Group),
     served(ApiKey::FindCoordinator, "FindCoordinator", (0, 6), Some(3), AuthClass::Group),
-    known(ApiKey::JoinGroup, "JoinGroup", (0, 9), Some(6), AuthClass::Group),
-    known(ApiKey::Heartbeat, "Heartbeat", (0, 4), Some(4), AuthClass::Group),
-    known(ApiKey::LeaveGroup, "LeaveGroup", (0, 5), Some(4), AuthClass::Group),
-    known(ApiKey::SyncGroup, "SyncGroup", (0, 5), Some(4), AuthClass::Group),
-    known(ApiKey::DescribeGroups, "DescribeGroups", (0, 6), Some(5), AuthClass::Group),
-    known(ApiKey::ListGroups, "ListGroups", (0, 5), Some(3), AuthClass::Group),
+    served(ApiKey::JoinGroup, "JoinGroup", (0, 9), Some(6), AuthClass::Group),
+    served(ApiKey::Heartbeat, "Heartbeat", (0, 4), Some(4), AuthClass::Group),
+    served(ApiKey::LeaveGroup, "LeaveGroup", (0, 5), Some(4), AuthClass::Group),
+    served(ApiKey::SyncGroup, "SyncGroup", (0, 5), Some(4), AuthClass::Group),
+    served(ApiKey::DescribeGroups, "DescribeGroups", (0, 6), Some(5), AuthClass::Group),
+    served(ApiKey::ListGroups, "ListGroups", (0, 5), Some(3), AuthClass::Group),
     known(ApiKey::SaslHandshake, "SaslHandshake", (0, 1), None, AuthClass::Open),
     served(ApiKey::ApiVersions, "ApiVersions", (0, 4), Some(3), AuthClass::Open),
     served(ApiKey::CreateTopics, "CreateTopics", (2, 7), Some(5), AuthClass::Cluster),
@@ -277,7 +277,7 @@ pub const API_TABLE: &[ApiSpec] = &[
         Some(2),
         AuthClass::DelegationToken,
     ),
-    known(ApiKey::DeleteGroups, "DeleteGroups", (0, 2), Some(2), AuthClass::Group),
+    served(ApiKey::DeleteGroups, "DeleteGroups", (0, 2), Some(2), AuthClass::Group),
     served(ApiKey::ElectLeaders, "ElectLeaders", (0, 2), Some(2), AuthClass::Cluster),
     served(ApiKey::IncrementalAlterConfigs, "IncrementalAlterConfigs", (0, 1), Some(1), AuthClass::Cluster),
     served(
@@ -294,7 +294,7 @@ pub const API_TABLE: &[ApiSpec] = &[
         Some(0),
         AuthClass::Cluster,
     ),
-    known(ApiKey::OffsetDelete, "OffsetDelete", (0, 0), None, AuthClass::Group),
+    served(ApiKey::OffsetDelete, "OffsetDelete", (0, 0), None, AuthClass::Group),
     served(ApiKey::DescribeClientQuotas, "DescribeClientQuotas", (0, 1), Some(1), AuthClass::Cluster),
     known(ApiKey::AlterClientQuotas, "AlterClientQuotas", (0, 1), Some(1), AuthClass::Cluster),
     known(
@@ -327,8 +327,8 @@ pub const API_TABLE: &[ApiSpec] = &[
     known(ApiKey::DescribeTransactions, "DescribeTransactions", (0, 0), Some(0), AuthClass::TransactionalId),
     known(ApiKey::ListTransactions, "ListTransactions", (0, 2), Some(0), AuthClass::TransactionalId),
     known(ApiKey::AllocateProducerIds, "AllocateProducerIds", (0, 0), Some(0), AuthClass::ClusterAction),
-    known(ApiKey::ConsumerGroupHeartbeat, "ConsumerGroupHeartbeat", (0, 1), Some(0), AuthClass::Group),
-    known(ApiKey::ConsumerGroupDescribe, "ConsumerGroupDescribe", (0, 1), Some(0), AuthClass::Group),
+    served(ApiKey::ConsumerGroupHeartbeat, "ConsumerGroupHeartbeat", (0, 1), Some(0), AuthClass::Group),
+    served(ApiKey::ConsumerGroupDescribe, "ConsumerGroupDescribe", (0, 1), Some(0), AuthClass::Group),
     known(
         ApiKey::ControllerRegistration,
         "ControllerRegistration",
@@ -400,6 +400,8 @@ const fn served(
         // Measured with arrays of the smallest elements that are legal; the `hostile` test holds them.
         memory_weight: match key {
             ApiKey::Produce | ApiKey::Fetch => 20,
+            // What an old version asks of its one group is copied into the newer shape.
+            ApiKey::OffsetFetch => 64,
             // Every name of an old version becomes a larger structure.
             ApiKey::DeleteTopics => 112,
             _ => 40,

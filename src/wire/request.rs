@@ -2,13 +2,16 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, CreateAclsRequest,
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteAclsRequest, DeleteRecordsRequest,
-    DeleteTopicsRequest, DescribeAclsRequest, DescribeClientQuotasRequest, DescribeClusterRequest,
-    DescribeConfigsRequest, DescribeLogDirsRequest, DescribeProducersRequest, DescribeQuorumRequest,
-    DescribeTopicPartitionsRequest, ElectLeadersRequest, FindCoordinatorRequest,
-    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest,
-    ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest, UpdateFeaturesRequest,
+    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest,
+    ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, CreateAclsRequest, CreatePartitionsRequest,
+    CreateTopicsRequest, DeleteAclsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
+    DescribeAclsRequest, DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeGroupsRequest, DescribeLogDirsRequest, DescribeProducersRequest, DescribeQuorumRequest,
+    DescribeTopicPartitionsRequest, ElectLeadersRequest, FindCoordinatorRequest, HeartbeatRequest,
+    IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
+    ListConfigResourcesRequest, ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
+    MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
+    OffsetForLeaderEpochRequest, SyncGroupRequest, UpdateFeaturesRequest,
 };
 use kafka_protocol::protocol::Decodable;
 
@@ -37,8 +40,24 @@ pub enum Request {
     ListOffsets(Box<ListOffsetsRequest>),
     /// Brokers, topics and partitions.
     Metadata(Box<MetadataRequest>),
+    /// Offsets to keep for a group.
+    OffsetCommit(Box<OffsetCommitRequest>),
+    /// Offsets that groups have committed; groups always stand in `groups`.
+    OffsetFetch(Box<OffsetFetchRequest>),
     /// Who coordinates groups or transactions; keys always stand in `coordinator_keys`.
     FindCoordinator(Box<FindCoordinatorRequest>),
+    /// A member that joins a classic group.
+    JoinGroup(Box<JoinGroupRequest>),
+    /// A member of a classic group that is alive.
+    Heartbeat(Box<HeartbeatRequest>),
+    /// Members that leave a classic group; they always stand in `members`.
+    LeaveGroup(Box<LeaveGroupRequest>),
+    /// A member that asks for its assignment.
+    SyncGroup(Box<SyncGroupRequest>),
+    /// Classic groups to show.
+    DescribeGroups(Box<DescribeGroupsRequest>),
+    /// Groups to list.
+    ListGroups(Box<ListGroupsRequest>),
     /// What the broker speaks.
     ApiVersions(ApiVersionsRequest),
     /// New topics.
@@ -67,6 +86,8 @@ pub enum Request {
     DescribeLogDirs(Box<DescribeLogDirsRequest>),
     /// Partitions to add.
     CreatePartitions(Box<CreatePartitionsRequest>),
+    /// Groups to delete.
+    DeleteGroups(Box<DeleteGroupsRequest>),
     /// Leaders to elect.
     ElectLeaders(Box<ElectLeadersRequest>),
     /// Configurations to change.
@@ -75,6 +96,8 @@ pub enum Request {
     AlterPartitionReassignments(Box<AlterPartitionReassignmentsRequest>),
     /// Moves under way.
     ListPartitionReassignments(Box<ListPartitionReassignmentsRequest>),
+    /// Offsets to forget (KIP-496).
+    OffsetDelete(Box<OffsetDeleteRequest>),
     /// Quotas to list.
     DescribeClientQuotas(Box<DescribeClientQuotasRequest>),
     /// State of the metadata quorum.
@@ -85,6 +108,10 @@ pub enum Request {
     DescribeCluster(Box<DescribeClusterRequest>),
     /// Producers of partitions.
     DescribeProducers(Box<DescribeProducersRequest>),
+    /// A member of a consumer group: what it wants and what it owns (KIP-848).
+    ConsumerGroupHeartbeat(Box<ConsumerGroupHeartbeatRequest>),
+    /// Consumer groups to show (KIP-848).
+    ConsumerGroupDescribe(Box<ConsumerGroupDescribeRequest>),
     /// Resources that have configurations (KIP-1142).
     ListConfigResources(Box<ListConfigResourcesRequest>),
     /// Topics in pages (KIP-966).
@@ -172,6 +199,36 @@ pub fn decode(header: &RequestHeader, body: Bytes) -> Result<Request, DecodeErro
             Request::ListConfigResources(request)
         }
         ApiKey::DescribeTopicPartitions => Request::DescribeTopicPartitions(generated(header, body)?),
+        ApiKey::OffsetCommit => Request::OffsetCommit(generated(header, body)?),
+        ApiKey::OffsetFetch => {
+            let mut request = generated(header, body)?;
+            compat::offset_fetch::upgrade(&mut request, header.api_version);
+            Request::OffsetFetch(request)
+        }
+        ApiKey::JoinGroup => {
+            let mut request = generated(header, body)?;
+            compat::join_group::upgrade(&mut request, header.api_version);
+            Request::JoinGroup(request)
+        }
+        ApiKey::Heartbeat => Request::Heartbeat(generated(header, body)?),
+        ApiKey::LeaveGroup => {
+            let mut request = generated(header, body)?;
+            compat::leave_group::upgrade(&mut request, header.api_version);
+            Request::LeaveGroup(request)
+        }
+        ApiKey::SyncGroup => {
+            let request = generated(header, body)?;
+            match compat::sync_group::upgrade(&request, header.api_version) {
+                Ok(()) => Request::SyncGroup(request),
+                Err(refusal) => Request::Refused(Box::new(Response::SyncGroup(refusal))),
+            }
+        }
+        ApiKey::DescribeGroups => Request::DescribeGroups(generated(header, body)?),
+        ApiKey::ListGroups => Request::ListGroups(generated(header, body)?),
+        ApiKey::DeleteGroups => Request::DeleteGroups(generated(header, body)?),
+        ApiKey::OffsetDelete => Request::OffsetDelete(generated(header, body)?),
+        ApiKey::ConsumerGroupHeartbeat => Request::ConsumerGroupHeartbeat(generated(header, body)?),
+        ApiKey::ConsumerGroupDescribe => Request::ConsumerGroupDescribe(generated(header, body)?),
         other => return Err(DecodeError::UnknownApi(other.code())),
     })
 }

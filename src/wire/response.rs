@@ -2,12 +2,15 @@
 
 use kafka_protocol::messages::{
     AlterConfigsResponse, AlterPartitionReassignmentsResponse, AlterReplicaLogDirsResponse,
-    CreateAclsResponse, CreatePartitionsResponse, CreateTopicsResponse, DeleteAclsResponse,
+    ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreateAclsResponse,
+    CreatePartitionsResponse, CreateTopicsResponse, DeleteAclsResponse, DeleteGroupsResponse,
     DeleteRecordsResponse, DeleteTopicsResponse, DescribeAclsResponse, DescribeClientQuotasResponse,
-    DescribeClusterResponse, DescribeConfigsResponse, DescribeLogDirsResponse, DescribeProducersResponse,
-    DescribeQuorumResponse, DescribeTopicPartitionsResponse, ElectLeadersResponse, FindCoordinatorResponse,
-    IncrementalAlterConfigsResponse, InitProducerIdResponse, ListConfigResourcesResponse,
-    ListOffsetsResponse, ListPartitionReassignmentsResponse, MetadataResponse, OffsetForLeaderEpochResponse,
+    DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse,
+    DescribeProducersResponse, DescribeQuorumResponse, DescribeTopicPartitionsResponse, ElectLeadersResponse,
+    FindCoordinatorResponse, HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse,
+    JoinGroupResponse, LeaveGroupResponse, ListConfigResourcesResponse, ListGroupsResponse,
+    ListOffsetsResponse, ListPartitionReassignmentsResponse, MetadataResponse, OffsetCommitResponse,
+    OffsetDeleteResponse, OffsetFetchResponse, OffsetForLeaderEpochResponse, SyncGroupResponse,
     UpdateFeaturesResponse,
 };
 use kafka_protocol::protocol::Encodable;
@@ -31,7 +34,15 @@ pub enum Response {
     Fetch(FetchResponse),
     ListOffsets(Box<ListOffsetsResponse>),
     Metadata(Box<MetadataResponse>),
+    OffsetCommit(Box<OffsetCommitResponse>),
+    OffsetFetch(Box<OffsetFetchResponse>),
     FindCoordinator(Box<FindCoordinatorResponse>),
+    JoinGroup(Box<JoinGroupResponse>),
+    Heartbeat(Box<HeartbeatResponse>),
+    LeaveGroup(Box<LeaveGroupResponse>),
+    SyncGroup(Box<SyncGroupResponse>),
+    DescribeGroups(Box<DescribeGroupsResponse>),
+    ListGroups(Box<ListGroupsResponse>),
     ApiVersions(ApiVersionsResponse),
     CreateTopics(Box<CreateTopicsResponse>),
     DeleteTopics(Box<DeleteTopicsResponse>),
@@ -46,15 +57,19 @@ pub enum Response {
     AlterReplicaLogDirs(Box<AlterReplicaLogDirsResponse>),
     DescribeLogDirs(Box<DescribeLogDirsResponse>),
     CreatePartitions(Box<CreatePartitionsResponse>),
+    DeleteGroups(Box<DeleteGroupsResponse>),
     ElectLeaders(Box<ElectLeadersResponse>),
     IncrementalAlterConfigs(Box<IncrementalAlterConfigsResponse>),
     AlterPartitionReassignments(Box<AlterPartitionReassignmentsResponse>),
     ListPartitionReassignments(Box<ListPartitionReassignmentsResponse>),
+    OffsetDelete(Box<OffsetDeleteResponse>),
     DescribeClientQuotas(Box<DescribeClientQuotasResponse>),
     DescribeQuorum(Box<DescribeQuorumResponse>),
     UpdateFeatures(Box<UpdateFeaturesResponse>),
     DescribeCluster(Box<DescribeClusterResponse>),
     DescribeProducers(Box<DescribeProducersResponse>),
+    ConsumerGroupHeartbeat(Box<ConsumerGroupHeartbeatResponse>),
+    ConsumerGroupDescribe(Box<ConsumerGroupDescribeResponse>),
     ListConfigResources(Box<ListConfigResourcesResponse>),
     DescribeTopicPartitions(Box<DescribeTopicPartitionsResponse>),
 }
@@ -67,7 +82,15 @@ impl Response {
             Self::Fetch(_) => ApiKey::Fetch,
             Self::ListOffsets(_) => ApiKey::ListOffsets,
             Self::Metadata(_) => ApiKey::Metadata,
+            Self::OffsetCommit(_) => ApiKey::OffsetCommit,
+            Self::OffsetFetch(_) => ApiKey::OffsetFetch,
             Self::FindCoordinator(_) => ApiKey::FindCoordinator,
+            Self::JoinGroup(_) => ApiKey::JoinGroup,
+            Self::Heartbeat(_) => ApiKey::Heartbeat,
+            Self::LeaveGroup(_) => ApiKey::LeaveGroup,
+            Self::SyncGroup(_) => ApiKey::SyncGroup,
+            Self::DescribeGroups(_) => ApiKey::DescribeGroups,
+            Self::ListGroups(_) => ApiKey::ListGroups,
             Self::ApiVersions(_) => ApiKey::ApiVersions,
             Self::CreateTopics(_) => ApiKey::CreateTopics,
             Self::DeleteTopics(_) => ApiKey::DeleteTopics,
@@ -82,15 +105,19 @@ impl Response {
             Self::AlterReplicaLogDirs(_) => ApiKey::AlterReplicaLogDirs,
             Self::DescribeLogDirs(_) => ApiKey::DescribeLogDirs,
             Self::CreatePartitions(_) => ApiKey::CreatePartitions,
+            Self::DeleteGroups(_) => ApiKey::DeleteGroups,
             Self::ElectLeaders(_) => ApiKey::ElectLeaders,
             Self::IncrementalAlterConfigs(_) => ApiKey::IncrementalAlterConfigs,
             Self::AlterPartitionReassignments(_) => ApiKey::AlterPartitionReassignments,
             Self::ListPartitionReassignments(_) => ApiKey::ListPartitionReassignments,
+            Self::OffsetDelete(_) => ApiKey::OffsetDelete,
             Self::DescribeClientQuotas(_) => ApiKey::DescribeClientQuotas,
             Self::DescribeQuorum(_) => ApiKey::DescribeQuorum,
             Self::UpdateFeatures(_) => ApiKey::UpdateFeatures,
             Self::DescribeCluster(_) => ApiKey::DescribeCluster,
             Self::DescribeProducers(_) => ApiKey::DescribeProducers,
+            Self::ConsumerGroupHeartbeat(_) => ApiKey::ConsumerGroupHeartbeat,
+            Self::ConsumerGroupDescribe(_) => ApiKey::ConsumerGroupDescribe,
             Self::ListConfigResources(_) => ApiKey::ListConfigResources,
             Self::DescribeTopicPartitions(_) => ApiKey::DescribeTopicPartitions,
         }
@@ -170,6 +197,30 @@ pub fn encode(header: &RequestHeader, response: Response) -> Result<Reply, Encod
         Response::DescribeProducers(response) => generated(header, version, &*response),
         Response::ListConfigResources(response) => generated(header, version, &*response),
         Response::DescribeTopicPartitions(response) => generated(header, version, &*response),
+        Response::OffsetCommit(response) => generated(header, version, &*response),
+        Response::OffsetFetch(mut response) => {
+            compat::offset_fetch::downgrade(&mut response, version);
+            generated(header, version, &*response)
+        }
+        Response::JoinGroup(mut response) => {
+            compat::join_group::downgrade(&mut response, version);
+            generated(header, version, &*response)
+        }
+        Response::Heartbeat(response) => generated(header, version, &*response),
+        Response::LeaveGroup(mut response) => {
+            compat::leave_group::downgrade(&mut response, version);
+            generated(header, version, &*response)
+        }
+        Response::SyncGroup(response) => generated(header, version, &*response),
+        Response::DescribeGroups(mut response) => {
+            compat::describe_groups::downgrade(&mut response, version);
+            generated(header, version, &*response)
+        }
+        Response::ListGroups(response) => generated(header, version, &*response),
+        Response::DeleteGroups(response) => generated(header, version, &*response),
+        Response::OffsetDelete(response) => generated(header, version, &*response),
+        Response::ConsumerGroupHeartbeat(response) => generated(header, version, &*response),
+        Response::ConsumerGroupDescribe(response) => generated(header, version, &*response),
     }
 }
 

@@ -12,6 +12,7 @@ use wire::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use super::answer::{INVALID_REQUEST_TEXT, node, text};
 use super::auto_create;
 use crate::context::{Broker, RequestContext};
+use crate::groups::partition_of;
 
 /// Answers a FindCoordinator request.
 pub async fn handle(
@@ -33,14 +34,6 @@ pub async fn handle(
 
 /// `CoordinatorType`: groups, transactions, share partitions.
 const KEY_TYPES: std::ops::RangeInclusive<i8> = 0..=2;
-
-/// `Utils.abs(String.hashCode()) % count`: where Kafka's coordinators keep what belongs to `key`. The smallest
-/// `i32` has no absolute value and counts as 0.
-pub(crate) fn partition_of(key: &str, count: i32) -> i32 {
-    let hash =
-        key.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-    hash.checked_abs().unwrap_or(0) % count.max(1)
-}
 
 async fn find(broker: &Arc<Broker>, key_type: i8, key: &str) -> Result<BrokerId, ErrorCode> {
     let config = broker.metadata.config();
@@ -99,16 +92,6 @@ fn coordinator(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_fall_where_javas_hash_puts_them() {
-        // "hello".hashCode() is 99162322, "polygenelubricants".hashCode() is Integer.MIN_VALUE.
-        assert_eq!(partition_of("hello", 50), 22);
-        assert_eq!(partition_of("polygenelubricants", 50), 0);
-        assert_eq!(partition_of("", 50), 0);
-        // Beyond the basic plane Java hashes surrogate pairs.
-        assert_eq!(partition_of("\u{1f600}", i32::MAX), 0xd83d * 31 + 0xde00);
-    }
 
     #[test]
     fn share_keys_have_three_parts() {

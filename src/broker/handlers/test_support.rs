@@ -18,7 +18,8 @@ use crate::address::{Advertised, Endpoints};
 use crate::context::{Broker, ConnectionInfo, Fatal, RequestContext};
 use crate::fetch_memory::FetchMemory;
 use crate::fetch_session_cache::FetchSessions;
-use crate::metadata::{Metadata, random};
+use crate::groups::Groups;
+use crate::metadata::{Follower, Metadata, random};
 use crate::partition::{Partition, PartitionEngine};
 use crate::producer_ids::ProducerIds;
 
@@ -43,8 +44,15 @@ impl TestBroker {
         let clock = Clock::system();
         let fatal = Fatal::call(|what| panic!("{what}"));
         let engine = PartitionEngine::open(&loaded.broker, clock.clone(), fatal.clone()).unwrap();
-        let metadata = Metadata::open(&loaded, clock.clone(), None, engine.registry(), fatal).unwrap();
+        let groups = Arc::new(Groups::new(&loaded.broker, engine.registry(), clock.clone(), fatal.clone()));
+        let follower = {
+            let groups = Arc::clone(&groups);
+            Follower::new(move |view| groups.follow(view))
+        };
+        let metadata =
+            Metadata::open(&loaded, clock.clone(), None, engine.registry(), follower, fatal).unwrap();
         engine.start().unwrap();
+        groups.start().unwrap();
         let advertised =
             Advertised { listener: "PLAINTEXT".to_owned(), host: "broker.test".to_owned(), port: 9092 };
         let broker = Broker {
@@ -55,6 +63,7 @@ impl TestBroker {
             partitions: engine.registry(),
             fetch_memory: FetchMemory::new(64 * 1024 * 1024),
             fetch_sessions: FetchSessions::new(100, 1),
+            groups,
             producer_ids: ProducerIds::new(),
             endpoints: Endpoints::new(vec![advertised], None),
             config: Arc::new(loaded.broker),
@@ -73,6 +82,7 @@ impl TestBroker {
         // These block, which a runtime's own thread must not.
         std::thread::scope(|scope| {
             scope.spawn(|| {
+                self.broker.groups.stop();
                 self.broker.metadata.stop();
                 self.engine.stop();
             });

@@ -131,7 +131,7 @@ fn start(disk: &MemoryDisk, loaded: &Loaded) -> Option<(PartitionEngine, Metadat
     let (clock, fatal) = (Clock::system(), Fatal::call(|_| {}));
     let shared = disk.shared();
     let engine = PartitionEngine::open_on(&shared, &loaded.broker, clock.clone(), fatal.clone()).ok()?;
-    let opened = Metadata::open_on(shared, loaded, clock, None, engine.registry(), fatal);
+    let opened = Metadata::open_on(shared, loaded, clock, None, engine.registry(), Follower::none(), fatal);
     if opened.is_err() {
         engine.stop();
     }

@@ -40,7 +40,8 @@ impl Shell {
         };
         let engine = PartitionEngine::open(&loaded.broker, clock.clone(), fatal.clone()).unwrap();
         let cluster_id = cluster_id.map(str::to_owned);
-        let metadata = Metadata::open(&loaded, clock, cluster_id, engine.registry(), fatal)?;
+        let metadata =
+            Metadata::open(&loaded, clock, cluster_id, engine.registry(), Follower::none(), fatal)?;
         Ok(Self { metadata, engine, failed })
     }
 

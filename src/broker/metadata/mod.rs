@@ -30,7 +30,7 @@ pub use identity::IdentityError;
 pub use log::LogError;
 pub use open::OpenError;
 pub use quorum::{NotAlone, OtherHost, Quorum, QuorumListener, refuse_other_hosts};
-pub use view::View;
+pub use view::{Follower, View};
 pub use worker::CommitError;
 
 use worker::Request;

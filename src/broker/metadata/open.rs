@@ -28,7 +28,7 @@ use super::identity::{self, FoundDir, IdentityError};
 use super::log::{Found, LogError, MetadataLog};
 use super::quorum::{self, NotAlone, Quorum};
 use super::snapshot::{QuorumRecords, Snapshot};
-use super::view::View;
+use super::view::{Follower, View};
 use super::worker::{CommitError, Ledger, Worker};
 use super::{Metadata, QUEUE_COMMANDS, host_name, random};
 use crate::context::Fatal;
@@ -79,9 +79,10 @@ impl Metadata {
         clock: Clock,
         cluster_id: Option<String>,
         registry: Arc<Registry>,
+        follower: Follower,
         fatal: Fatal,
     ) -> Result<Self, OpenError> {
-        Self::open_on(SystemDisk::shared(), loaded, clock, cluster_id, registry, fatal)
+        Self::open_on(SystemDisk::shared(), loaded, clock, cluster_id, registry, follower, fatal)
     }
 
     /// As [`Metadata::open`], on another disk.
@@ -91,6 +92,7 @@ impl Metadata {
         clock: Clock,
         cluster_id: Option<String>,
         registry: Arc<Registry>,
+        follower: Follower,
         fatal: Fatal,
     ) -> Result<Self, OpenError> {
         let start = Start {
@@ -120,6 +122,7 @@ impl Metadata {
             registry,
             view: Arc::clone(&view),
             quorum: Arc::clone(&quorum),
+            follower,
             fatal,
             _own_dir: own_dir,
         };

@@ -11,6 +11,31 @@ use model::BrokerId;
 
 use crate::partition::TopicSettings;
 
+/// Is called with each view before it is published, so that whoever finds something in the metadata finds it working.
+pub struct Follower(Box<dyn Fn(&View) + Send + Sync>);
+
+impl Follower {
+    /// Calls `follow` on the metadata thread, which must not be kept waiting.
+    pub fn new(follow: impl Fn(&View) + Send + Sync + 'static) -> Self {
+        Self(Box::new(follow))
+    }
+
+    /// Does nothing.
+    pub fn none() -> Self {
+        Self::new(|_view| {})
+    }
+
+    pub(super) fn follow(&self, view: &View) {
+        (self.0)(view);
+    }
+}
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Follower")
+    }
+}
+
 /// One consistent state of the metadata. A value: it never changes.
 #[derive(Clone, Debug)]
 pub struct View {

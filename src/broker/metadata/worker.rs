@@ -20,7 +20,7 @@ use super::diff::{self, Change};
 use super::log::{LogError, MetadataLog};
 use super::quorum::Quorum;
 use super::snapshot::QuorumRecords;
-use super::view::View;
+use super::view::{Follower, View};
 use crate::context::Fatal;
 use crate::partition::{NewPartition, Registry, TopicSettings};
 
@@ -105,6 +105,7 @@ pub(super) struct Worker {
     pub registry: Arc<Registry>,
     pub view: Arc<ArcSwap<View>>,
     pub quorum: Arc<ArcSwap<Quorum>>,
+    pub follower: Follower,
     pub fatal: Fatal,
     /// The lock of a metadata directory that is no log directory.
     pub _own_dir: Option<LogDir>,
@@ -204,6 +205,7 @@ impl Worker {
             // A broker setting is the default of a topic setting: every topic may have others now.
             after.image().topics().iter().for_each(|topic| self.configure(&after, topic.id));
         }
+        self.follower.follow(&after);
         self.view.store(Arc::new(after));
         Ok(())
     }

@@ -7,11 +7,16 @@
 pub(crate) mod acls;
 pub(crate) mod delete_topics;
 pub(crate) mod describe_cluster;
+pub(crate) mod describe_groups;
 pub(crate) mod describe_quorum;
 pub(crate) mod elect_leaders;
 pub(crate) mod find_coordinator;
 pub(crate) mod init_producer_id;
+pub mod join_group;
+pub(crate) mod leave_group;
 pub(crate) mod list_config_resources;
 pub mod list_offsets;
 pub(crate) mod metadata;
+pub(crate) mod offset_fetch;
+pub(crate) mod sync_group;
 pub(crate) mod update_features;

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod field;
+mod groups;
 mod topics;
 
 use bytes::Bytes;
@@ -88,6 +89,18 @@ fn schema_of(api: ApiKey) -> Option<Schema> {
         ApiKey::DescribeProducers => topics::DESCRIBE_PRODUCERS,
         ApiKey::ListConfigResources => cluster::LIST_CONFIG_RESOURCES,
         ApiKey::DescribeTopicPartitions => topics::DESCRIBE_TOPIC_PARTITIONS,
+        ApiKey::OffsetCommit => groups::OFFSET_COMMIT,
+        ApiKey::OffsetFetch => groups::OFFSET_FETCH,
+        ApiKey::JoinGroup => groups::JOIN_GROUP,
+        ApiKey::Heartbeat => groups::HEARTBEAT,
+        ApiKey::LeaveGroup => groups::LEAVE_GROUP,
+        ApiKey::SyncGroup => groups::SYNC_GROUP,
+        ApiKey::DescribeGroups => groups::DESCRIBE_GROUPS,
+        ApiKey::ListGroups => groups::LIST_GROUPS,
+        ApiKey::DeleteGroups => groups::DELETE_GROUPS,
+        ApiKey::OffsetDelete => groups::OFFSET_DELETE,
+        ApiKey::ConsumerGroupHeartbeat => groups::CONSUMER_GROUP_HEARTBEAT,
+        ApiKey::ConsumerGroupDescribe => groups::CONSUMER_GROUP_DESCRIBE,
         _ => return None,
     })
 }

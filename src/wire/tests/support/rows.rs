@@ -4,19 +4,25 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{
     AlterConfigsRequest, AlterConfigsResponse, AlterPartitionReassignmentsRequest,
     AlterPartitionReassignmentsResponse, AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse,
-    CreateAclsRequest, CreateAclsResponse, CreatePartitionsRequest, CreatePartitionsResponse,
-    CreateTopicsRequest, CreateTopicsResponse, DeleteAclsRequest, DeleteAclsResponse, DeleteRecordsRequest,
+    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse, CreateAclsRequest, CreateAclsResponse, CreatePartitionsRequest,
+    CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteAclsRequest,
+    DeleteAclsResponse, DeleteGroupsRequest, DeleteGroupsResponse, DeleteRecordsRequest,
     DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, DescribeAclsRequest,
     DescribeAclsResponse, DescribeClientQuotasRequest, DescribeClientQuotasResponse, DescribeClusterRequest,
-    DescribeClusterResponse, DescribeConfigsRequest, DescribeConfigsResponse, DescribeLogDirsRequest,
-    DescribeLogDirsResponse, DescribeProducersRequest, DescribeProducersResponse, DescribeQuorumRequest,
-    DescribeQuorumResponse, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
-    ElectLeadersRequest, ElectLeadersResponse, FindCoordinatorRequest, FindCoordinatorResponse,
-    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, InitProducerIdRequest,
-    InitProducerIdResponse, ListConfigResourcesRequest, ListConfigResourcesResponse, ListOffsetsRequest,
+    DescribeClusterResponse, DescribeConfigsRequest, DescribeConfigsResponse, DescribeGroupsRequest,
+    DescribeGroupsResponse, DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeProducersRequest,
+    DescribeProducersResponse, DescribeQuorumRequest, DescribeQuorumResponse, DescribeTopicPartitionsRequest,
+    DescribeTopicPartitionsResponse, ElectLeadersRequest, ElectLeadersResponse, FindCoordinatorRequest,
+    FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse, InitProducerIdRequest, InitProducerIdResponse, JoinGroupRequest,
+    JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListConfigResourcesRequest,
+    ListConfigResourcesResponse, ListGroupsRequest, ListGroupsResponse, ListOffsetsRequest,
     ListOffsetsResponse, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
-    MetadataRequest, MetadataResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
-    UpdateFeaturesRequest, UpdateFeaturesResponse,
+    MetadataRequest, MetadataResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
+    OffsetDeleteResponse, OffsetFetchRequest, OffsetFetchResponse, OffsetForLeaderEpochRequest,
+    OffsetForLeaderEpochResponse, SyncGroupRequest, SyncGroupResponse, UpdateFeaturesRequest,
+    UpdateFeaturesResponse,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, Request as Generated};
 use wire::{ApiKey, Request, Response};
@@ -77,12 +83,92 @@ pub const ROWS: &[Row] = &[
         },
     },
     Row {
+        api: ApiKey::OffsetCommit,
+        request_body: request_body::<OffsetCommitRequest>,
+        response: |seed| Response::OffsetCommit(Box::new(fill::<OffsetCommitResponse>(seed, 9))),
+        reread: reread::<OffsetCommitResponse>,
+        encode_newest: |request| match request {
+            Request::OffsetCommit(request) => Some(encode(&**request, 9)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::OffsetFetch,
+        request_body: request_body::<OffsetFetchRequest>,
+        response: |seed| Response::OffsetFetch(Box::new(fill::<OffsetFetchResponse>(seed, 9))),
+        reread: reread::<OffsetFetchResponse>,
+        encode_newest: |request| match request {
+            Request::OffsetFetch(request) => Some(encode(&**request, 9)),
+            _ => None,
+        },
+    },
+    Row {
         api: ApiKey::FindCoordinator,
         request_body: request_body::<FindCoordinatorRequest>,
         response: |seed| Response::FindCoordinator(Box::new(fill::<FindCoordinatorResponse>(seed, 6))),
         reread: reread::<FindCoordinatorResponse>,
         encode_newest: |request| match request {
             Request::FindCoordinator(request) => Some(encode(&**request, 6)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::JoinGroup,
+        request_body: request_body::<JoinGroupRequest>,
+        response: |seed| Response::JoinGroup(Box::new(fill::<JoinGroupResponse>(seed, 9))),
+        reread: reread::<JoinGroupResponse>,
+        encode_newest: |request| match request {
+            Request::JoinGroup(request) => Some(encode(&**request, 9)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::Heartbeat,
+        request_body: request_body::<HeartbeatRequest>,
+        response: |seed| Response::Heartbeat(Box::new(fill::<HeartbeatResponse>(seed, 4))),
+        reread: reread::<HeartbeatResponse>,
+        encode_newest: |request| match request {
+            Request::Heartbeat(request) => Some(encode(&**request, 4)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::LeaveGroup,
+        request_body: request_body::<LeaveGroupRequest>,
+        response: |seed| Response::LeaveGroup(Box::new(fill::<LeaveGroupResponse>(seed, 5))),
+        reread: reread::<LeaveGroupResponse>,
+        encode_newest: |request| match request {
+            Request::LeaveGroup(request) => Some(encode(&**request, 5)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::SyncGroup,
+        request_body: request_body::<SyncGroupRequest>,
+        response: |seed| Response::SyncGroup(Box::new(fill::<SyncGroupResponse>(seed, 5))),
+        reread: reread::<SyncGroupResponse>,
+        encode_newest: |request| match request {
+            Request::SyncGroup(request) => Some(encode(&**request, 5)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::DescribeGroups,
+        request_body: request_body::<DescribeGroupsRequest>,
+        response: |seed| Response::DescribeGroups(Box::new(fill::<DescribeGroupsResponse>(seed, 6))),
+        reread: reread::<DescribeGroupsResponse>,
+        encode_newest: |request| match request {
+            Request::DescribeGroups(request) => Some(encode(&**request, 6)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::ListGroups,
+        request_body: request_body::<ListGroupsRequest>,
+        response: |seed| Response::ListGroups(Box::new(fill::<ListGroupsResponse>(seed, 5))),
+        reread: reread::<ListGroupsResponse>,
+        encode_newest: |request| match request {
+            Request::ListGroups(request) => Some(encode(&**request, 5)),
             _ => None,
         },
     },
@@ -221,6 +307,16 @@ pub const ROWS: &[Row] = &[
         },
     },
     Row {
+        api: ApiKey::DeleteGroups,
+        request_body: request_body::<DeleteGroupsRequest>,
+        response: |seed| Response::DeleteGroups(Box::new(fill::<DeleteGroupsResponse>(seed, 2))),
+        reread: reread::<DeleteGroupsResponse>,
+        encode_newest: |request| match request {
+            Request::DeleteGroups(request) => Some(encode(&**request, 2)),
+            _ => None,
+        },
+    },
+    Row {
         api: ApiKey::ElectLeaders,
         request_body: request_body::<ElectLeadersRequest>,
         response: |seed| Response::ElectLeaders(Box::new(fill::<ElectLeadersResponse>(seed, 2))),
@@ -267,6 +363,16 @@ pub const ROWS: &[Row] = &[
         reread: reread::<ListPartitionReassignmentsResponse>,
         encode_newest: |request| match request {
             Request::ListPartitionReassignments(request) => Some(encode(&**request, 0)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::OffsetDelete,
+        request_body: request_body::<OffsetDeleteRequest>,
+        response: |seed| Response::OffsetDelete(Box::new(fill::<OffsetDeleteResponse>(seed, 0))),
+        reread: reread::<OffsetDeleteResponse>,
+        encode_newest: |request| match request {
+            Request::OffsetDelete(request) => Some(encode(&**request, 0)),
             _ => None,
         },
     },
@@ -319,6 +425,30 @@ pub const ROWS: &[Row] = &[
         reread: reread::<DescribeProducersResponse>,
         encode_newest: |request| match request {
             Request::DescribeProducers(request) => Some(encode(&**request, 0)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::ConsumerGroupHeartbeat,
+        request_body: request_body::<ConsumerGroupHeartbeatRequest>,
+        response: |seed| {
+            Response::ConsumerGroupHeartbeat(Box::new(fill::<ConsumerGroupHeartbeatResponse>(seed, 1)))
+        },
+        reread: reread::<ConsumerGroupHeartbeatResponse>,
+        encode_newest: |request| match request {
+            Request::ConsumerGroupHeartbeat(request) => Some(encode(&**request, 1)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::ConsumerGroupDescribe,
+        request_body: request_body::<ConsumerGroupDescribeRequest>,
+        response: |seed| {
+            Response::ConsumerGroupDescribe(Box::new(fill::<ConsumerGroupDescribeResponse>(seed, 1)))
+        },
+        reread: reread::<ConsumerGroupDescribeResponse>,
+        encode_newest: |request| match request {
+            Request::ConsumerGroupDescribe(request) => Some(encode(&**request, 1)),
             _ => None,
         },
     },

@@ -1,0 +1,181 @@
+//! Reads the log of a shard into it: `CoordinatorLoaderImpl`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use coordinator::group::record::{Decoded, Record};
+use coordinator::group::{Shard, Stamp};
+use model::batch::crc_matches;
+use model::limits::DECOMPRESSED_BYTES_MAX;
+use model::{BatchHeader, Offset};
+use parking_lot::Mutex;
+use records::{EndTxnMarker, OpenBatch};
+use storage::ReadRequest;
+
+use super::host::Host;
+use crate::partition::{Partition, PartitionError};
+
+/// Bytes of a log that are read at once.
+const CHUNK_BYTES: usize = 1024 * 1024;
+/// Shards are loaded by this many threads: most logs are small, and the machine has other things to do at a start.
+const THREADS_MAX: usize = 4;
+
+/// The threads that load shards; they end when all are loaded.
+#[derive(Debug, Default)]
+pub(super) struct Loading {
+    state: Mutex<State>,
+    stopping: Arc<AtomicBool>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What was found before the start.
+    waiting: Vec<Arc<Host>>,
+    threads: Vec<JoinHandle<()>>,
+    started: bool,
+}
+
+impl Loading {
+    /// Loads these in the background, but not before the node has started.
+    pub(super) fn begin(&self, hosts: Vec<Arc<Host>>) {
+        let mut state = self.state.lock();
+        if state.started {
+            self.run(&mut state, hosts);
+        } else {
+            state.waiting.extend(hosts);
+        }
+    }
+
+    /// From now on shards are loaded.
+    pub(super) fn start(&self) {
+        let mut state = self.state.lock();
+        state.started = true;
+        let hosts = std::mem::take(&mut state.waiting);
+        self.run(&mut state, hosts);
+    }
+
+    fn run(&self, state: &mut State, hosts: Vec<Arc<Host>>) {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = cores.min(THREADS_MAX).min(hosts.len());
+        let queue = Arc::new(Mutex::new(hosts.into_iter()));
+        state.threads.retain(|thread| !thread.is_finished());
+        for number in 0..count {
+            let (work, stopping) = (Arc::clone(&queue), Arc::clone(&self.stopping));
+            let run = move || {
+                while !stopping.load(Ordering::Acquire) {
+                    let Some(host) = work.lock().next() else { return };
+                    load(&host);
+                }
+            };
+            match std::thread::Builder::new().name(format!("group-load-{number}")).spawn(run) {
+                Ok(thread) => state.threads.push(thread),
+                Err(error) => {
+                    tracing::error!(target: "ottla.groups", "no thread to load groups: {error}");
+                    // Better late than never.
+                    let left: Vec<_> = queue.lock().by_ref().collect();
+                    left.iter().for_each(load);
+                }
+            }
+        }
+    }
+
+    /// Ends the threads after the shard they are at.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        let threads = std::mem::take(&mut self.state.lock().threads);
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!(target: "ottla.groups", "a thread that loaded groups had panicked");
+            }
+        }
+    }
+}
+
+/// Reads a shard's log from its start to its end and makes the shard ready.
+pub(super) fn load(host: &Arc<Host>) {
+    match replay(&host.partition) {
+        Ok((shard, end)) => host.loaded(shard, end),
+        Err(PartitionError::Gone) => host.retire(),
+        Err(error) => {
+            tracing::error!(target: "ottla.groups", "the groups of {} are not served: {error}", host.partition.dir_name());
+            host.retire();
+        }
+    }
+}
+
+fn replay(partition: &Arc<Partition>) -> Result<(Shard, Offset), PartitionError> {
+    let mut shard = Shard::default();
+    let offsets = partition.offsets();
+    let mut next = offsets.log_start;
+    while next < offsets.log_end {
+        let plan = partition.plan_read(next, CHUNK_BYTES, offsets.log_end, true)?;
+        let mut bytes = plan.read()?.bytes;
+        let begun_at = next;
+        while let Some(batch) = take_batch(&mut bytes) {
+            let Ok(header) = BatchHeader::parse(&batch) else { break };
+            let last = header.base_offset.checked_add(i64::from(header.last_offset_delta));
+            next = last.unwrap_or(offsets.log_end).next();
+            take_in(&mut shard, partition, &batch);
+        }
+        if next <= begun_at {
+            // Compaction may have left nothing up to the end.
+            break;
+        }
+    }
+    Ok((shard, offsets.log_end))
+}
+
+/// The next whole batch.
+fn take_batch(bytes: &mut Bytes) -> Option<Bytes> {
+    let size = BatchHeader::parse(bytes).ok()?.size();
+    (size <= bytes.len()).then(|| bytes.split_to(size))
+}
+
+/// Replays what is legible of a batch. What is not is said and passed over, as in Kafka: the other groups are worth more
+/// than a coordinator that refuses them all.
+fn take_in(shard: &mut Shard, partition: &Partition, batch: &Bytes) {
+    let complain = |at: Offset, what: &dyn std::fmt::Display| {
+        tracing::error!(target: "ottla.groups", "{} at offset {at}: {what}; it is passed over", partition.dir_name());
+    };
+    let opened = OpenBatch::new(batch, DECOMPRESSED_BYTES_MAX);
+    let opened = match opened {
+        Ok(opened) if crc_matches(batch) => opened,
+        Ok(opened) => return complain(opened.header.base_offset, &"the CRC of a batch does not match"),
+        Err(error) => {
+            let at = BatchHeader::parse(batch).map_or(Offset::ZERO, |header| header.base_offset);
+            return complain(at, &error);
+        }
+    };
+    let header = &opened.header;
+    let stamp = header.is_transactional().then(|| Stamp {
+        producer_id: header.producer_id.value(),
+        producer_epoch: header.producer_epoch.value(),
+    });
+    for record in opened.records() {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => return complain(header.base_offset, &error),
+        };
+        if header.is_control() {
+            if let (Some(marker), Some(stamp)) = (EndTxnMarker::of(&record), stamp) {
+                shard.replay_marker(stamp, marker.commit);
+            }
+            continue;
+        }
+        let at = opened.offset_of(&record);
+        let Some(key) = record.key else {
+            complain(at, &"a record has no key");
+            continue;
+        };
+        let value = record.value.map(Bytes::copy_from_slice);
+        match Record::decode(&Bytes::copy_from_slice(key), value.as_ref()) {
+            Ok(Decoded::Record(record)) => shard.replay(record, stamp),
+            Ok(Decoded::Unknown(key_type)) => {
+                tracing::debug!(target: "ottla.groups", "{} at offset {at}: a record of type {key_type}", partition.dir_name());
+            }
+            Err(error) => complain(at, &error),
+        }
+    }
+}
