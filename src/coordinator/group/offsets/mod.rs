@@ -3,6 +3,8 @@
 //! [`Offsets`] is what the log says; requests are here, reads in `fetch`, expiry in `upkeep`.
 
 mod fetch;
+#[cfg(test)]
+mod model_tests;
 mod store;
 #[cfg(test)]
 #[path = "offsets_tests.rs"]

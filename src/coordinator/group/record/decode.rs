@@ -1,6 +1,12 @@
 //! Keys and values to records: every version that Kafka ever wrote.
 
-use super::*;
+use super::{
+    Assignment, ClassicGroupValue, ClassicMemberMetadata, ClassicMemberValue, ConsumerGroupValue,
+    CurrentAssignmentValue, MemberKey, MemberValue, OffsetKey, OffsetValue, Record, RegularExpressionKey,
+    RegularExpressionValue, key,
+};
+use bytes::Bytes;
+use model::TopicId;
 use model::codec::{ReadError, Reader, TaggedField};
 
 /// Why a record of `__consumer_offsets` could not be read or written.
@@ -44,6 +50,7 @@ pub enum RecordError {
 
 /// What a key and a value mean.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "one at a time, on its way to the replay")]
 pub enum Decoded {
     /// A record that the coordinator replays.
     Record(Record),

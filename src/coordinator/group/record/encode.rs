@@ -1,6 +1,10 @@
 //! Records to keys and values: the versions that Kafka 4.1 writes (`GroupCoordinatorRecordHelpers`).
 
-use super::*;
+use super::{
+    Assignment, ClassicGroupValue, ClassicMemberMetadata, ConsumerGroupValue, CurrentAssignmentValue,
+    MemberKey, MemberValue, OffsetValue, Record, RecordError, RegularExpressionValue, key,
+};
+use bytes::Bytes;
 use model::codec::{TaggedField, Writer};
 
 impl Record {

@@ -10,12 +10,11 @@ fn every_record_of_kafka_is_read() {
     let mut left: BTreeMap<&str, Record> = meant().into_iter().collect();
     for (name, key, value) in golden() {
         let decoded = Record::decode(&key, value.as_ref()).unwrap_or_else(|error| panic!("{name}: {error}"));
-        match left.remove(name) {
-            Some(meant) => assert_eq!(decoded, Decoded::Record(meant), "{name}"),
-            None => {
-                assert!(name.starts_with("unknown."), "{name} is not in the table");
-                assert_eq!(decoded, Decoded::Unknown(i16::from_be_bytes([key[0], key[1]])), "{name}");
-            }
+        if let Some(meant) = left.remove(name) {
+            assert_eq!(decoded, Decoded::Record(meant), "{name}");
+        } else {
+            assert!(name.starts_with("unknown."), "{name} is not in the table");
+            assert_eq!(decoded, Decoded::Unknown(i16::from_be_bytes([key[0], key[1]])), "{name}");
         }
     }
     assert!(left.is_empty(), "not in the file: {left:?}");
@@ -149,7 +148,7 @@ fn unhex(text: &str) -> Bytes {
 }
 
 fn id_a() -> TopicId {
-    TopicId::new(Uuid::from_u128(0x0102030405060708090a0b0c0d0e0f10))
+    TopicId::new(Uuid::from_u128(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10))
 }
 
 fn id_b() -> TopicId {
