@@ -44,7 +44,39 @@ pub struct DescribedMember {
     pub assignment: Bytes,
 }
 
+/// How much a shard holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Figures {
+    pub groups: usize,
+    /// Of groups of both protocols.
+    pub members: usize,
+    /// Member ids that were given out and did not join yet (KIP-394).
+    pub pending_members: usize,
+    /// JoinGroup and SyncGroup requests of classic groups that wait for an answer.
+    pub parked: usize,
+    /// Entries in the queue of deadlines.
+    pub deadlines: usize,
+}
+
 impl Shard {
+    /// How much the shard holds; looks at every group.
+    pub fn figures(&self) -> Figures {
+        let mut figures =
+            Figures { groups: self.groups.len(), deadlines: self.timers.len(), ..Figures::default() };
+        for group in self.groups.values() {
+            match group {
+                Group::Classic(group) => {
+                    figures.members += group.members().count();
+                    figures.pending_members += group.pending_count();
+                    figures.parked += group.parked_count();
+                }
+                Group::Consumer(_) => {}
+            }
+        }
+        figures
+    }
+
     /// The shard's groups whose state and type are among those asked for; no filter lets everything through. Case does
     /// not matter.
     pub fn list(&self, states: &[String], types: &[String]) -> Vec<ListedGroup> {

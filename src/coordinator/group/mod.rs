@@ -16,7 +16,7 @@ mod tests;
 mod timers;
 mod topics;
 
-pub use admin::{DescribedGroup, DescribedMember, ListedGroup};
+pub use admin::{DescribedGroup, DescribedMember, Figures, ListedGroup};
 pub use event::*;
 pub use offsets::{FetchTopic, FetchedPartition, FetchedTopic, OffsetFetchRequest};
 pub use settings::{GroupOverrides, Settings};

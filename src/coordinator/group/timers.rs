@@ -53,6 +53,11 @@ impl Timers {
         self.queue.keys().next().map(|(at_ms, _)| *at_ms)
     }
 
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     fn push(&mut self, at_ms: i64, key: TimerKey) -> Entry {
         self.entries_made += 1;
         let entry = (at_ms, self.entries_made);

@@ -166,9 +166,14 @@ impl Group {
         self.protocol.as_deref()
     }
 
-    /// The leader's member id.
-    pub fn leader(&self) -> Option<&str> {
-        self.leader.as_deref()
+    /// How many ids were given out that did not join yet.
+    pub fn pending_count(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// How many of its members' requests wait for an answer.
+    pub fn parked_count(&self) -> usize {
+        self.joins_parked + self.members.values().filter(|member| member.sync.is_some()).count()
     }
 
     fn transition(&mut self, state: State, turn: &Turn) {

@@ -3,4 +3,5 @@
 mod cells;
 mod rules;
 mod script;
+mod simulation;
 mod world;

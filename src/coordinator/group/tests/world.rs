@@ -76,6 +76,11 @@ impl World {
         panic!("a tick at {} leaves something due", self.now_ms);
     }
 
+    /// Runs one tick.
+    pub fn run_due_once(&mut self) -> Outcome {
+        self.act(Shard::tick)
+    }
+
     /// Lets time pass, from deadline to deadline.
     pub fn pass(&mut self, ms: i64) -> Outcome {
         let end_ms = self.now_ms + ms;
