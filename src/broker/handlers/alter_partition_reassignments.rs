@@ -9,7 +9,7 @@ use wire::messages::alter_partition_reassignments_response::{
 };
 use wire::messages::{AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse};
 
-use super::answer::{broker_ids, code_and_text, topic_name};
+use super::answer::{broker_ids, code_and_text, submit_within, topic_name};
 use crate::context::{Broker, RequestContext};
 
 /// Answers an AlterPartitionReassignments request.
@@ -35,7 +35,7 @@ pub async fn handle(
             .collect(),
         allow_replication_factor_change: request.allow_replication_factor_change,
     });
-    match broker.metadata.submit(command).await {
+    match submit_within(broker, request.timeout_ms, command).await {
         Ok(Reply::AlterPartitionReassignments(results)) => response
             .with_error_message(None)
             .with_allow_replication_factor_change(request.allow_replication_factor_change)
@@ -53,7 +53,7 @@ pub async fn handle(
                         .collect(),
                 })
             });
-            response.with_error_code(code.code()).with_responses(topics.collect())
+            response.with_error_code(code.code()).with_error_message(None).with_responses(topics.collect())
         }
     }
 }

@@ -1,10 +1,31 @@
 //! Conversions that the answers of the control plane share.
 
-use controller::ApiError;
+use std::time::Duration;
+
 use controller::image::Partition;
+use controller::{ApiError, Command, Reply};
 use model::{BrokerId, ErrorCode};
 use wire::StrBytes;
 use wire::messages;
+
+use crate::context::Broker;
+
+/// Submits a command for a request that waits at most `timeout_ms`. As in Kafka nothing happens where that is over
+/// already, and a command that takes longer may take effect nevertheless.
+pub(super) async fn submit_within(
+    broker: &Broker,
+    timeout_ms: i32,
+    command: Command,
+) -> Result<Reply, ErrorCode> {
+    let Some(timeout_ms) = u64::try_from(timeout_ms).ok().filter(|timeout_ms| *timeout_ms > 0) else {
+        return Err(ErrorCode::RequestTimedOut);
+    };
+    let submitted = broker.metadata.submit(command);
+    match tokio::time::timeout(Duration::from_millis(timeout_ms), submitted).await {
+        Ok(outcome) => outcome,
+        Err(_elapsed) => Err(ErrorCode::RequestTimedOut),
+    }
+}
 
 /// Error code and message as response structs carry them; 0 and null for a success.
 pub(super) fn code_and_text(error: Option<ApiError>) -> (i16, Option<StrBytes>) {

@@ -102,6 +102,37 @@ async fn change(
 }
 
 #[test]
+fn a_timeout_that_is_over_changes_nothing() {
+    run(async {
+        let node = TestBroker::start();
+        node.create("orders", 1, &[]).await;
+        let timed_out = code(ErrorCode::RequestTimedOut);
+        for timeout_ms in [0, -1, i32::MIN] {
+            let request = CreateTopicsRequest::default()
+                .with_topics(vec![creatable("late", 1, 1)])
+                .with_timeout_ms(timeout_ms);
+            let created = super::create_topics::handle(&node.broker, &node.context, request).await;
+            assert_eq!(created.topics[0].error_code, timed_out);
+            let orders = DeleteTopicState::default().with_name(Some(topic_name("orders")));
+            let request =
+                DeleteTopicsRequest::default().with_topics(vec![orders]).with_timeout_ms(timeout_ms);
+            let deleted = super::delete_topics::handle(&node.broker, &node.context, request).await;
+            assert_eq!(deleted.responses[0].error_code, timed_out);
+            let request = ElectLeadersRequest::default()
+                .with_election_type(9)
+                .with_topic_partitions(None)
+                .with_timeout_ms(timeout_ms);
+            let elected = super::elect_leaders::handle(&node.broker, &node.context, request).await;
+            assert_eq!(elected.error_code, timed_out);
+        }
+        let codes = metadata_of(&node, &["orders", "late"], false).await.topics;
+        let codes: Vec<_> = codes.iter().map(|topic| topic.error_code).collect();
+        assert_eq!(codes, [0, code(ErrorCode::UnknownTopicOrPartition)]);
+        node.stop();
+    });
+}
+
+#[test]
 fn metadata_shows_topics_by_name_and_id() {
     run(async {
         let node = TestBroker::start();
@@ -276,7 +307,7 @@ fn partitions_grow_and_topics_go() {
                 .with_name(topic_name(name))
                 .with_count(count)
                 .with_assignments(None);
-            let request = CreatePartitionsRequest::default().with_topics(vec![topic]);
+            let request = CreatePartitionsRequest::default().with_topics(vec![topic]).with_timeout_ms(1_000);
             let response = super::create_partitions::handle(&node.broker, &node.context, request).await;
             response.results[0].error_code
         };
@@ -287,7 +318,7 @@ fn partitions_grow_and_topics_go() {
 
         let delete = async |name: Option<&str>, id: uuid::Uuid| {
             let topic = DeleteTopicState::default().with_name(name.map(topic_name)).with_topic_id(id);
-            let request = DeleteTopicsRequest::default().with_topics(vec![topic]);
+            let request = DeleteTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(1_000);
             let mut response = super::delete_topics::handle(&node.broker, &node.context, request).await;
             response.responses.remove(0)
         };

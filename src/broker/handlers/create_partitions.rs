@@ -7,7 +7,7 @@ use controller::{ApiError, Command, Reply};
 use wire::messages::create_partitions_response::CreatePartitionsTopicResult;
 use wire::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 
-use super::answer::{broker_ids, code_and_text, topic_name};
+use super::answer::{broker_ids, code_and_text, submit_within, topic_name};
 use crate::context::{Broker, RequestContext};
 use crate::metadata::random;
 
@@ -36,7 +36,7 @@ pub async fn handle(
         validate_only: request.validate_only,
         seed: random::placement_seed(),
     });
-    let results = match broker.metadata.submit(command).await {
+    let results = match submit_within(broker, request.timeout_ms, command).await {
         Ok(Reply::CreatePartitions(results)) => results,
         Ok(other) => unreachable!("CreatePartitions was answered {other:?}"),
         Err(code) => request

@@ -9,7 +9,7 @@ use wire::messages::create_topics_request::CreatableTopic;
 use wire::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
 use wire::messages::{CreateTopicsRequest, CreateTopicsResponse};
 
-use super::answer::{broker_ids, code_and_text, text, topic_name};
+use super::answer::{broker_ids, code_and_text, submit_within, text, topic_name};
 use crate::context::{Broker, RequestContext};
 use crate::metadata::random;
 
@@ -27,7 +27,7 @@ pub async fn handle(
         validate_only: request.validate_only,
         seed: random::placement_seed(),
     });
-    let topics = match broker.metadata.submit(command).await {
+    let topics = match submit_within(broker, request.timeout_ms, command).await {
         Ok(Reply::CreateTopics(created)) => {
             created.into_iter().map(|topic| result(broker, &request, topic)).collect()
         }

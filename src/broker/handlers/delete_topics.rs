@@ -8,7 +8,7 @@ use model::{ErrorCode, TopicId};
 use wire::messages::delete_topics_response::DeletableTopicResult;
 use wire::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
 
-use super::answer::{code_and_text, topic_name};
+use super::answer::{code_and_text, submit_within, topic_name};
 use crate::context::{Broker, RequestContext};
 
 /// Answers a DeleteTopics request once the topics are durably gone; their files go later.
@@ -31,7 +31,8 @@ pub async fn handle(
             id: TopicId::new(topic.topic_id),
         })
         .collect();
-    match broker.metadata.submit(Command::DeleteTopics(DeleteTopics { topics })).await {
+    let command = Command::DeleteTopics(DeleteTopics { topics });
+    match submit_within(broker, request.timeout_ms, command).await {
         Ok(Reply::DeleteTopics(deleted)) => {
             DeleteTopicsResponse::default().with_responses(deleted.into_iter().map(result).collect())
         }

@@ -8,7 +8,7 @@ use model::ErrorCode;
 use wire::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use wire::messages::{ElectLeadersRequest, ElectLeadersResponse};
 
-use super::answer::{code_and_text, topic_name};
+use super::answer::{code_and_text, submit_within, topic_name};
 use crate::context::{Broker, RequestContext};
 
 /// Answers an ElectLeaders request.
@@ -17,7 +17,14 @@ pub async fn handle(
     _context: &RequestContext,
     request: ElectLeadersRequest,
 ) -> ElectLeadersResponse {
+    if request.topic_partitions.as_ref().is_some_and(Vec::is_empty) {
+        return ElectLeadersResponse::default();
+    }
     let election = match request.election_type {
+        // Kafka's controller comes to see the type only in time.
+        _ if request.timeout_ms <= 0 => {
+            return refusal(&request, &ApiError::silent(ErrorCode::RequestTimedOut));
+        }
         0 => ElectionType::Preferred,
         1 => ElectionType::Unclean,
         other => {
@@ -28,11 +35,8 @@ pub async fn handle(
     let partitions = request.topic_partitions.as_ref().map(|topics| {
         topics.iter().map(|topic| (topic.topic.to_string(), topic.partitions.clone())).collect::<Vec<_>>()
     });
-    if partitions.as_ref().is_some_and(Vec::is_empty) {
-        return ElectLeadersResponse::default();
-    }
     let command = Command::ElectLeaders(ElectLeaders { election, partitions });
-    match broker.metadata.submit(command).await {
+    match submit_within(broker, request.timeout_ms, command).await {
         Ok(Reply::ElectLeaders(results)) => ElectLeadersResponse::default()
             .with_replica_election_results(results.into_iter().map(result).collect()),
         Ok(other) => unreachable!("ElectLeaders was answered {other:?}"),
