@@ -23,6 +23,9 @@ pub const CLIENT_METRICS: i8 = 16;
 /// A group.
 pub const GROUP: i8 = 32;
 
+/// Timeouts that are over before anything has begun.
+pub const NO_TIME: [i32; 3] = [0, -1, i32::MIN];
+
 /// Text as the generated structs hold it.
 pub fn text(text: impl Into<String>) -> StrBytes {
     StrBytes::from_string(text.into())

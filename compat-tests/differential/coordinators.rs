@@ -1,10 +1,14 @@
 //! FindCoordinator and DescribeClientQuotas.
 
+use std::time::Duration;
+
+use model::ErrorCode;
 use wire::messages::describe_client_quotas_request::ComponentData;
-use wire::messages::{DescribeClientQuotasRequest, FindCoordinatorRequest};
+use wire::messages::{DescribeClientQuotasRequest, FindCoordinatorRequest, FindCoordinatorResponse};
 
 use crate::ask::text;
 use crate::pair::Pair;
+use crate::side::PATIENCE;
 
 /// The steps.
 pub async fn script(pair: &mut Pair) {
@@ -33,11 +37,25 @@ async fn find(pair: &mut Pair) {
             // The coordinator's topic is made on the first question; until then there is no coordinator.
             if step == "one" {
                 pair.one(&format!("type {kind}, for the first time"), 1, |_, v| ask(kind, keys, v)).await;
-                for _ in 0..8 {
-                    pair.settle().await;
-                }
+                found(pair, |v| ask(kind, keys, v)).await;
             }
             pair.all(&format!("type {kind}, {step}"), |_, v| ask(kind, keys, v)).await;
+        }
+    }
+}
+
+/// Waits until both have the coordinator's topic and lead it; not at all where it is a wrong question.
+async fn found(pair: &mut Pair, ask: impl Fn(i16) -> FindCoordinatorRequest) {
+    for side in &mut pair.sides {
+        for _ in 0..PATIENCE.as_millis() / 50 {
+            let answer = side.call(4, &ask(4)).await;
+            let is_absent = |answer: &FindCoordinatorResponse| {
+                answer.coordinators.iter().any(|c| c.error_code == ErrorCode::CoordinatorNotAvailable.code())
+            };
+            if !answer.as_ref().is_ok_and(is_absent) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }

@@ -162,7 +162,7 @@ async fn waits(pair: &mut Pair) {
     .await;
     all(pair, "min bytes with an error", |side, v| FetchRequest {
         min_bytes: 1 << 20,
-        max_wait_ms: 500,
+        max_wait_ms: 50,
         ..of(topic_ref(side, "fetched", v), vec![wish(0, 10), wish(9, 0)])
     })
     .await;

@@ -21,6 +21,12 @@ use crate::tree::Tree;
 const SETTLING: Duration = Duration::from_millis(150);
 /// Steps that take longer are shown: the suite has to stay short.
 const SLOW: Duration = Duration::from_secs(1);
+/// Values that say nothing.
+const NOTHING: [&str; 6] = ["None", "-1", "0", "\"\"", CLOSED, SILENT];
+/// The connection was closed.
+pub const CLOSED: &str = "<closed>";
+/// There was no answer in time.
+pub const SILENT: &str = "<no answer>";
 /// Fields that name the element of an unordered list.
 const NAMES: [&str; 10] = [
     "name",
@@ -157,6 +163,14 @@ impl Pair {
         tokio::time::sleep(SETTLING).await;
     }
 
+    /// How long an answer may take from now on.
+    pub fn patience(&mut self, patience: Duration) {
+        for side in &mut self.sides {
+            side.patience = patience;
+            side.disconnect();
+        }
+    }
+
     /// Waits until both lead a topic.
     pub async fn leads(&mut self, topic: &str) {
         for side in &mut self.sides {
@@ -208,8 +222,8 @@ async fn timed<T>(clock: &Clock, work: impl Future<Output = T>) -> (T, Duration)
 fn outcome<R>(answer: &Result<R, CallError>, show: impl Fn(&R) -> Tree) -> Tree {
     Tree::Leaf(match answer {
         Ok(response) => return show(response),
-        Err(CallError::Connection(_)) => "<closed>".to_owned(),
-        Err(CallError::Timeout(_)) => "<no answer>".to_owned(),
+        Err(CallError::Connection(_)) => CLOSED.to_owned(),
+        Err(CallError::Timeout(_)) => SILENT.to_owned(),
         Err(other) => format!("<{other}>"),
     })
 }
@@ -257,7 +271,7 @@ impl Comparison<'_> {
 
 /// Whether a value says something: a mask does not hide that one broker says nothing.
 fn is_set(tree: &Tree) -> bool {
-    !matches!(tree, Tree::Leaf(text) if ["None", "-1", "0", "\"\""].contains(&text.as_str()))
+    !matches!(tree, Tree::Leaf(text) if NOTHING.contains(&text.as_str()))
 }
 
 fn numbered(items: &[Tree]) -> Vec<(String, Tree)> {

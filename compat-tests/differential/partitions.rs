@@ -3,7 +3,7 @@
 use wire::messages::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
 use wire::messages::{BrokerId, CreatePartitionsRequest};
 
-use crate::ask::{metadata, prepare, topic};
+use crate::ask::{NO_TIME, metadata, prepare, topic};
 use crate::pair::Pair;
 
 /// The steps.
@@ -17,6 +17,10 @@ pub async fn script(pair: &mut Pair) {
     }
     for name in ["missing", "", "a b", "__cluster_metadata"] {
         pair.all(&format!("of {name:?}"), |_, _| grow(name, 3, None)).await;
+    }
+    for timeout_ms in NO_TIME {
+        pair.all(&format!("timeout {timeout_ms}"), |_, _| grow("grow", 7, None).with_timeout_ms(timeout_ms))
+            .await;
     }
     pair.all("none", |_, _| CreatePartitionsRequest::default().with_timeout_ms(5_000)).await;
     pair.all("twice in one", |_, _| {

@@ -7,7 +7,7 @@ use wire::messages::{
     AlterPartitionReassignmentsRequest, BrokerId, ElectLeadersRequest, ListPartitionReassignmentsRequest,
 };
 
-use crate::ask::{metadata, prepare, topic};
+use crate::ask::{NO_TIME, metadata, prepare, topic};
 use crate::pair::Pair;
 
 /// The steps.
@@ -26,7 +26,25 @@ async fn elect(pair: &mut Pair) {
         let request = ElectLeadersRequest::default().with_topic_partitions(partitions).with_timeout_ms(5_000);
         request.with_election_type(election_type)
     };
+    for timeout_ms in NO_TIME {
+        pair.all(&format!("elect all with timeout {timeout_ms}"), |_, _| {
+            ask(0, None).with_timeout_ms(timeout_ms)
+        })
+        .await;
+        pair.all(&format!("elect with timeout {timeout_ms}"), |_, _| {
+            ask(0, Some(("placed", &[0, 9]))).with_timeout_ms(timeout_ms)
+        })
+        .await;
+        pair.all(&format!("elect none with timeout {timeout_ms}"), |_, _| {
+            ask(0, Some(("placed", &[]))).with_timeout_ms(timeout_ms)
+        })
+        .await;
+    }
     for kind in [0, 1, 2, -1] {
+        pair.all(&format!("elect none by {kind}"), |_, _| {
+            ask(kind, None).with_topic_partitions(Some(Vec::new()))
+        })
+        .await;
         pair.all(&format!("elect all by {kind}"), |_, _| ask(kind, None)).await;
         let cases: [(&str, &[i32]); 6] = [
             ("placed", &[0, 1]),
@@ -68,6 +86,12 @@ async fn reassign(pair: &mut Pair) {
         pair.all(&step, |_, _| ask(name, partition, replicas)).await;
         pair.all(&format!("{step}, same factor"), |_, v| {
             ask(name, partition, replicas).with_allow_replication_factor_change(v < 1)
+        })
+        .await;
+    }
+    for timeout_ms in NO_TIME {
+        pair.all(&format!("reassign with timeout {timeout_ms}"), |_, _| {
+            ask("placed", 0, Some(&[1])).with_timeout_ms(timeout_ms)
         })
         .await;
     }

@@ -1,5 +1,7 @@
 //! Produce: what is refused.
 
+use std::time::Duration;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use model::TopicId;
 use model::batch::seal;
@@ -12,7 +14,9 @@ use crate::ask::{create, metadata, new_topic, prepare, text};
 use crate::batches::{batch, compressed, produce, produce_to};
 use crate::pair::Pair;
 use crate::produce::read;
+use crate::side::PATIENCE;
 
+const SHORT: Duration = Duration::from_secs(1);
 const DAY_MS: i64 = 86_400_000;
 
 /// The steps.
@@ -45,7 +49,9 @@ pub async fn script(pair: &mut Pair) {
         .await;
     }
     // Kafka never answers it: one version has to do.
+    pair.patience(SHORT);
     pair.newest("null records", |side, v| produce(side, v, "refusing", -1, None)).await;
+    pair.patience(PATIENCE);
     // A topic for each: what one broker refuses and the other takes must not shift the offsets of the rest.
     let cases = malformed(now_ms);
     let names: Vec<String> = (0..cases.len()).map(|i| format!("refusing-{i}")).collect();
@@ -59,6 +65,7 @@ pub async fn script(pair: &mut Pair) {
     }
     for (name, (step, records)) in names.iter().zip(&cases) {
         pair.all(step, |side, v| produce(side, v, name, -1, records.clone())).await;
+        read(pair, name).await;
     }
     pair.all("transactional id without transaction", |side, v| {
         let mut request = produce(side, v, "refusing", -1, Some(batch(now_ms, &["a"])));

@@ -10,7 +10,7 @@ use wire::call::Call;
 
 use crate::tree::Tree;
 
-/// How long any answer may take.
+/// How long any answer may take, mostly.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One broker.
@@ -19,6 +19,8 @@ pub struct Side {
     pub name: &'static str,
     /// Where it listens.
     pub address: SocketAddr,
+    /// How long any answer may take on connections that are opened from now on.
+    pub patience: Duration,
     connection: Option<Connection>,
     /// Ids of topics by name, as its answers tell them.
     ids: BTreeMap<String, Uuid>,
@@ -31,9 +33,14 @@ pub struct Side {
 impl Side {
     /// A broker that listens on `address` and has its data under `dir`.
     pub fn new(name: &'static str, address: SocketAddr, dir: String) -> Self {
-        let names = vec![(address.to_string(), "<address>".to_owned()), (dir, "<dir>".to_owned())];
+        let names = vec![
+            (address.to_string(), "<address>".to_owned()),
+            // In an answer that is shown as bytes.
+            (format!("{:08x}", address.port()), "<port>".to_owned()),
+            (dir, "<dir>".to_owned()),
+        ];
         let (ids, numbers) = (BTreeMap::new(), BTreeMap::new());
-        Self { name, address, connection: None, ids, numbers, names }
+        Self { name, address, patience: PATIENCE, connection: None, ids, numbers, names }
     }
 
     /// The id of a topic that an answer has told, or one that nobody has.
@@ -59,7 +66,7 @@ impl Side {
     /// The connection, opened where there is none.
     pub async fn connection(&mut self) -> &mut Connection {
         if self.connection.is_none() {
-            let opened = Connection::open(self.address, "differential", PATIENCE).await;
+            let opened = Connection::open(self.address, "differential", self.patience).await;
             self.connection =
                 Some(opened.unwrap_or_else(|error| panic!("{} at {}: {error}", self.name, self.address)));
         }

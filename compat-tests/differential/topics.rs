@@ -5,7 +5,7 @@ use wire::messages::DeleteTopicsRequest;
 use wire::messages::create_topics_request::CreatableTopic;
 use wire::messages::delete_topics_request::DeleteTopicState;
 
-use crate::ask::{assigned_topic, create, metadata, new_topic, prepare, topic};
+use crate::ask::{NO_TIME, assigned_topic, create, metadata, new_topic, prepare, topic};
 use crate::pair::Pair;
 
 /// The steps.
@@ -40,10 +40,13 @@ pub async fn script(pair: &mut Pair) {
     })
     .await;
     pair.all("none", |_, _| create(Vec::new())).await;
-    pair.all("timeout 0", |_, v| {
-        create(vec![new_topic(&format!("timeout-{v}"), 1, 1, &[])]).with_timeout_ms(60_000)
-    })
-    .await;
+    for timeout_ms in NO_TIME {
+        pair.all(&format!("timeout {timeout_ms}"), |_, v| {
+            let topics = [&*format!("timeout-{v}"), "a b"].map(|name| new_topic(name, 1, 1, &[]));
+            create(topics.to_vec()).with_timeout_ms(timeout_ms)
+        })
+        .await;
+    }
     for (step, refused) in refusals() {
         pair.all(&step, |_, _| create(vec![refused.clone()])).await;
         pair.newest(&format!("{step}, validate only"), |_, _| {
@@ -138,6 +141,12 @@ async fn delete(pair: &mut Pair) {
         by_names(&[&format!("new-{v}"), &format!("several-{v}-a"), "missing"], v)
     })
     .await;
+    for timeout_ms in NO_TIME {
+        pair.all(&format!("delete with timeout {timeout_ms}"), |_, v| {
+            by_names(&[&format!("assigned-{v}"), "missing"], v).with_timeout_ms(timeout_ms)
+        })
+        .await;
+    }
     pair.all("delete again", |_, v| by_names(&[&format!("new-{v}")], v)).await;
     pair.all("delete none", |_, v| by_names(&[], v)).await;
     pair.all("delete twice in one", |_, v| {
