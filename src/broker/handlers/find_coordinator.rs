@@ -37,10 +37,12 @@ const KEY_TYPES: std::ops::RangeInclusive<i8> = 0..=2;
 
 async fn find(broker: &Arc<Broker>, key_type: i8, key: &str) -> Result<BrokerId, ErrorCode> {
     let config = broker.metadata.config();
-    let (topic, count) = match key_type {
-        0 => (GROUP_METADATA, config.offsets.partitions),
-        1 => (TRANSACTION_STATE, config.transactions.partitions),
-        2 if is_share_partition(key) => (SHARE_GROUP_STATE, config.share_coordinator.partitions),
+    let (topic, index) = match key_type {
+        0 => (GROUP_METADATA, broker.groups.partition_of(key, config.offsets.partitions)),
+        1 => (TRANSACTION_STATE, partition_of(key, config.transactions.partitions)),
+        2 if is_share_partition(key) => {
+            (SHARE_GROUP_STATE, partition_of(key, config.share_coordinator.partitions))
+        }
         _ => return Err(ErrorCode::InvalidRequest),
     };
     let image = broker.metadata.image();
@@ -50,7 +52,7 @@ async fn find(broker: &Arc<Broker>, key_type: i8, key: &str) -> Result<BrokerId,
         return Err(ErrorCode::CoordinatorNotAvailable);
     };
     found
-        .partition(partition_of(key, count))
+        .partition(index)
         .and_then(|partition| image.broker(partition.leader))
         .filter(|leader| !leader.fenced)
         .map(|leader| leader.id)
