@@ -17,6 +17,7 @@ mod timers;
 mod topics;
 
 pub use admin::{DescribedGroup, DescribedMember, Figures, ListedGroup};
+pub use consumer::{ConsumerGroupDescription, ConsumerMemberDescription, DescribedPartitions};
 pub use event::*;
 pub use offsets::{FetchTopic, FetchedPartition, FetchedTopic, OffsetFetchRequest};
 pub use settings::{GroupOverrides, Settings};

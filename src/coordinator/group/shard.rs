@@ -50,6 +50,15 @@ pub(super) enum FollowUp {
         /// Whether its members must rejoin.
         rebalance: bool,
     },
+    /// Members of a consumer group have new deadlines.
+    ConsumerAlarms {
+        /// Of which group.
+        group_id: String,
+        /// Which deadlines.
+        changes: Vec<consumer::AlarmChange>,
+        /// Its regular expressions are to be resolved.
+        refresh: bool,
+    },
     /// A request that waits for the group to be what the records make it.
     Request(Ticket, Box<Request>),
 }
@@ -114,7 +123,6 @@ impl Shard {
     /// tickets.
     pub fn write_failed(&mut self, context: &Context, step: &Step) -> Step {
         let mut undone = self.classic_write_failed(context, step);
-        undone.extend(self.consumer_write_failed(context, step));
         for follow_up in std::mem::take(&mut self.follow_ups) {
             if let FollowUp::Request(ticket, request) = follow_up {
                 undone.replies.push((ticket, request.refused(ErrorCode::CoordinatorNotAvailable)));
@@ -147,6 +155,10 @@ impl Shard {
             step.extend(match follow_up {
                 FollowUp::Downgraded { group_id, protocols, rebalance } => {
                     self.classic_group_downgraded(context, &group_id, protocols, rebalance)
+                }
+                FollowUp::ConsumerAlarms { group_id, changes, refresh } => {
+                    self.follow_consumer_group(context, &group_id, changes, refresh);
+                    Step::default()
                 }
                 FollowUp::Request(ticket, request) => self.dispatch(context, ticket, *request),
             });

@@ -120,7 +120,9 @@ fn remove(assignment: &mut Assignment, topic: TopicId, partition: i32) {
 }
 
 fn sorted(mut assignment: Assignment) -> Assignment {
-    assignment.values_mut().for_each(|partitions| partitions.sort_unstable());
+    for partitions in assignment.values_mut() {
+        partitions.sort_unstable();
+    }
     assignment
 }
 
