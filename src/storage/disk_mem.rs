@@ -22,7 +22,8 @@ pub struct MemoryDisk {
 pub enum PowerCut {
     /// All are lost.
     LoseAll,
-    /// Each is kept, lost, torn or zeroed, and each change of a name kept or lost, as this seed decides.
+    /// Each is kept, lost, torn or zeroed, and each change of a name kept or lost, as this seed decides. A rename is
+    /// one change.
     Random(u64),
 }
 
@@ -197,9 +198,10 @@ impl State {
             inode.data.clone_from(&inode.durable);
         }
         if random {
+            let undone = self.settle_renames(&mut dice);
             let changed: BTreeSet<PathBuf> =
                 self.names.keys().chain(self.durable_names.keys()).cloned().collect();
-            for path in changed {
+            for path in changed.into_iter().filter(|path| !undone.contains(path)) {
                 if self.names.get(&path) != self.durable_names.get(&path) && dice.roll(2) == 0 {
                     match self.names.get(&path) {
                         Some(id) => self.durable_names.insert(path, *id),
@@ -212,6 +214,36 @@ impl State {
         let dirs = &self.dirs;
         self.durable_names.retain(|path, _| path.parent().is_none_or(|dir| dirs.contains(dir)));
         self.names.clone_from(&self.durable_names);
+    }
+}
+
+impl State {
+    /// A rename takes place as a whole or not at all, as file systems promise: either both names change or neither.
+    /// Answers the names of those that did not.
+    fn settle_renames(&mut self, dice: &mut Dice) -> BTreeSet<PathBuf> {
+        let mut undone = BTreeSet::new();
+        let targets: BTreeMap<u64, PathBuf> = self
+            .names
+            .iter()
+            .filter(|(path, id)| self.durable_names.get(*path) != Some(*id))
+            .map(|(path, id)| (*id, path.clone()))
+            .collect();
+        let sources: Vec<(PathBuf, u64)> = self
+            .durable_names
+            .iter()
+            .filter(|(path, id)| self.names.get(*path) != Some(*id) && targets.contains_key(*id))
+            .map(|(path, id)| (path.clone(), *id))
+            .collect();
+        for (source, id) in sources {
+            let Some(target) = targets.get(&id) else { continue };
+            if dice.roll(2) == 0 {
+                self.durable_names.remove(&source);
+                self.durable_names.insert(target.clone(), id);
+            } else {
+                undone.extend([source, target.clone()]);
+            }
+        }
+        undone
     }
 }
 

@@ -14,6 +14,7 @@
 
 mod append;
 pub mod checkpoints;
+mod compaction;
 pub mod config;
 pub mod disk;
 pub mod disk_mem;
@@ -43,6 +44,10 @@ mod model_tests;
 mod test_support;
 
 pub use append::{Appended, Origin};
+pub use compaction::{
+    Cleaned, Compacting, Compaction, CompactionError, CompactionRequest, CompactionStatistics, Dirtiness,
+    OffsetMap, Pace, Swap,
+};
 pub use config::{Cleanup, LogConfig};
 pub use disk::{Access, Disk, DiskFile, SystemDisk};
 pub use error::{AppendError, ReadError, StorageError};

@@ -36,6 +36,7 @@ pub struct LogDir {
     recovery_points: Checkpoint,
     high_watermarks: Checkpoint,
     log_starts: Checkpoint,
+    cleaner_offsets: Checkpoint,
     _lock: DirLock,
 }
 
@@ -80,6 +81,7 @@ impl LogDir {
             recovery_points: Checkpoint::read(&*disk, path.join(RECOVERY_POINTS))?,
             high_watermarks: Checkpoint::read(&*disk, path.join(HIGH_WATERMARKS))?,
             log_starts: Checkpoint::read(&*disk, path.join(LOG_STARTS))?,
+            cleaner_offsets: Checkpoint::read(&*disk, path.join(CLEANER_OFFSETS))?,
             path: path.to_owned(),
             disk,
             _lock: lock,
@@ -245,19 +247,22 @@ impl LogDir {
         self.recovery_points.write(&*self.disk, offsets)
     }
 
-    /// Lowers the recovery point of one partition, durably: needed before a log is truncated below it.
+    /// Lowers the recovery point of one partition, and how far its compaction has come, durably: needed before a log
+    /// is truncated below it.
     pub fn lower_recovery_point(
         &self,
         topic: &str,
         partition: i32,
         offset: Offset,
     ) -> Result<(), StorageError> {
-        let mut offsets = self.recovery_points();
-        match offsets.get_mut(&(topic.to_owned(), partition)) {
-            Some(known) if *known > offset => *known = offset,
-            _ => return Ok(()),
-        }
-        self.recovery_points.write(&*self.disk, offsets)
+        let key = (topic.to_owned(), partition);
+        let lower = |offsets: &mut PartitionOffsets| {
+            if let Some(known) = offsets.get_mut(&key) {
+                *known = offset.min(*known);
+            }
+        };
+        self.recovery_points.update(&*self.disk, lower)?;
+        self.cleaner_offsets.update(&*self.disk, lower)
     }
 
     /// High watermarks, as the checkpoint says.
@@ -281,6 +286,23 @@ impl LogDir {
         self.log_starts.write(&*self.disk, offsets)
     }
 
+    /// How far the compaction of a partition has come, as the checkpoint says.
+    pub fn cleaner_offset(&self, topic: &str, partition: i32) -> Option<Offset> {
+        self.cleaner_offsets.offsets().get(&(topic.to_owned(), partition)).copied()
+    }
+
+    /// Notes how far the compaction of a partition has come.
+    pub fn write_cleaner_offset(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: Offset,
+    ) -> Result<(), StorageError> {
+        self.cleaner_offsets.update(&*self.disk, |offsets| {
+            offsets.insert((topic.to_owned(), partition), offset);
+        })
+    }
+
     /// Makes sure that every checkpoint Kafka expects is there, be it empty.
     pub fn write_missing_checkpoints(&self) -> Result<(), StorageError> {
         for name in [RECOVERY_POINTS, HIGH_WATERMARKS, LOG_STARTS, CLEANER_OFFSETS] {
@@ -301,7 +323,9 @@ impl LogDir {
     /// Takes partitions out of the checkpoints: what was true of one says nothing about the next one of its name.
     /// Durable when this returns; every checkpoint is written at most once.
     pub fn forget_partitions(&self, partitions: &[(String, i32)]) -> Result<(), StorageError> {
-        for checkpoint in [&self.recovery_points, &self.log_starts, &self.high_watermarks] {
+        for checkpoint in
+            [&self.recovery_points, &self.log_starts, &self.high_watermarks, &self.cleaner_offsets]
+        {
             checkpoint.forget(&*self.disk, partitions)?;
         }
         Ok(())
@@ -349,30 +373,30 @@ impl Checkpoint {
     }
 
     fn forget(&self, disk: &dyn Disk, partitions: &[(String, i32)]) -> Result<(), StorageError> {
-        let mut known = self.offsets();
-        if !partitions.iter().any(|partition| known.contains_key(partition)) {
-            return Ok(());
-        }
-        let mut offsets = known.clone();
-        for partition in partitions {
-            offsets.remove(partition);
-        }
-        self.replace(disk, &mut known, offsets)
+        self.update(disk, |offsets| {
+            for partition in partitions {
+                offsets.remove(partition);
+            }
+        })
     }
 
     fn write(&self, disk: &dyn Disk, offsets: PartitionOffsets) -> Result<(), StorageError> {
-        let mut known = self.offsets();
-        if *known == offsets { Ok(()) } else { self.replace(disk, &mut known, offsets) }
+        self.update(disk, |known| *known = offsets)
     }
 
-    fn replace(
+    /// Writes the file, if this changes anything.
+    fn update(
         &self,
         disk: &dyn Disk,
-        known: &mut PartitionOffsets,
-        offsets: PartitionOffsets,
+        change: impl FnOnce(&mut PartitionOffsets),
     ) -> Result<(), StorageError> {
-        checkpoints::replace(disk, &self.path, checkpoints::format_offsets(&offsets).as_bytes())?;
-        *known = offsets;
+        let mut known = self.offsets();
+        let mut offsets = known.clone();
+        change(&mut offsets);
+        if *known != offsets {
+            checkpoints::replace(disk, &self.path, checkpoints::format_offsets(&offsets).as_bytes())?;
+            *known = offsets;
+        }
         Ok(())
     }
 }

@@ -169,9 +169,10 @@ impl PartitionLog {
         result: Result<Option<FoundOffset>, StorageError>,
     ) -> Result<TimeStep, StorageError> {
         let TimeLookup { view, wanted, .. } = lookup;
-        let end = view.end();
+        let (base, end) = (view.base(), view.end());
         if !self.take_in_view(view)? {
-            return Ok(TimeStep::GoOn(end));
+            // Deleted, cut or compacted: what is in its place now is searched.
+            return Ok(TimeStep::GoOn(base));
         }
         Ok(match (result?, wanted) {
             (None, WantedTime::FirstOfLargest) => TimeStep::Done(None),

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use model::{LeaderEpoch, Offset, ProducerId};
 
+use crate::compaction::Swap;
 use crate::config::LogConfig;
 use crate::disk::Disk;
 use crate::error::StorageError;
@@ -39,6 +40,8 @@ pub struct PartitionLog {
     pub(crate) sync: SyncState,
     pub(crate) renamed: Vec<RenamedFile>,
     pub(crate) bounds: Bounds,
+    /// A compacted segment whose files do not bear its names yet: it keeps them open.
+    pub(crate) swap: Option<Arc<Swap>>,
 }
 
 /// Upper bounds of reads whose positions are known: all readers of a moment share them.
@@ -179,6 +182,9 @@ impl PartitionLog {
     /// Closes files that nothing has used since the last call and that have nothing left to sync; they are opened
     /// again when needed. Answers how many segments keep files open.
     pub fn close_idle_files(&mut self) -> usize {
+        if self.swap.is_some() {
+            return self.segment_count();
+        }
         let (home, durable) = (&self.home, self.sync.durable());
         let segments = self.sealed.iter_mut().chain([&mut self.active]);
         segments
@@ -200,6 +206,7 @@ impl PartitionLog {
     }
 
     fn finish(&mut self) -> Result<(), StorageError> {
+        self.settle_swap()?;
         self.take_snapshot()?;
         self.active.seal(&self.home)?;
         if self.sealed.is_empty() && self.active.size() == 0 && self.active.base() == Offset::ZERO {

@@ -180,7 +180,8 @@ impl Loader {
     fn recover(&mut self) -> Result<(), StorageError> {
         let point = if self.opening.repair { Offset::ZERO } else { self.opening.recovery_point };
         let from = point.min(self.scan_from);
-        let first = self.segments.partition_point(|segment| segment.base() <= from).saturating_sub(1);
+        // A segment that ends at the recovery point was not sealed yet when that was written: its indexes may be lost.
+        let first = self.segments.partition_point(|segment| segment.base() < from).saturating_sub(1);
         self.reread_from_disk(first)?;
         let start = self.segments.get(first).map_or(self.opening.log_start, Segment::base);
         self.load_producers(start)?;
@@ -352,6 +353,7 @@ impl Loader {
             sync: SyncState::new(end),
             renamed: Vec::new(),
             bounds: Bounds::default(),
+            swap: None,
         };
         log.settle(
             &self.recovery,

@@ -3,7 +3,9 @@ use model::{BatchHeader, LeaderEpoch, Offset};
 
 use crate::disk_mem::PowerCut;
 use crate::names::{LOG, OFFSET_INDEX, TIME_INDEX};
-use crate::test_support::{Bench, NOW_MS, append, batch, offsets, produced, read_all, request, sync};
+use crate::test_support::{
+    Bench, NOW_MS, append, batch, marker, offsets, produced, read_all, request, sync, transactional,
+};
 use crate::{LogConfig, Opening, PartitionLog, StorageError};
 
 fn small_segments() -> LogConfig {
@@ -198,6 +200,24 @@ fn indexes_are_derived_again_when_anything_is_wrong_with_them() {
         let after = (bench.disk.contents(&index).unwrap(), bench.disk.contents(&times).unwrap());
         assert_eq!(after, sound, "damage {damage}");
     }
+}
+
+#[test]
+fn a_segment_that_was_sealed_at_the_recovery_point_is_derived_again() {
+    let bench = Bench::new(small_segments());
+    let mut log = bench.open();
+    append(&mut log, transactional(7, 0, 0, 2));
+    log.append_from(crate::Origin::Coordinator, marker(7, 0, false, 1), LeaderEpoch::new(1), NOW_MS).unwrap();
+    sync(&mut log);
+    let point = log.recovery_point();
+    assert_eq!(point, log.log_end_offset());
+    log.roll(NOW_MS).unwrap();
+    drop(log);
+    // The log and its names are on disk, the index is not.
+    bench.disk.corrupt(&bench.dir.join("00000000000000000000.txnindex"), Vec::clear);
+    let (log, _) = bench.recovered(point);
+    let mut lookup = log.aborted_lookup(Offset::ZERO, point).unwrap();
+    assert_eq!(lookup.run(crate::Access::Disk).unwrap().len(), 1);
 }
 
 #[test]

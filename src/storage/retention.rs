@@ -77,6 +77,7 @@ impl PartitionLog {
         high_watermark: Offset,
     ) -> Result<Vec<DeletedSegment>, StorageError> {
         self.check_usable()?;
+        self.settle_swap()?;
         let mut deleted = Vec::new();
         let log_start = self.log_start;
         let below_start =

@@ -1,5 +1,6 @@
 //! One segment: a `.log` file and its indexes (`LogSegment`).
 
+mod compacted;
 mod indexes;
 mod view;
 mod walk;
@@ -324,7 +325,8 @@ impl Segment {
         Ok(if largest >= 0 { largest } else { self.modified_ms })
     }
 
-    fn first_timestamp(&mut self, home: &Home) -> Result<Option<i64>, StorageError> {
+    /// Timestamp of the first batch; `None` without batches.
+    pub(crate) fn first_timestamp(&mut self, home: &Home) -> Result<Option<i64>, StorageError> {
         if self.first_timestamp.is_none() && self.size >= HEADER_BYTES as u64 {
             self.first_timestamp =
                 self.walk(home, 0)?.next().transpose()?.map(|batch| batch.header.max_timestamp);

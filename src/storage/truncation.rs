@@ -25,6 +25,7 @@ impl PartitionLog {
     /// would miss the records otherwise.
     pub fn truncate_to(&mut self, offset: Offset, now_ms: i64) -> Result<bool, StorageError> {
         self.check_usable()?;
+        self.settle_swap()?;
         if offset >= self.log_end() {
             if self.epochs.truncate_from_end(self.log_end()) {
                 self.touch_epochs();
@@ -40,6 +41,7 @@ impl PartitionLog {
     /// Removes all records; the next one will have this offset.
     pub fn truncate_fully(&mut self, offset: Offset, now_ms: i64) -> Result<(), StorageError> {
         self.check_usable()?;
+        self.settle_swap()?;
         info!("emptying {}, which goes on at {offset}", self.home.dir.display());
         self.restart_at(offset, now_ms).map_err(|error| self.note_failure(error))
     }
@@ -142,7 +144,7 @@ pub(crate) fn own_file(segment: &mut Segment, home: &Home) -> Result<Arc<dyn Dis
     if links <= 1 {
         return Ok(file);
     }
-    let temporary = home.path(segment.base(), ".log.cleaned");
+    let temporary = home.path(segment.base(), COPY);
     let copy = home.open(&temporary, OpenMode::Create)?;
     let mut position = 0;
     loop {
@@ -162,6 +164,8 @@ pub(crate) fn own_file(segment: &mut Segment, home: &Home) -> Result<Arc<dyn Dis
     Ok(copy)
 }
 
+/// Removed by a start, as everything that ends in `.cleaned` is; another name than compaction uses.
+const COPY: &str = ".log.copy.cleaned";
 const COPY_BYTES: usize = 1 << 20;
 
 #[cfg(test)]

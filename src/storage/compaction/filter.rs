@@ -103,7 +103,8 @@ impl Filter<'_> {
         if drop_records && !keep_header {
             return Ok(Filtered { verdict: Verdict::Drop, aborted, records: 0 });
         }
-        let (verdict, records) = self.filter_records(header, batch, drop_records, spent_marker, keep_header)?;
+        let (verdict, records) =
+            self.filter_records(header, batch, drop_records, spent_marker, keep_header)?;
         Ok(Filtered { verdict, aborted, records })
     }
 

@@ -30,12 +30,13 @@ use crate::error::StorageError;
 pub use filter::FilterError;
 pub use offset_map::OffsetMap;
 pub use plan::Dirtiness;
-pub use run::{Cleaned, Compaction, Compacting, Pace};
+pub use run::{Cleaned, Compacting, Compaction, CompactionStatistics, Pace};
 pub use swap::Swap;
+pub(crate) use writer::WrittenSegment;
 
 /// What a compaction is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct CompactionRequest {
     /// How far compaction has come, says `cleaner-offset-checkpoint`; `None` when it says nothing.
     pub checkpoint: Option<Offset>,
     /// Offset below which every transaction is decided and every record committed.

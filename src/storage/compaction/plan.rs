@@ -8,6 +8,8 @@ use model::Offset;
 /// What is known about a sealed segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
+    /// Tells it from every other segment that had or will have its place.
+    pub(crate) id: u64,
     pub(crate) base: Offset,
     /// Where the next segment begins.
     pub(crate) end: Offset,
@@ -108,7 +110,7 @@ pub(crate) struct GroupLimits {
 /// Segments that fit into one, side by side: so that segments do not shrink ever more.
 pub(crate) fn group(pieces: &[Piece], limits: GroupLimits) -> Vec<Range<usize>> {
     let mut groups: Vec<Range<usize>> = Vec::new();
-    let mut size = Piece { base: Offset::ZERO, end: Offset::ZERO, size: 0, offset_index_bytes: 0, time_index_bytes: 0 };
+    let Some(mut size) = pieces.first().copied() else { return groups };
     for (at, piece) in pieces.iter().enumerate() {
         let fits = size.size + piece.size <= limits.segment_bytes
             && size.offset_index_bytes + piece.offset_index_bytes <= limits.index_bytes

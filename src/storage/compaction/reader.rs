@@ -1,11 +1,13 @@
 //! Reads the batches of a segment file one after the other, without the log's lock.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::BatchHeader;
+
 use model::batch::HEADER_BYTES;
+use model::{BatchHeader, Offset};
 
 use crate::disk::DiskFile;
 use crate::error::StorageError;
@@ -19,18 +21,23 @@ pub(super) struct BatchReader {
     end: u64,
     window: Bytes,
     window_bytes: usize,
+    /// The next base offset may not be smaller, nor its last offset as large as `below`: neither is under the CRC.
+    next: Offset,
+    below: Offset,
 }
 
 impl BatchReader {
-    /// From `position`, the start of a batch, to `end`.
+    /// Over these bytes, which begin with a batch, of a segment with these offsets.
     pub(super) fn new(
         file: Arc<dyn DiskFile>,
         path: PathBuf,
-        position: u64,
-        end: u64,
+        positions: Range<u64>,
+        offsets: Range<Offset>,
         window_bytes: usize,
     ) -> Self {
-        Self { file, path, position, end, window: Bytes::new(), window_bytes }
+        let Range { start: position, end } = positions;
+        let Range { start: next, end: below } = offsets;
+        Self { file, path, position, end, window: Bytes::new(), window_bytes, next, below }
     }
 
     /// Where the next batch begins.
@@ -58,6 +65,15 @@ impl BatchReader {
         if self.window.len() < size {
             return Err(self.malformed("the file ends inside it"));
         }
+        let last = header.last_offset();
+        if header.base_offset < self.next || header.last_offset_delta < 0 || last >= self.below {
+            let reason = format!(
+                "offsets {} to {last} are not between {} and {}",
+                header.base_offset, self.next, self.below
+            );
+            return Err(self.malformed(&reason));
+        }
+        self.next = last.next();
         self.position += size as u64;
         Ok(Some((header, self.window.split_to(size), read)))
     }

@@ -16,9 +16,9 @@ use super::reader::BatchReader;
 use super::swap::Swap;
 use super::transactions::Transactions;
 use super::writer::{SegmentWriter, WrittenSegment};
-use super::{CompactionError, Request};
+use super::{CompactionError, CompactionRequest};
 use crate::config::LogConfig;
-use crate::disk::{DiskFile, OpenMode};
+use crate::disk::{Access, DiskFile, OpenMode};
 use crate::error::StorageError;
 use crate::index::txn::AbortedTxn;
 use crate::names::{Home, LOG};
@@ -36,7 +36,6 @@ pub struct Compaction {
     config: LogConfig,
     dirtiness: Dirtiness,
     now_ms: i64,
-    generation: u64,
     /// All segments below the first that must stay, oldest first.
     pieces: Vec<Piece>,
     /// Where in its segment the first uncompacted batch is looked for.
@@ -53,12 +52,12 @@ pub struct Compacting<'a> {
     end: Offset,
     groups: std::vec::IntoIter<Range<usize>>,
     transactions: Transactions,
-    statistics: Statistics,
+    statistics: CompactionStatistics,
 }
 
 /// What a compaction has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
+pub struct CompactionStatistics {
     /// Bytes of the segments that were read.
     pub bytes_before: u64,
     /// Bytes of the segments that took their place.
@@ -72,15 +71,13 @@ pub struct Statistics {
 #[derive(Debug)]
 pub struct Cleaned {
     pub(super) written: WrittenSegment,
-    /// Base offsets and sizes of the segments that it replaces.
-    pub(super) replaced: Vec<(Offset, u64)>,
-    pub(super) end: Offset,
-    pub(super) generation: u64,
+    /// The segments that it replaces.
+    pub(super) replaced: Vec<Piece>,
 }
 
 impl PartitionLog {
     /// How much of the log waits for compaction.
-    pub fn dirtiness(&mut self, request: &Request) -> Result<Dirtiness, StorageError> {
+    pub fn dirtiness(&mut self, request: &CompactionRequest) -> Result<Dirtiness, StorageError> {
         let dirty_from = first_dirty(request.checkpoint, self.log_start, self.log_end());
         let pieces: Vec<Piece> = self.sealed.iter().map(Segment::piece).collect();
         // What a power cut may still take from the log's end must not have pushed anything out of it.
@@ -109,7 +106,7 @@ impl PartitionLog {
 
     /// Plans the compaction of everything that may be compacted now. Nothing may delete from the log or cut it before
     /// the compaction has ended; if something does, the compaction is abandoned.
-    pub fn plan_compaction(&mut self, request: &Request) -> Result<Compaction, CompactionError> {
+    pub fn plan_compaction(&mut self, request: &CompactionRequest) -> Result<Compaction, CompactionError> {
         self.check_usable()?;
         self.settle_swap()?;
         let dirtiness = self.dirtiness(request)?;
@@ -124,7 +121,10 @@ impl PartitionLog {
             _ => 0,
         };
         let first = pieces.first().map_or(dirtiness.first_uncleanable, |piece| piece.base);
-        let aborted = self.aborted_transactions(first, dirtiness.first_uncleanable)?;
+        let aborted = match self.aborted_lookup(first, dirtiness.first_uncleanable) {
+            Some(mut lookup) => lookup.run(Access::Disk)?,
+            None => Vec::new(),
+        };
         let producers = self.producers.producers().iter().map(|(id, entry)| {
             let offset = entry.last_batch().map(|batch| batch.last_offset);
             (*id, LastOfProducer { offset, epoch: entry.epoch })
@@ -135,7 +135,6 @@ impl PartitionLog {
             config: self.config.clone(),
             dirtiness,
             now_ms: request.now_ms,
-            generation: self.sync.cuts(),
             pieces,
             dirty_position,
             aborted,
@@ -186,7 +185,14 @@ impl Compaction {
         };
         let groups = group(self.pieces.get(..below_end).unwrap_or_default(), limits).into_iter();
         let transactions = Transactions::new(self.aborted.clone());
-        Ok(Compacting { plan: self, map, end, groups, transactions, statistics: Statistics::default() })
+        Ok(Compacting {
+            plan: self,
+            map,
+            end,
+            groups,
+            transactions,
+            statistics: CompactionStatistics::default(),
+        })
     }
 
     /// An upper bound of the keys in these segments, by the headers of their batches.
@@ -273,7 +279,8 @@ impl Compaction {
 
     fn reader(&self, piece: &Piece, position: u64) -> Result<BatchReader, CompactionError> {
         let path = self.home.path(piece.base, LOG);
-        Ok(BatchReader::new(self.open(piece)?, path, position, piece.size, WINDOW_BYTES))
+        let (file, offsets) = (self.open(piece)?, piece.base..piece.end);
+        Ok(BatchReader::new(file, path, position..piece.size, offsets, WINDOW_BYTES))
     }
 }
 
@@ -287,7 +294,7 @@ impl Compacting<'_> {
     }
 
     /// What has been done so far.
-    pub fn statistics(&self) -> Statistics {
+    pub fn statistics(&self) -> CompactionStatistics {
         self.statistics
     }
 
@@ -295,7 +302,7 @@ impl Compacting<'_> {
     pub fn clean_next(&mut self, pace: &mut Pace<'_>) -> Result<Option<Cleaned>, CompactionError> {
         let Some(group) = self.groups.next() else { return Ok(None) };
         let pieces: Vec<Piece> = self.plan.pieces.get(group).unwrap_or_default().to_vec();
-        let (Some(first), Some(last)) = (pieces.first(), pieces.last()) else { return Ok(None) };
+        let Some(first) = pieces.first() else { return Ok(None) };
         let bytes: u64 = pieces.iter().map(|piece| piece.size).sum();
         let room = self.room_for(bytes)?;
         let home = self.plan.home.clone();
@@ -306,12 +313,7 @@ impl Compacting<'_> {
         }
         self.statistics.bytes_before += bytes;
         self.statistics.bytes_after += writer.size();
-        Ok(Some(Cleaned {
-            written: writer.finish()?,
-            replaced: pieces.iter().map(|piece| (piece.base, piece.size)).collect(),
-            end: last.end,
-            generation: self.plan.generation,
-        }))
+        Ok(Some(Cleaned { written: writer.finish()?, replaced: pieces }))
     }
 
     fn clean_segment(
@@ -330,7 +332,8 @@ impl Compacting<'_> {
             // The last batch of a group says where the group ends, were there nothing else left of it: a start that
             // has to finish the swap goes by it, and so does the end of the log.
             let ends_group = is_last && reader.position() >= piece.size;
-            let must_stay = ends_group || header.last_offset().next() == self.plan.dirtiness.first_uncleanable;
+            let must_stay =
+                ends_group || header.last_offset().next() == self.plan.dirtiness.first_uncleanable;
             let mut filter = Filter {
                 map: self.map,
                 mapped_to: Offset::new(self.end.value() - 1),
@@ -350,7 +353,8 @@ impl Compacting<'_> {
                 Verdict::Drop => {}
                 Verdict::Keep => writer.append(&header, &batch)?,
                 Verdict::Rewrite(bytes) => {
-                    let header = BatchHeader::parse(&bytes).map_err(|error| failed(BadBatch::from(error).into()))?;
+                    let header =
+                        BatchHeader::parse(&bytes).map_err(|error| failed(BadBatch::from(error).into()))?;
                     writer.append(&header, &bytes)?;
                 }
             }

@@ -109,12 +109,6 @@ impl PartitionLog {
     pub fn end_swap(&mut self, swap: &Arc<Swap>) {
         if self.swap.as_ref().is_some_and(|current| Arc::ptr_eq(current, swap)) {
             self.swap = None;
-            let at = self.sealed.binary_search_by_key(&swap.base, Segment::base);
-            if let Ok(at) = at
-                && let Some(segment) = self.sealed.get_mut(at)
-            {
-                segment.unpin();
-            }
         }
     }
 
@@ -129,18 +123,14 @@ impl PartitionLog {
 }
 
 pub(super) fn install(log: &mut PartitionLog, cleaned: Cleaned) -> Result<Arc<Swap>, CompactionError> {
-    let Cleaned { written, replaced, end, generation } = cleaned;
-    let base = written.files.base();
+    let Cleaned { written, replaced } = cleaned;
+    let (base, end) = (written.files.base(), replaced.last().map_or(Offset::ZERO, |last| last.end));
     let Ok(first) = log.sealed.binary_search_by_key(&base, Segment::base) else {
         return Err(CompactionError::Abandoned);
     };
     let range = first..first + replaced.len();
     let current = log.sealed.get(range.clone()).unwrap_or_default();
-    let is_as_planned = generation == log.sync.cuts()
-        && current.len() == replaced.len()
-        && current.iter().zip(&replaced).all(|(segment, old)| (segment.base(), segment.size()) == *old)
-        && current.last().is_some_and(|last| last.end() == end);
-    if !is_as_planned {
+    if !current.iter().map(Segment::id).eq(replaced.iter().map(|piece| piece.id)) {
         return Err(CompactionError::Abandoned);
     }
     let modified_ms = current.last().map_or(0, Segment::modified_ms);
@@ -153,20 +143,19 @@ pub(super) fn install(log: &mut PartitionLog, cleaned: Cleaned) -> Result<Arc<Sw
         "compacted {} segments of {} from {base} to {end} into one: {} bytes became {}",
         replaced.len(),
         home.dir.display(),
-        replaced.iter().map(|(_, size)| size).sum::<u64>(),
+        replaced.iter().map(|piece| piece.size).sum::<u64>(),
         segment.size()
     );
     // Their files are closed when the last reader lets go of them.
     log.sealed.splice(range, [segment]);
-    for (old, _) in replaced.iter().filter(|(old, _)| *old != base) {
-        log.snapshots.forget(*old);
+    for piece in replaced.iter().filter(|piece| piece.base != base) {
+        log.snapshots.forget(piece.base);
     }
     log.bounds = Bounds::default();
-    log.sync.rearranged();
     let swap = Arc::new(Swap {
         home,
         base,
-        replaced: replaced.into_iter().map(|(base, _)| base).collect(),
+        replaced: replaced.into_iter().map(|piece| piece.base).collect(),
         shared: Arc::clone(&log.sync.shared),
         done: Mutex::new(Steps::Nothing),
     });

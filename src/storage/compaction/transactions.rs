@@ -53,16 +53,12 @@ impl Transactions {
         if !header.is_transactional() {
             return false;
         }
-        match self.ongoing_aborted.get_mut(&header.producer_id) {
-            Some(ongoing) => {
-                ongoing.has_batches = true;
-                true
-            }
-            None => {
-                self.ongoing_committed.insert(header.producer_id);
-                false
-            }
+        if let Some(ongoing) = self.ongoing_aborted.get_mut(&header.producer_id) {
+            ongoing.has_batches = true;
+            return true;
         }
+        self.ongoing_committed.insert(header.producer_id);
+        false
     }
 
     /// Walks over a control batch.

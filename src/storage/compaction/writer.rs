@@ -208,7 +208,10 @@ impl Drop for CleanedFiles {
         if self.is_armed
             && let Err(error) = self.remove()
         {
-            tracing::warn!("what a compaction left in {} stays until the next start: {error}", self.home.dir.display());
+            tracing::warn!(
+                "what a compaction left in {} stays until the next start: {error}",
+                self.home.dir.display()
+            );
         }
     }
 }

@@ -48,6 +48,11 @@ impl<const N: usize> IndexFile<N> {
         self.written + self.pending.len()
     }
 
+    /// Takes a file that is open in the place of the one with the index's name: it gets the name later.
+    pub(super) fn attach(&mut self, file: Arc<dyn DiskFile>) {
+        self.file = Some(file);
+    }
+
     pub(super) fn exists(&self) -> bool {
         self.exists
     }

@@ -5,9 +5,12 @@
 //! i32 position of that batch in the segment file
 //! ```
 
+use std::sync::Arc;
+
 use model::Offset;
 
 use super::file::IndexFile;
+use crate::disk::DiskFile;
 use crate::error::StorageError;
 use crate::names::{Home, OFFSET_INDEX};
 
@@ -117,6 +120,16 @@ impl OffsetIndex {
         self.file.take_in(copy.file);
     }
 
+    /// Bytes of its entries.
+    pub(crate) fn len_bytes(&self) -> u64 {
+        (self.file.len() * ENTRY_BYTES) as u64
+    }
+
+    /// Takes a file that is open in the place of the one with the index's name.
+    pub(crate) fn attach(&mut self, file: Arc<dyn DiskFile>) {
+        self.file.attach(file);
+    }
+
     pub(crate) fn close(&mut self, home: &Home) {
         self.file.close(home);
     }
@@ -138,13 +151,13 @@ impl OffsetIndex {
     }
 }
 
-const ENTRY_BYTES: usize = 8;
+pub(crate) const ENTRY_BYTES: usize = 8;
 
 fn round_down(bytes_max: u32) -> usize {
     bytes_max as usize / ENTRY_BYTES * ENTRY_BYTES
 }
 
-fn encode(base: Offset, entry: OffsetPosition) -> [u8; ENTRY_BYTES] {
+pub(crate) fn encode(base: Offset, entry: OffsetPosition) -> [u8; ENTRY_BYTES] {
     let relative = (entry.offset.value() - base.value()) as i32;
     let mut out = [0; ENTRY_BYTES];
     let (offset, position) = out.split_at_mut(4);

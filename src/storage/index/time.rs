@@ -5,9 +5,12 @@
 //! i32 last offset of the batch that holds it, relative to the segment's base offset
 //! ```
 
+use std::sync::Arc;
+
 use model::Offset;
 
 use super::file::IndexFile;
+use crate::disk::DiskFile;
 use crate::error::StorageError;
 use crate::names::{Home, TIME_INDEX};
 
@@ -120,6 +123,16 @@ impl TimeIndex {
         self.file.take_in(copy.file);
     }
 
+    /// Bytes of its entries.
+    pub(crate) fn len_bytes(&self) -> u64 {
+        (self.file.len() * ENTRY_BYTES) as u64
+    }
+
+    /// Takes a file that is open in the place of the one with the index's name.
+    pub(crate) fn attach(&mut self, file: Arc<dyn DiskFile>) {
+        self.file.attach(file);
+    }
+
     pub(crate) fn close(&mut self, home: &Home) {
         self.file.close(home);
     }
@@ -137,13 +150,13 @@ impl TimeIndex {
     }
 }
 
-const ENTRY_BYTES: usize = 12;
+pub(crate) const ENTRY_BYTES: usize = 12;
 
 fn round_down(bytes_max: u32) -> usize {
     bytes_max as usize / ENTRY_BYTES * ENTRY_BYTES
 }
 
-fn encode(base: Offset, entry: TimestampOffset) -> [u8; ENTRY_BYTES] {
+pub(crate) fn encode(base: Offset, entry: TimestampOffset) -> [u8; ENTRY_BYTES] {
     let relative = (entry.offset.value() - base.value()) as i32;
     let mut out = [0; ENTRY_BYTES];
     let (timestamp, offset) = out.split_at_mut(8);

@@ -8,9 +8,12 @@
 //! i64 last stable offset when the marker was written
 //! ```
 
+use std::sync::Arc;
+
 use model::{Offset, ProducerId};
 
 use super::file::IndexFile;
+use crate::disk::DiskFile;
 use crate::error::StorageError;
 use crate::names::{Home, TXN_INDEX};
 
@@ -97,6 +100,11 @@ impl TxnIndex {
         self.file.take_in(copy.file);
     }
 
+    /// Takes a file that is open in the place of the one with the index's name.
+    pub(crate) fn attach(&mut self, file: Arc<dyn DiskFile>) {
+        self.file.attach(file);
+    }
+
     pub(crate) fn close(&mut self, home: &Home) {
         self.file.close(home);
     }
@@ -114,7 +122,7 @@ impl TxnIndex {
 pub(crate) const ENTRY_BYTES: usize = 34;
 const VERSION: i16 = 0;
 
-fn encode(txn: &AbortedTxn) -> [u8; ENTRY_BYTES] {
+pub(crate) fn encode(txn: &AbortedTxn) -> [u8; ENTRY_BYTES] {
     let mut out = [0; ENTRY_BYTES];
     let fields = [
         txn.producer_id.value(),

@@ -60,12 +60,19 @@ fn remove_leftovers(home: &Home, names: &BTreeSet<String>) -> Result<bool, Stora
             && min_cleaned.is_some_and(|min| leading_offset(name).is_some_and(|at| at >= min));
         (name.ends_with(DELETED) && !snapshot_of_metadata) || name.ends_with(CLEANED) || unfinished_swap
     };
-    let mut removed = false;
-    for name in names.iter().filter(|name| is_leftover(name)) {
+    // What tells an unfinished swap from one that is to be finished goes after it.
+    let (last, first): (Vec<_>, Vec<_>) =
+        names.iter().filter(|name| is_leftover(name)).partition(|name| name.ends_with(CLEANED));
+    let remove = |name: &&String| {
         info!("removing {}, a leftover", home.dir.join(name).display());
-        removed |= home.remove(&home.dir.join(name))?;
+        home.remove(&home.dir.join(name)).map(|_| ())
+    };
+    first.iter().try_for_each(remove)?;
+    if first.iter().any(|name| name.ends_with(SWAP)) {
+        home.sync_dir()?;
     }
-    Ok(removed)
+    last.iter().try_for_each(remove)?;
+    Ok(!first.is_empty() || !last.is_empty())
 }
 
 /// Segments that compaction or a split had ready: those they replace go, then they take their names.
@@ -95,11 +102,16 @@ fn finish_swaps(home: &Home, names: &BTreeSet<String>) -> Result<(), StorageErro
         // The replaced segments must not come back once the others bear their names.
         home.sync_dir()?;
     }
-    for name in swaps {
-        let target = name.strip_suffix(SWAP).unwrap_or(name);
-        home.rename(&home.dir.join(name), &home.dir.join(target))?;
+    // The log files first, durably: as long as one waits, this begins anew and removes what bears the names already.
+    let (logs, indexes): (Vec<_>, Vec<_>) = swaps.into_iter().partition(|name| name.ends_with(&swapped_log));
+    for names in [logs, indexes] {
+        for name in names {
+            let target = name.strip_suffix(SWAP).unwrap_or(name);
+            home.rename(&home.dir.join(name), &home.dir.join(target))?;
+        }
+        home.sync_dir()?;
     }
-    home.sync_dir()
+    Ok(())
 }
 
 fn measure(home: &Home, name: &str, found: &mut Found) -> Result<(), StorageError> {
