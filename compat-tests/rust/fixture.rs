@@ -24,6 +24,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// One broker process and its directory.
 pub struct Broker {
     dir: TempDir,
+    open_files: Option<u32>,
     overrides: Vec<String>,
     address: SocketAddr,
     process: Child,
@@ -32,11 +33,16 @@ pub struct Broker {
 impl Broker {
     /// Starts a broker with these settings on top of the defaults.
     pub async fn start(overrides: &[&str]) -> Self {
+        Self::start_within(None, overrides).await
+    }
+
+    /// As [`Broker::start`], for a process that may have only so many files open.
+    pub async fn start_within(open_files: Option<u32>, overrides: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
         let address = free_address();
-        let process = spawn(dir.path(), address, &overrides);
-        let mut broker = Self { dir, overrides, address, process };
+        let process = spawn(dir.path(), address, open_files, &overrides);
+        let mut broker = Self { dir, open_files, overrides, address, process };
         broker.wait_until_ready().await;
         broker
     }
@@ -82,7 +88,7 @@ impl Broker {
 
     /// Starts it again on the same directory and address.
     pub async fn restart(&mut self) {
-        self.process = spawn(self.dir.path(), self.address, &self.overrides);
+        self.process = spawn(self.dir.path(), self.address, self.open_files, &self.overrides);
         self.wait_until_ready().await;
     }
 
@@ -130,9 +136,21 @@ pub fn ottla() -> Command {
     command
 }
 
-fn spawn(dir: &Path, address: SocketAddr, overrides: &[String]) -> Child {
+fn spawn(dir: &Path, address: SocketAddr, open_files: Option<u32>, overrides: &[String]) -> Child {
     let log = File::options().create(true).append(true).open(dir.join("log")).expect("a log file");
-    let mut command = ottla();
+    let mut command = match open_files {
+        None => ottla(),
+        Some(limit) => {
+            let mut shell = Command::new("sh");
+            shell.env_clear().stdin(Stdio::null());
+            shell.args([
+                "-c",
+                &format!("ulimit -n {limit} && exec \"$0\" \"$@\""),
+                env!("CARGO_BIN_EXE_ottla"),
+            ]);
+            shell
+        }
+    };
     command.arg("serve").args(["--override", &format!("listeners=PLAINTEXT://{address}")]);
     command.args(["--override", &format!("log.dirs={}", dir.join("data").display())]);
     for text in overrides {

@@ -2,7 +2,11 @@
 
 use std::process::Output;
 
-use crate::fixture::{Broker, batch, consume_all, ensure_topic, free_address, ottla, produce};
+use wire::produce::ProducePartition;
+
+use crate::fixture::{
+    Broker, batch, consume_all, ensure_topic, free_address, ottla, produce, produce_request,
+};
 use model::ErrorCode;
 
 fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
@@ -53,6 +57,46 @@ async fn what_was_acknowledged_survives_kill_9() {
         let mut connection = broker.connect().await;
         assert_eq!(consume_all(&mut connection, "crashed").await, acknowledged, "after crash {round}");
     }
+}
+
+#[tokio::test]
+async fn few_descriptors_slow_a_node_down_and_do_not_end_it() {
+    const PARTITIONS: i32 = 250;
+    let partitions = format!("num.partitions={PARTITIONS}");
+    let mut broker = Broker::start_within(Some(128), &[&partitions, "max.connections=1000"]).await;
+    assert!(broker.log().contains("max.connections is 1000, and 48 are taken"), "{}", broker.log());
+    let mut connection = broker.connect().await;
+    ensure_topic(&mut connection, "wide").await;
+    let request = |indexes: &[i32]| {
+        let mut request = produce_request("wide", -1, batch(&[b"value"]));
+        request.topics[0].partitions = indexes
+            .iter()
+            .map(|index| ProducePartition { partition: *index, records: Some(batch(&[b"value"])) })
+            .collect();
+        request
+    };
+    // More logs than the process can have files, some at a time: nobody is refused.
+    let all: Vec<i32> = (0..PARTITIONS).collect();
+    for some in all.chunks(10) {
+        let answer = connection.call(9, &request(some)).await.expect("Produce is answered");
+        assert!(answer.topics[0].partitions.iter().all(|partition| partition.error == ErrorCode::None));
+    }
+    // All at once: what finds no descriptor is refused for now.
+    let mut left = all;
+    let mut rounds = 0;
+    while !left.is_empty() {
+        let answer = connection.call(9, &request(&left)).await.expect("Produce is answered");
+        let partitions = &answer.topics[0].partitions;
+        let refused = partitions.iter().filter(|partition| partition.error != ErrorCode::None);
+        assert!(refused.clone().all(|partition| partition.error == ErrorCode::KafkaStorageError));
+        left = refused.map(|partition| partition.partition).collect();
+        rounds += 1;
+        assert!(rounds < 50, "{left:?} find no place");
+    }
+    assert_eq!(broker.signal_and_wait("TERM").code(), Some(0), "{}", broker.log());
+    broker.restart().await;
+    let mut connection = broker.connect().await;
+    assert_eq!(consume_all(&mut connection, "wide").await, [b"value", b"value"]);
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ pub mod handlers;
 pub mod logging;
 pub mod metadata;
 pub mod net;
+pub mod open_files;
 pub mod partition;
 pub mod producer_ids;
 pub mod server;

@@ -32,6 +32,7 @@ use crate::net::limits::{ConnectionCounts, ConnectionLimits};
 use crate::net::listener::{Acceptor, BoundListener, ListenerSettings};
 use crate::net::memory;
 use crate::net::workers::{Service, Workers};
+use crate::open_files::OpenFiles;
 use crate::partition::{OpenError as PartitionsError, PartitionEngine};
 use crate::producer_ids::ProducerIds;
 use crate::start_topics;
@@ -179,6 +180,8 @@ impl Node {
         let config = Arc::new(loaded.broker.clone());
         refuse_other_hosts(&config)?;
         let listeners = bind_all(&loaded)?;
+        let is_explicit = loaded.layers.statics().contains_key("max.connections");
+        OpenFiles::of_process(&config).tell(config.sockets.connections_max, is_explicit);
         let fatal = Fatal::exit();
         let partitions = PartitionEngine::open(&config, clock.clone(), fatal.clone())?;
         let groups = Groups::new(&config, partitions.registry(), clock.clone(), fatal.clone());
@@ -369,7 +372,7 @@ fn connection_limits(config: &BrokerConfig) -> ConnectionLimits {
         }
     }
     ConnectionLimits {
-        total_max: sockets.connections_max,
+        total_max: OpenFiles::of_process(config).connections_max,
         per_ip_max: sockets.connections_per_ip_max,
         per_ip_overrides,
         per_second_max: sockets.connection_creation_rate_max,

@@ -219,7 +219,7 @@ impl PartitionLog {
         let rolled = self.prepare_roll(base, now_ms);
         let next = match rolled {
             Ok(next) => next,
-            Err(error @ StorageError::Full { .. }) => {
+            Err(error) if error.is_passing() => {
                 // The active segment goes on; what the attempt left behind would be taken for a segment at a start.
                 self.remove_segment_files(base)?;
                 self.active.unseal(&self.home, &self.config).map_err(|error| self.note_failure(error))?;

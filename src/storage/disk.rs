@@ -8,6 +8,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
@@ -156,7 +157,7 @@ impl Disk for SystemDisk {
                 options.write(true).create(true).truncate(true);
             }
         }
-        Ok(Arc::new(SystemFile(options.open(path)?)))
+        Ok(Arc::new(SystemFile::new(options.open(path)?)))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>> {
@@ -267,8 +268,45 @@ impl Drop for SystemLock {
     }
 }
 
+/// Files that [`SystemDisk`] has open in this process.
+pub fn open_files() -> usize {
+    OPEN_FILES.load(Ordering::Relaxed)
+}
+
+static OPEN_FILES: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether the error says that the process, or the machine, has as many files open as it may.
+pub fn lacks_descriptor(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Raises the number of files that the process may have open to what the system allows it, and answers it; `None` when
+/// there is no limit.
+pub fn raise_open_files_limit() -> io::Result<Option<u64>> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    }
+    Ok(getrlimit(Resource::Nofile).current)
+}
+
 #[derive(Debug)]
 struct SystemFile(fs::File);
+
+impl SystemFile {
+    fn new(file: fs::File) -> Self {
+        OPEN_FILES.fetch_add(1, Ordering::Relaxed);
+        Self(file)
+    }
+}
+
+impl Drop for SystemFile {
+    fn drop(&mut self) {
+        OPEN_FILES.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl DiskFile for SystemFile {
     fn read_at(&self, out: &mut Vec<u8>, position: u64, len: usize) -> io::Result<usize> {

@@ -27,6 +27,15 @@ pub enum StorageError {
         /// The file or directory.
         path: PathBuf,
     },
+    /// The process has as many files open as it may. Nothing was changed; the same call may succeed once there are
+    /// fewer.
+    #[error("too many open files to {operation} {path}: raise the limit of the process (ulimit -n)")]
+    NoDescriptor {
+        /// What was tried, as a verb.
+        operation: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+    },
     /// An earlier write or sync of this log failed. Nothing may be acknowledged from it any more.
     #[error("the log in {path} has failed; restart the broker after mending its disk")]
     Failed {
@@ -91,15 +100,25 @@ impl StorageError {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Whether nothing but space or a descriptor was missing: nothing was changed or lost, and the same call may
+    /// succeed later.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::NoDescriptor { .. })
+    }
+
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         if is_full(&source) {
             return Self::Full { operation, path: path.to_owned() };
         }
-        Self::Io { operation, path: path.to_owned(), source }
+        Self::fatal(operation, path, source)
     }
 
     /// As [`StorageError::io`], where a full disk is as final as any other error.
     pub(crate) fn fatal(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        if crate::disk::lacks_descriptor(&source) {
+            // Only opening fails so: no data was at stake.
+            return Self::NoDescriptor { operation, path: path.to_owned() };
+        }
         Self::Io { operation, path: path.to_owned(), source }
     }
 }
@@ -234,5 +253,24 @@ impl ReadError {
             Self::Storage(error) => error.code(),
             Self::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_is_final() {
+        use rustix::io::Errno;
+        let path = Path::new("x");
+        let io = |errno: Errno| StorageError::io("open", path, errno.into());
+        let fatal = |errno: Errno| StorageError::fatal("sync", path, errno.into());
+        assert!(matches!(io(Errno::MFILE), StorageError::NoDescriptor { .. }));
+        assert!(matches!(fatal(Errno::NFILE), StorageError::NoDescriptor { .. }), "nothing was synced yet");
+        assert!(
+            io(Errno::NOSPC).is_passing() && io(Errno::DQUOT).is_passing() && io(Errno::MFILE).is_passing()
+        );
+        assert!(!io(Errno::IO).is_passing() && !fatal(Errno::NOSPC).is_passing());
     }
 }

@@ -222,8 +222,8 @@ impl LogDir {
     /// this name is made.
     pub fn forget_deleted(&self, partitions: &[(String, i32)]) -> Result<(), StorageError> {
         match self.forget_partitions(partitions) {
-            Err(StorageError::Full { path, .. }) => {
-                warn!("no space left to forget {} partitions in {}", partitions.len(), path.display());
+            Err(error) if error.is_passing() => {
+                warn!("{} deleted partitions are not forgotten yet: {error}", partitions.len());
                 Ok(())
             }
             result => result,

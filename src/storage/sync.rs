@@ -46,7 +46,7 @@ impl SyncTarget {
 
     /// Writes to disk what was in the log when this was taken. Blocks for as long as the disk takes.
     ///
-    /// An error is final: the system may have thrown the unsynced bytes away, so that another try would succeed
+    /// An error is final unless it is passing: the system may have thrown the unsynced bytes away, so that another try would succeed
     /// without them. The log refuses everything from then on.
     pub fn sync(&self) -> Result<(), StorageError> {
         if self.shared.has_failed() {
@@ -56,7 +56,11 @@ impl SyncTarget {
             self.shared.publish(|synced| synced.advance_log(self.point));
             self.sync_side_files()
         });
-        result.inspect_err(|error| self.shared.fail(error))
+        result.inspect_err(|error| {
+            if !error.is_passing() {
+                self.shared.fail(error);
+            }
+        })
     }
 
     fn sync_log(&self) -> Result<(), StorageError> {
@@ -77,9 +81,9 @@ impl SyncTarget {
         for file in &self.side_files {
             match file.sync(&self.home) {
                 Ok(()) => {}
-                Err(StorageError::Full { operation, path }) => {
+                Err(error) if error.is_passing() => {
                     // Not lost: the recovery point waits, and the next sync tries again.
-                    warn!("no space left to {operation} {}; trying again later", path.display());
+                    warn!("{error}; trying again later");
                     return Ok(());
                 }
                 Err(error) => return Err(error),
@@ -362,7 +366,7 @@ impl PartitionLog {
 
     /// Passes an error on, and ends the log's life when it is not a full disk.
     pub(crate) fn note_failure(&self, error: StorageError) -> StorageError {
-        if !matches!(error, StorageError::Full { .. }) {
+        if !error.is_passing() {
             self.sync.shared.fail(&error);
         }
         error

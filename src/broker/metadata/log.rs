@@ -60,10 +60,12 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// Whether the disk is full. Nothing was changed then, and the same call may succeed once there is space.
-    pub fn is_full(&self) -> bool {
-        use StorageError::Full;
-        matches!(self, Self::Storage(Full { .. }) | Self::Append(AppendError::Storage(Full { .. })))
+    /// Whether it passes, as a full disk does. Nothing was changed then, and the same call may succeed later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Storage(error) | Self::Append(AppendError::Storage(error)) => error.is_passing(),
+            _ => false,
+        }
     }
 }
 

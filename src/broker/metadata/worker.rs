@@ -46,9 +46,9 @@ pub enum CommitError {
 }
 
 impl CommitError {
-    /// Whether nothing but space was missing, and nothing has changed.
-    fn is_full(&self) -> bool {
-        matches!(self, Self::Log(error) if error.is_full())
+    /// Whether nothing but space or a descriptor was missing, and nothing has changed.
+    fn is_passing(&self) -> bool {
+        matches!(self, Self::Log(error) if error.is_passing())
     }
 }
 
@@ -149,7 +149,7 @@ impl Worker {
             match request {
                 Request::Submit(command, asker) => {
                     let reply = match self.ledger.execute(now_ms, command) {
-                        Err(error) if error.is_full() => {
+                        Err(error) if error.is_passing() => {
                             tracing::warn!(target: "ottla.metadata", "a change of the metadata is refused: {error}");
                             Err(ErrorCode::KafkaStorageError)
                         }
@@ -253,7 +253,7 @@ impl Worker {
         }
         let records = self.ledger.controller.snapshot();
         let id = match self.ledger.log.write_snapshot(records, &self.quorum_records, now_ms) {
-            Err(error) if error.is_full() => {
+            Err(error) if error.is_passing() => {
                 // The log has everything; a snapshot only shortens it.
                 tracing::warn!(target: "ottla.metadata", "no metadata snapshot was written: {error}");
                 return Ok(());

@@ -24,6 +24,8 @@ use crate::context::Fatal;
 
 /// Longest time an append stays in memory when its topic sets no `flush.ms`.
 pub const BACKGROUND_SYNC: Duration = Duration::from_secs(1);
+/// How long a sync that found no descriptor waits before it is tried again.
+const RETRY: Duration = Duration::from_millis(100);
 /// Files of one directory that are synced at the same time: their journal commits merge.
 const SYNC_THREADS: usize = 4;
 
@@ -161,6 +163,10 @@ impl Committer {
         while let Some(partition) = self.next() {
             match partition.sync() {
                 Ok(()) => self.put_back(partition),
+                Err(error) if error.is_passing() => {
+                    tracing::warn!("cannot sync {} yet: {error}", partition.dir_name());
+                    self.put_back_later(&partition);
+                }
                 Err(error) => {
                     self.end();
                     let what =
@@ -209,6 +215,15 @@ impl Committer {
         drop(queue);
         // This thread takes the next work itself; another may sleep until a later deadline than the new one.
         self.work.notify_one();
+    }
+
+    /// Puts a partition back that could not be synced for want of a descriptor: nothing was lost.
+    fn put_back_later(&self, partition: &Arc<Partition>) {
+        let deadline = self.clock.monotonic() + RETRY;
+        let mut queue = self.queue.lock();
+        if !queue.ended {
+            queue.push_lazy(partition, deadline);
+        }
     }
 
     fn end(&self) {

@@ -10,11 +10,13 @@ use parking_lot::Mutex;
 use storage::{Disk, StorageError, SystemDisk};
 
 use super::checkpoints::{ClosedLog, key_of};
+use super::frugal_disk::FrugalDisk;
 use super::handle::Partition;
 use super::host_dir::HostDir;
 use super::housekeeping::Housekeeper;
 use super::registry::Registry;
 use crate::context::Fatal;
+use crate::open_files::OpenFiles;
 
 /// Owns the log directories and the threads that serve them.
 #[derive(Debug)]
@@ -40,7 +42,11 @@ impl PartitionEngine {
     /// Takes possession of the log directories of `config` and starts their sync threads. Partitions are opened
     /// when the metadata says which there are: [`Registry::create_all`], then [`Registry::retire_strays`].
     pub fn open(config: &BrokerConfig, clock: Clock, fatal: Fatal) -> Result<Self, OpenError> {
-        Self::open_on(&SystemDisk::shared(), config, clock, fatal)
+        let disk = FrugalDisk::new(SystemDisk::shared(), OpenFiles::of_process(config).logs);
+        let shared: Arc<dyn Disk> = Arc::clone(&disk) as Arc<dyn Disk>;
+        let engine = Self::open_on(&shared, config, clock, fatal)?;
+        disk.serve(&engine.registry);
+        Ok(engine)
     }
 
     /// As [`PartitionEngine::open`], on another disk.

@@ -346,6 +346,13 @@ impl Partition {
         appender.log.as_mut().map(ask).ok_or(PartitionError::Gone)
     }
 
+    /// As [`Self::with_log`], unless somebody else is at the log just now.
+    pub(super) fn try_with_log(&self, ask: impl FnOnce(&mut PartitionLog)) {
+        if let Some(mut appender) = self.appender.try_lock() {
+            appender.log.as_mut().map(ask);
+        }
+    }
+
     /// Takes the log away: nothing is appended or read any more, and nobody waits any longer. A sync that has begun
     /// has ended when this returns, so that the directory may be renamed: the sync goes by its name, and would take
     /// its absence for a failed disk, or write into the directory of a topic that is made anew.
@@ -376,17 +383,22 @@ impl Partition {
         &self.enlistment
     }
 
-    /// Ends the node's life when `error` says that log data could not be written; a full disk does not.
+    /// Ends the node's life when `error` says that log data could not be written; one that passes does not.
     pub(super) fn note(&self, error: &StorageError) {
-        if !matches!(error, StorageError::Full { .. }) {
+        if !error.is_passing() {
             self.fatal.report(&format!("cannot write {}: {error}", self.dir_name()));
         }
     }
 
     fn refuse(&self, error: AppendError) -> PartitionError {
         match &error {
-            AppendError::Storage(storage @ StorageError::Full { .. }) => {
-                tracing::error!("Cannot append to {}: {storage}", self.dir_name());
+            AppendError::Storage(storage) if storage.is_passing() => {
+                self.dir.complain(|more| {
+                    tracing::error!(
+                        "Cannot append to {}: {storage} ({more} refused since the last line)",
+                        self.dir_name()
+                    );
+                });
             }
             AppendError::Storage(storage) => self.note(storage),
             _ => {}

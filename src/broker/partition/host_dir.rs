@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use model::topic_name::CLUSTER_METADATA;
 use model::{Clock, Offset, TopicId};
@@ -31,10 +32,21 @@ pub struct HostDir {
     served: AtomicUsize,
     /// Whether a log here could not be opened: then the next start must not trust any.
     offline: AtomicBool,
+    clock: Clock,
+    complaints: Mutex<Complaints>,
     /// Held while a checkpoint is put together and written, and while partitions come and go: a checkpoint must
     /// not say of a new partition what was true of the one before it.
     steady: Mutex<()>,
 }
+
+/// What was said last, and how often it was not.
+#[derive(Debug, Default)]
+struct Complaints {
+    next: Option<Duration>,
+    left_out: u64,
+}
+
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
 impl HostDir {
     /// Takes possession of the directory. Nothing in it is opened yet.
@@ -55,7 +67,9 @@ impl HostDir {
             path: path.to_owned(),
             disk,
             log_dir: RwLock::new(log_dir),
-            committer: Committer::new(path.to_owned(), clock, fatal),
+            committer: Committer::new(path.to_owned(), clock.clone(), fatal),
+            clock,
+            complaints: Mutex::default(),
             was_clean,
             served: AtomicUsize::new(0),
             offline: AtomicBool::new(false),
@@ -101,6 +115,21 @@ impl HostDir {
     /// Keeps partitions from coming and going while a checkpoint is written.
     pub(super) fn steady(&self) -> MutexGuard<'_, ()> {
         self.steady.lock()
+    }
+
+    /// Says what every producer of this directory meets, such as a full disk, now and then; `say` is told how often
+    /// it was not said since.
+    pub(super) fn complain(&self, say: impl FnOnce(u64)) {
+        let now = self.clock.monotonic();
+        let mut complaints = self.complaints.lock();
+        if complaints.next.is_some_and(|next| now < next) {
+            complaints.left_out += 1;
+            return;
+        }
+        complaints.next = Some(now + COMPLAINT_INTERVAL);
+        let left_out = std::mem::take(&mut complaints.left_out);
+        drop(complaints);
+        say(left_out);
     }
 
     pub(super) fn has_offline(&self) -> bool {

@@ -264,10 +264,10 @@ fn for_dirs(registry: &Registry, act: impl Fn(&HostDir) -> Result<(), StorageErr
     }
 }
 
-/// A full disk delays housekeeping; any other failure to write is the end.
+/// What passes, such as a full disk, delays housekeeping; any other failure to write is the end.
 fn note(registry: &Registry, error: &StorageError) {
-    if matches!(error, StorageError::Full { .. }) {
-        tracing::warn!("Housekeeping waits for space: {error}");
+    if error.is_passing() {
+        tracing::warn!("Housekeeping waits: {error}");
     } else {
         registry.fatal.report(&error.to_string());
     }
@@ -315,13 +315,20 @@ impl Partition {
         let _ = self.with_log(|log| log.expire_producers(now_ms));
     }
 
+    /// Closes the files that no sync needs, unless somebody is at the log just now.
+    pub(super) fn release_files(&self) {
+        self.try_with_log(|log| {
+            log.release_files();
+        });
+    }
+
     fn close_idle_files(&self) {
         let _ = self.with_log(PartitionLog::close_idle_files);
     }
 
     fn note_or_warn(&self, error: &StorageError) {
-        if matches!(error, StorageError::Full { .. }) {
-            tracing::warn!("Housekeeping of {} waits for space: {error}", self.dir_name());
+        if error.is_passing() {
+            tracing::warn!("Housekeeping of {} waits: {error}", self.dir_name());
         } else {
             self.note(error);
         }

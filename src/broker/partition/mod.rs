@@ -7,6 +7,7 @@
 mod checkpoints;
 pub mod committer;
 pub mod engine;
+mod frugal_disk;
 pub mod handle;
 pub mod host_dir;
 pub mod hosting;

@@ -128,7 +128,7 @@ impl<const N: usize> IndexFile<N> {
             return Ok(());
         }
         match self.flush(home) {
-            Err(StorageError::Full { .. }) => Ok(()),
+            Err(error) if error.is_passing() => Ok(()),
             result => result,
         }
     }

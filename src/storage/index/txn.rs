@@ -53,7 +53,7 @@ impl TxnIndex {
     pub(crate) fn append(&mut self, home: &Home, txn: &AbortedTxn) -> Result<(), StorageError> {
         self.file.push(encode(txn));
         match self.file.flush(home) {
-            Err(StorageError::Full { .. }) => Ok(()),
+            Err(error) if error.is_passing() => Ok(()),
             result => result,
         }
     }
