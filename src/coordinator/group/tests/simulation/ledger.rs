@@ -21,17 +21,14 @@ pub struct Ledger {
     committed: BTreeMap<i32, i64>,
     /// The group as it was written down last.
     written: Option<ClassicGroupValue>,
-    /// The memory may be ahead of the log since an append failed.
-    ahead: bool,
 }
 
 impl Ledger {
     /// After every call of the shard.
-    pub fn check(&mut self, world: &World, outcome: &Outcome, outstanding: usize, write_failed: bool) {
+    pub fn check(&mut self, world: &World, outcome: &Outcome, outstanding: usize) {
         for record in &outcome.records {
             self.wrote(record);
         }
-        self.ahead = (self.ahead || write_failed) && outcome.records.is_empty();
         let figures = world.shard.figures();
         assert_eq!(outstanding, figures.parked, "every request is answered or parked");
         let may_queue = 2 * figures.groups + figures.members + figures.pending_members + 2;
@@ -45,7 +42,7 @@ impl Ledger {
             self.check_generation(before, now, outcome);
         }
         self.last = Some(now);
-        if group.state() == State::Stable && !self.ahead {
+        if group.state() == State::Stable {
             self.check_written(world, group.generation);
         }
     }
@@ -68,7 +65,7 @@ impl Ledger {
         }
     }
 
-    /// A stable group is what a new process would read.
+    /// A stable group is what a new process would read, also after an append that failed.
     fn check_written(&self, world: &World, generation: i32) {
         let written = self.written.as_ref().expect("a stable group is written down");
         assert_eq!(written.generation, generation);
@@ -77,7 +74,6 @@ impl Ledger {
             written.members.iter().map(|member| (member.member_id.as_str(), &member.assignment)).collect();
         let actual: Vec<(&str, &Bytes)> =
             described.members.iter().map(|member| (member.member_id.as_str(), &member.assignment)).collect();
-        // A member may have gone and left the group stable only with a rebalance.
         assert_eq!(expected, actual, "a stable group is what the log says");
     }
 
@@ -99,7 +95,6 @@ impl Ledger {
     /// A new process has read the log.
     pub fn reloaded(&mut self, world: &World) {
         self.last = None;
-        self.ahead = false;
         self.check_offsets(world);
     }
 
@@ -126,6 +121,12 @@ impl Ledger {
     /// Once the faults have stopped for long enough.
     pub fn check_settled(&self, world: &World, members: &[Member]) {
         self.check_offsets(world);
+        let figures = world.shard.figures();
+        assert_eq!(
+            (figures.parked, figures.pending_members),
+            (0, 0),
+            "nobody waits and nobody is waited for"
+        );
         let living: Vec<&Member> = members.iter().filter(|member| !member.gone).collect();
         let Some(Group::Classic(group)) = world.shard.groups.get(GROUP) else {
             assert!(living.is_empty(), "members without a group");

@@ -24,6 +24,10 @@ pub struct Member {
     pub phase: Phase,
     /// It has ended, and will not come back.
     pub gone: bool,
+    /// It has ended, but for the thread that sends heartbeats.
+    pub stuck: bool,
+    /// It will subscribe to something else as soon as it can.
+    pub restless: bool,
     pub paused_until_ms: i64,
     pub session_timeout_ms: i32,
     pub rebalance_timeout_ms: i32,
@@ -60,6 +64,8 @@ impl Member {
             generation: -1,
             phase: Phase::Out { until_ms: 0 },
             gone: false,
+            stuck: false,
+            restless: false,
             paused_until_ms: 0,
             session_timeout_ms: random.within(6_000, 10_000) as i32,
             rebalance_timeout_ms: random.within(8_000, 20_000) as i32,

@@ -136,9 +136,8 @@ impl Simulation {
             }
             if tick_ms <= event_ms {
                 self.world.now_ms = self.world.now_ms.max(tick_ms);
-                let failing = self.world.fail_next_write;
                 let outcome = self.world.run_due_once();
-                self.take(outcome, failing);
+                self.take(outcome);
             } else {
                 let (key, event) = self.queue.pop_first().expect("an event is there");
                 self.world.now_ms = key.0;
@@ -170,10 +169,9 @@ impl Simulation {
                 if let Request::Join(request) = &mut request {
                     request.fresh_id = Uuid::from_u64_pair(self.random.next(), self.random.next());
                 }
-                let failing = self.world.fail_next_write;
                 let (ticket, outcome) = self.world.send(request);
                 self.outstanding.insert(ticket, (member, attempt));
-                self.take(outcome, failing);
+                self.take(outcome);
             }
             Event::Answer { member, attempt, reply } => self.answer(member, attempt, reply),
             Event::Wake { member } => self.wake(member),
@@ -188,8 +186,7 @@ impl Simulation {
     }
 
     /// Sends replies on their way, and checks what must hold.
-    fn take(&mut self, outcome: Outcome, failing: bool) {
-        let write_failed = failing && !self.world.fail_next_write;
+    fn take(&mut self, outcome: Outcome) {
         for (ticket, reply) in &outcome.replies {
             let (member, attempt) = self.outstanding.remove(ticket).expect("a ticket is answered once");
             if self.faulty() && self.random.chance(self.lost) {
@@ -198,7 +195,7 @@ impl Simulation {
             let at_ms = self.world.now_ms + self.latency_ms();
             self.at(at_ms, Event::Answer { member, attempt, reply: reply.clone() });
         }
-        self.ledger.check(&self.world, &outcome, self.outstanding.len(), write_failed);
+        self.ledger.check(&self.world, &outcome, self.outstanding.len());
     }
 
     fn send(&mut self, member: usize, attempt: u64, request: Request) {
@@ -229,12 +226,15 @@ impl Simulation {
     }
 
     fn wake(&mut self, index: usize) {
-        let now_ms = self.world.now_ms;
+        let (now_ms, faulty) = (self.world.now_ms, self.faulty());
         let member = &mut self.members[index];
-        if member.gone {
+        if member.gone && !member.stuck {
             return;
         }
-        if member.paused_until_ms <= now_ms {
+        if member.stuck {
+            let request = member.heartbeat_request();
+            self.send(index, 0, request);
+        } else if member.paused_until_ms <= now_ms {
             match member.phase {
                 Phase::Out { until_ms } if until_ms <= now_ms => {
                     member.phase = Phase::Joining;
@@ -243,6 +243,7 @@ impl Simulation {
                     self.ask(index, request);
                 }
                 Phase::In => self.live(index),
+                Phase::Joining if faulty && self.random.chance(5) => self.leave(index),
                 _ => {}
             }
         }
@@ -269,21 +270,32 @@ impl Simulation {
             member.read.extend(owned);
             let request = member.commit_request();
             self.send(index, 0, request);
-        } else if faulty && self.random.chance(10) {
+        } else if member.restless || faulty && self.random.chance(10) {
+            member.restless = false;
             member.subscription += 1;
             member.phase = Phase::Out { until_ms: now_ms };
         } else if faulty && self.random.chance(5) {
-            let request = member.leave_request();
-            member.phase = Phase::Out { until_ms: now_ms + self.random.within(0, 20_000) };
-            member.owned.clear();
-            member.member_id.clear();
-            self.send(index, 0, request);
+            self.leave(index);
         }
+    }
+
+    fn leave(&mut self, index: usize) {
+        let member = &mut self.members[index];
+        let request = member.leave_request();
+        member.phase = Phase::Out { until_ms: self.world.now_ms + self.random.within(0, 20_000) };
+        member.owned.clear();
+        member.member_id.clear();
+        self.send(index, 0, request);
     }
 
     fn answer(&mut self, index: usize, attempt: u64, reply: Reply) {
         let now_ms = self.world.now_ms;
         let member = &mut self.members[index];
+        if let Reply::Heartbeat(code) = reply
+            && !matches!(code, ErrorCode::None | ErrorCode::RebalanceInProgress)
+        {
+            member.stuck = false;
+        }
         if member.gone || member.paused_until_ms > now_ms {
             return;
         }
@@ -318,7 +330,7 @@ impl Simulation {
 
     fn fault(&mut self) {
         if !self.faulty() {
-            return;
+            return self.last_fault();
         }
         let index = self.random.within(0, self.members.len() as i64) as usize;
         match self.random.within(0, 10) {
@@ -334,6 +346,23 @@ impl Simulation {
         }
         let next_ms = self.world.now_ms + self.random.within(500, 8_000);
         self.at(next_ms, Event::Fault);
+    }
+
+    /// With the last fault, somebody goes for good and nobody sees it: the broker has just begun anew, or nothing else
+    /// happens any more.
+    fn last_fault(&mut self) {
+        self.world.fail_next_write = false;
+        let living: Vec<usize> = (0..self.members.len()).filter(|index| !self.members[*index].gone).collect();
+        if living.len() > 1 && self.random.chance(500) {
+            let index = living[self.random.within(0, living.len() as i64) as usize];
+            self.members[index].gone = true;
+            self.members[index].stuck = self.random.chance(500);
+            // The others want a rebalance that it takes no part in.
+            self.members[if index == living[0] { living[1] } else { living[0] }].restless = true;
+        }
+        if self.random.chance(500) {
+            self.restart();
+        }
     }
 
     /// The process ends. Most come again, some with their old id.
@@ -373,6 +402,6 @@ impl Simulation {
         self.world.fail_next_write = false;
         let outcome = self.world.restart();
         self.ledger.reloaded(&self.world);
-        self.take(outcome, false);
+        self.take(outcome);
     }
 }
