@@ -1,0 +1,80 @@
+//! What the shell asks a shard, and what it is told. The shell translates every version into these.
+
+use super::record::{Partitions, Status};
+use model::ErrorCode;
+
+/// A request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Request {
+    InitProducerId(InitProducerIdRequest),
+    AddPartitions(AddPartitionsRequest),
+    EndTxn(EndTxnRequest),
+}
+
+/// InitProducerId of a transactional id (KIP-98, KIP-360).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct InitProducerIdRequest {
+    pub transactional_id: String,
+    pub timeout_ms: i32,
+    /// What the producer thinks it has; none for a new one (KIP-360).
+    pub expected: Option<ProducerIdAndEpoch>,
+    /// The transaction version that the cluster has finalized for this client: 0, 1 or 2.
+    pub transaction_version: i16,
+}
+
+/// A producer id with its epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct ProducerIdAndEpoch {
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+}
+
+/// AddPartitionsToTxn and AddOffsetsToTxn: the latter adds the partition of `__consumer_offsets` that holds the group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct AddPartitionsRequest {
+    pub transactional_id: String,
+    pub producer: ProducerIdAndEpoch,
+    pub partitions: Partitions,
+    /// Only asks whether they are in the transaction (KIP-890).
+    pub verify_only: bool,
+    /// See [`InitProducerIdRequest::transaction_version`].
+    pub transaction_version: i16,
+}
+
+/// EndTxn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct EndTxnRequest {
+    pub transactional_id: String,
+    pub producer: ProducerIdAndEpoch,
+    pub commit: bool,
+    /// 2 when the request has version 5 or more: the epoch is bumped (KIP-890).
+    pub transaction_version: i16,
+}
+
+/// The answer to a [`Request`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Reply {
+    InitProducerId(Result<ProducerIdAndEpoch, ErrorCode>),
+    /// An error for all, or one for each partition.
+    AddPartitions(Result<Vec<(String, Vec<(i32, ErrorCode)>)>, ErrorCode>),
+    /// With the producer id and epoch of the next transaction, where the version has them.
+    EndTxn(Result<Option<ProducerIdAndEpoch>, ErrorCode>),
+}
+
+/// What ListTransactions and DescribeTransactions show (KIP-664).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Described {
+    pub transactional_id: String,
+    pub status: Status,
+    pub timeout_ms: i32,
+    pub start_ms: i64,
+    pub producer: ProducerIdAndEpoch,
+    pub partitions: Partitions,
+}

@@ -1,0 +1,37 @@
+//! What a step gives the shell.
+
+use super::record::{Partitions, Record};
+use super::{Reply, Ticket};
+
+/// Proposed by [`super::Shard::step`].
+///
+/// The shell appends `records` as one batch. When that worked it replays each of them, and once the shard's log is durable
+/// up to here it lets `replies` go and has `markers` written; when it failed it calls [`super::Shard::write_failed`] and
+/// answers the tickets of `replies` itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// To be appended, in this order, all or none.
+    pub records: Vec<Record>,
+    /// To be sent after the commit.
+    pub replies: Vec<(Ticket, Reply)>,
+    /// To be written into partitions' logs after the commit, again and again until they are; then the shell calls
+    /// [`super::Shard::markers_written`].
+    pub markers: Vec<Marker>,
+    /// The context's fresh producer id is used up.
+    pub producer_id_taken: bool,
+}
+
+/// The end of a transaction, for each partition that it touched (WriteTxnMarkers).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// Whose.
+    pub transactional_id: String,
+    /// With which producer id.
+    pub producer_id: i64,
+    /// And epoch: the one that the markers carry.
+    pub producer_epoch: i16,
+    /// Commit or abort.
+    pub commit: bool,
+    /// Where.
+    pub partitions: Partitions,
+}
