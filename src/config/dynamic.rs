@@ -80,7 +80,7 @@ pub fn validate_names_and_values(
     if !listener_only.is_empty() {
         return Err(refusal(
             "These security configs can be dynamically updated only per-listener using the listener prefix",
-            format!("HashSet({})", listener_only.join(", ")),
+            set_text(&listener_only),
         ));
     }
     for (name, text) in settings {
@@ -118,10 +118,9 @@ fn refusal(message: &str, names: String) -> ConfigError {
     ConfigError::Conflict(format!("{message}: {names}"))
 }
 
-/// A set as Scala prints it: up to four elements have a class of their own.
+/// A set as Java prints it.
 fn set_text(names: &[&str]) -> String {
-    let class = if names.len() <= 4 { "Set" } else { "HashSet" };
-    format!("{class}({})", names.join(", "))
+    format!("[{}]", names.join(", "))
 }
 
 fn is_per_broker(name: &str) -> bool {

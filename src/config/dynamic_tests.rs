@@ -55,11 +55,7 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
         "conflict topic config setting min.compaction.lag.ms (5) > max.compaction.lag.ms (4)",
     ),
     // The order within a set is not Kafka's to promise.
-    (
-        "broker cluster",
-        "node.id=2;log.dir=x",
-        "Cannot update these configs dynamically: Set(log.dir, node.id)",
-    ),
+    ("broker cluster", "node.id=2;log.dir=x", "Cannot update these configs dynamically: [log.dir, node.id]"),
     // Nobody writes floating point numbers in base 16.
     ("topic", "min.cleanable.dirty.ratio=0x1p-1", "Not a number of type DOUBLE"),
     // Regular expressions are compiled by who matches with them.
@@ -90,12 +86,21 @@ fn changes_are_answered_as_kafka_answers_them() {
         let ours = result.map_or_else(|error| error.to_string(), |()| "OK".to_owned());
         let difference =
             DIFFERENCES.iter().find(|(scopes, known, _)| *known == changes && scopes.contains(scope));
-        let expected = difference.map_or(kafkas, |(_, _, ours)| ours);
-        if !ours.contains(expected) || (expected == "OK" && ours != "OK") {
+        let expected = difference.map_or_else(|| javas(kafkas), |(_, _, ours)| (*ours).to_owned());
+        if !ours.contains(&expected) || (expected == "OK" && ours != "OK") {
             wrong.push(format!("{scope} {changes}\n   expected {expected}\n   got      {ours}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The answers are those of Kafka 4.1, which showed some names in Scala's collections; newer ones show Java's.
+fn javas(answer: &str) -> String {
+    let scalas = [": HashSet(", ": Set("].iter().find_map(|collection| answer.split_once(collection));
+    match scalas {
+        Some((text, names)) => format!("{text}: [{}]", names.trim_end_matches(')')),
+        None => answer.to_owned(),
+    }
 }
 
 fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -100,10 +100,14 @@ pub struct Storage {
 /// Compaction (`log.cleaner.*`); what is per topic stands in [`crate::TopicConfig`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cleaner {
+    /// `log.cleaner.enable`.
+    pub enable: bool,
     /// `log.cleaner.threads`.
     pub threads: i32,
     /// `log.cleaner.dedupe.buffer.size`.
     pub dedupe_buffer_bytes: i64,
+    /// `log.cleaner.io.buffer.load.factor`.
+    pub dedupe_load_factor_max: f64,
     /// `log.cleaner.io.buffer.size`.
     pub io_buffer_bytes: i32,
     /// `log.cleaner.io.max.bytes.per.second`.
@@ -178,8 +182,10 @@ impl Storage {
             recovery_threads_per_dir: values.int("num.recovery.threads.per.data.dir"),
             dir_failure_timeout_ms: values.long("log.dir.failure.timeout.ms"),
             cleaner: Cleaner {
+                enable: values.bool("log.cleaner.enable"),
                 threads: values.int("log.cleaner.threads"),
                 dedupe_buffer_bytes: values.long("log.cleaner.dedupe.buffer.size"),
+                dedupe_load_factor_max: values.double("log.cleaner.io.buffer.load.factor"),
                 io_buffer_bytes: values.int("log.cleaner.io.buffer.size"),
                 io_bytes_per_second_max: values.double("log.cleaner.io.max.bytes.per.second"),
                 backoff_ms: values.long("log.cleaner.backoff.ms"),

@@ -73,9 +73,6 @@ fn is_default(key: &Key, text: &str) -> bool {
 /// Accepted keys whose value suggests an effect that does not come.
 fn no_effect(key: &Key, value: &str) -> Option<&'static str> {
     match key.name {
-        "log.cleaner.enable" if value.eq_ignore_ascii_case("false") => {
-            Some("has no effect: compacted topics are always compacted, as in Kafka 5")
-        }
         "group.share.enable" if value.eq_ignore_ascii_case("true") => {
             Some("has no effect: share groups cannot be served yet")
         }

@@ -10,7 +10,7 @@ fn rules_answer_with_kafkas_text() {
     assert_eq!(validate_topic(&map(&[("retention.ms", "1")])), Ok(()));
     assert_eq!(
         validate_broker("1", &map(&[("node.id", "2")])),
-        Err("Cannot update these configs dynamically: Set(node.id)".to_owned())
+        Err("Cannot update these configs dynamically: [node.id]".to_owned())
     );
     assert_eq!(validate_broker("1", &map(&[("sasl.enabled.mechanisms", "PLAIN")])), Ok(()));
     assert!(validate_broker("", &map(&[("sasl.enabled.mechanisms", "PLAIN")])).is_err());

@@ -400,7 +400,7 @@ fn illegal_changes_are_refused_in_kafkas_words() {
         );
         assert_eq!(
             change(&node, (BROKER, "1"), set("node.id", "3"), false).await,
-            refused("Cannot update these configs dynamically: Set(node.id)")
+            refused("Cannot update these configs dynamically: [node.id]")
         );
         assert_eq!(
             change(&node, (BROKER, "1"), (2, "log.retention.ms", Some("3")), false).await,
