@@ -1,7 +1,10 @@
 //! Every answer, one by one. `model_tests` has the histories.
 
 use super::*;
-use crate::group::record::{ClassicGroupValue, ClassicMemberValue, Decoded};
+use crate::group::record::{
+    Assignment, ClassicGroupValue, ClassicMemberMetadata, ClassicMemberValue, ConsumerGroupValue,
+    CurrentAssignmentValue, Decoded, MemberKey, MemberValue,
+};
 use crate::group::{Settings, TopicFacts, Topics};
 use bytes::Bytes;
 use model::TopicId;
@@ -724,4 +727,138 @@ fn a_look_whose_records_are_not_written_is_repeated() {
 #[test]
 fn a_committed_offset_is_small() {
     assert_eq!(size_of::<store::Committed>(), 48);
+}
+
+/// A consumer group `g` at epoch 3: `m` speaks its protocol, `old` the classic one; both read `t`.
+fn consumer_group() -> Vec<Record> {
+    let mut records = Vec::new();
+    for (member_id, classic) in [("m", None), ("old", Some(ClassicMemberMetadata::default()))] {
+        let key = MemberKey { group_id: "g".into(), member_id: member_id.into() };
+        let member = MemberValue {
+            instance_id: None,
+            rack_id: None,
+            client_id: "c".into(),
+            client_host: "/127.0.0.1".into(),
+            subscribed_topics: vec!["t".into()],
+            subscribed_regex: None,
+            rebalance_timeout_ms: i32::MAX,
+            server_assignor: None,
+            classic: classic.map(|classic| ClassicMemberMetadata { session_timeout_ms: i32::MAX, ..classic }),
+        };
+        let current = CurrentAssignmentValue {
+            member_epoch: 3,
+            previous_member_epoch: 2,
+            state: 0,
+            assigned: Assignment::new(),
+            pending_revocation: Assignment::new(),
+        };
+        records.push(Record::Member(key.clone(), Some(member)));
+        records.push(Record::TargetMember(key.clone(), Some(Assignment::new())));
+        records.push(Record::CurrentAssignment(key, Some(current)));
+    }
+    let epoch = ConsumerGroupValue { epoch: 3, metadata_hash: 0 };
+    records.push(Record::ConsumerGroup("g".into(), Some(epoch)));
+    records.push(Record::TargetEpoch("g".into(), Some(3)));
+    records
+}
+
+/// The same without members.
+fn empty_consumer_group() -> Vec<Record> {
+    let epoch = ConsumerGroupValue { epoch: 4, metadata_hash: 0 };
+    vec![Record::ConsumerGroup("g".into(), Some(epoch)), Record::TargetEpoch("g".into(), Some(4))]
+}
+
+#[test]
+fn commits_to_a_consumer_group() {
+    let old = By { member_id: "old", ..MEMBER };
+    for (by, code, txn_code) in [
+        (MEMBER, ErrorCode::None, ErrorCode::None),
+        (By { version: 8, ..MEMBER }, ErrorCode::UnsupportedVersion, ErrorCode::None),
+        (By { generation: 2, ..MEMBER }, ErrorCode::StaleMemberEpoch, ErrorCode::IllegalGeneration),
+        (By { generation: 4, ..MEMBER }, ErrorCode::StaleMemberEpoch, ErrorCode::IllegalGeneration),
+        (By { generation: -1, ..MEMBER }, ErrorCode::StaleMemberEpoch, ErrorCode::IllegalGeneration),
+        (By { member_id: "x", ..MEMBER }, ErrorCode::UnknownMemberId, ErrorCode::UnknownMemberId),
+        (NOBODY, ErrorCode::UnknownMemberId, ErrorCode::None),
+        (By { version: 8, ..old }, ErrorCode::None, ErrorCode::None),
+        (By { generation: 2, ..old }, ErrorCode::IllegalGeneration, ErrorCode::IllegalGeneration),
+    ] {
+        let mut world = World::with(consumer_group());
+        assert_eq!(world.commit(by.clone(), "t", 5), code, "{by:?}");
+        let committed = if code == ErrorCode::None { 5 } else { -1 };
+        assert_eq!(world.fetch("g", "t"), (committed, ErrorCode::None), "{by:?}");
+        assert_eq!(world.txn_commit(by.clone(), 9, "u", 6), txn_code, "{by:?} in a transaction");
+    }
+    for (by, code) in [
+        (NOBODY, ErrorCode::None),
+        (By { generation: -1, ..MEMBER }, ErrorCode::None),
+        (MEMBER, ErrorCode::UnknownMemberId),
+    ] {
+        let mut world = World::with(empty_consumer_group());
+        assert_eq!(world.commit(by.clone(), "t", 5), code, "{by:?} to an empty group");
+        assert_eq!(world.txn_commit(by.clone(), 9, "t", 5), code, "{by:?} to an empty group");
+    }
+}
+
+#[test]
+fn fetches_of_a_consumer_group() {
+    let mut world = World::with(consumer_group());
+    world.commit(MEMBER, "t", 5);
+    for (member_id, member_epoch, refusal) in [
+        (None, -1, None),
+        (Some("m"), 3, None),
+        (Some("m"), 2, Some(ErrorCode::StaleMemberEpoch)),
+        (Some("m"), -1, Some(ErrorCode::StaleMemberEpoch)),
+        (Some("x"), 3, Some(ErrorCode::UnknownMemberId)),
+        (None, 3, Some(ErrorCode::UnknownMemberId)),
+        (Some("old"), 3, None),
+        (Some("old"), 2, Some(ErrorCode::IllegalGeneration)),
+    ] {
+        for topics in [None, Some(vec![FetchTopic { name: "t".into(), id: None, partitions: vec![0] }])] {
+            let member_id = member_id.map(str::to_owned);
+            let request = OffsetFetchRequest { member_id, member_epoch, ..fetch_request("g", topics) };
+            let fetched = world.shard.fetch_offsets(&request);
+            assert_eq!(fetched.as_ref().err(), refusal.as_ref(), "{request:?}");
+            assert!(fetched.is_err() || fetched.is_ok_and(|topics| topics[0].partitions[0].offset == 5));
+        }
+    }
+}
+
+#[test]
+fn deletes_of_a_consumer_group() {
+    let mut records = consumer_group();
+    records.extend([old_offset("t", 0), old_offset("u", 0)]);
+    let mut world = World::with(records);
+    let topics = vec![("t".to_owned(), vec![0]), ("u".to_owned(), vec![0])];
+    let request = OffsetDeleteRequest { group_id: "g".into(), topics };
+    let (reply, records) = world.send(Request::OffsetDelete(request));
+    let answer =
+        |name: &str, code| CommittedTopic { name: name.into(), id: None, partitions: vec![(0, code)] };
+    let answers = vec![answer("t", ErrorCode::GroupSubscribedToTopic), answer("u", ErrorCode::None)];
+    assert_eq!((reply, records), (Some(Reply::OffsetDelete(Ok(answers))), vec![topic_tombstone("u")]));
+}
+
+#[test]
+fn offsets_of_a_consumer_group_expire_after_their_commit() {
+    let settings = Settings { consumer_session_timeout_ms: i32::MAX, ..Settings::default() };
+    for (group, days, meant) in [
+        (consumer_group(), 6, vec![]),
+        (consumer_group(), 7, vec![topic_tombstone("u")]),
+        (empty_consumer_group(), 6, vec![]),
+        (
+            empty_consumer_group(),
+            7,
+            vec![
+                topic_tombstone("t"),
+                topic_tombstone("u"),
+                Record::TargetEpoch("g".into(), None),
+                Record::PartitionMetadata("g".into(), None),
+                Record::ConsumerGroup("g".into(), None),
+            ],
+        ),
+    ] {
+        let mut world = World::with([group, vec![old_offset("t", 0), old_offset("u", 0)]].concat());
+        world.settings = Settings { offsets_retention_check_ms: days * DAY_MS, ..settings.clone() };
+        world.reload();
+        assert_eq!(world.pass(days * DAY_MS).concat(), meant, "{days} days");
+    }
 }
