@@ -71,7 +71,7 @@ impl Shard {
                     figures.pending_members += group.pending_count();
                     figures.parked += group.parked_count();
                 }
-                Group::Consumer(_) => {}
+                Group::Consumer(group) => figures.members += group.member_count(),
             }
         }
         figures

@@ -21,7 +21,7 @@ impl Shard {
             }
             Some(AnyGroup::Classic(group)) if !group.is_empty() => {
                 self.with_classic(context, &request.group_id, |group, turn| {
-                    group.sync(turn, ticket, &request)
+                    group.sync(turn, ticket, &request);
                 })
             }
             _ => Step::reply(ticket, Reply::Sync(request.refused(ErrorCode::UnknownMemberId))),

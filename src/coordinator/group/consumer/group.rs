@@ -142,6 +142,11 @@ impl Group {
         self.members.get(member_id).map(|slot| &slot.member)
     }
 
+    /// How many members it has.
+    pub(in crate::group) fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
     pub(super) fn all_members(&self) -> impl Iterator<Item = &Member> {
         self.members.values().map(|slot| &slot.member)
     }

@@ -305,13 +305,17 @@ fn shown_record(record: &Record) -> String {
     let members: Vec<String> = value.members.iter().map(member).collect();
     let mut shown = format!("log gen {}", value.generation);
     if let Some(protocol) = &value.protocol {
-        shown.push_str(&format!(" {protocol}"));
+        shown += " ";
+        shown += protocol;
     }
     if let Some(leader) = &value.leader {
-        shown.push_str(&format!(" leader {}", short(leader)));
+        shown += " leader ";
+        shown += &short(leader);
     }
     if !members.is_empty() {
-        shown.push_str(&format!(" [{}]", members.join(" ")));
+        shown += " [";
+        shown += &members.join(" ");
+        shown += "]";
     }
     shown
 }

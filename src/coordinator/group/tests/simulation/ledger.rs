@@ -39,7 +39,7 @@ impl Ledger {
         };
         let now = (group.state(), group.generation);
         if let Some(before) = self.last {
-            self.check_generation(before, now, outcome);
+            Self::check_generation(before, now, outcome);
         }
         self.last = Some(now);
         if group.state() == State::Stable {
@@ -48,7 +48,7 @@ impl Ledger {
     }
 
     /// The generation moves by one, with a completed join phase, and with nothing else.
-    fn check_generation(&self, before: (State, i32), now: (State, i32), outcome: &Outcome) {
+    fn check_generation(before: (State, i32), now: (State, i32), outcome: &Outcome) {
         let completed = matches!(now.0, State::CompletingRebalance | State::Empty);
         if before.1 != now.1 {
             assert_eq!(before.1 + 1, now.1, "generations are counted one by one");

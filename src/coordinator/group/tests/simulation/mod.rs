@@ -301,14 +301,22 @@ impl Simulation {
         }
         match reply {
             Reply::Join(reply) if member.attempt == attempt && member.phase == Phase::Joining => {
-                if let Some(request) = member.joined(&reply, now_ms, &mut self.random) {
+                let request = member.joined(&reply, now_ms, &mut self.random);
+                let has_joined = member.phase == Phase::Syncing;
+                if has_joined && self.faulty() && self.living().len() > 1 && self.random.chance(10) {
+                    // It hangs before its SyncGroup.
+                    self.members[index].gone = true;
+                    self.members[index].stuck = true;
+                } else if let Some(request) = request {
                     self.ask(index, request);
                 }
             }
-            Reply::Sync(reply) if member.attempt == attempt && member.phase == Phase::Syncing => {
-                if member.synced(&reply, now_ms, &mut self.random) {
-                    self.own(index, &reply.assignment);
-                }
+            Reply::Sync(reply)
+                if member.attempt == attempt
+                    && member.phase == Phase::Syncing
+                    && member.synced(&reply, now_ms, &mut self.random) =>
+            {
+                self.own(index, &reply.assignment);
             }
             Reply::Heartbeat(code) if member.phase == Phase::In && code != ErrorCode::None => {
                 member.fell_out(code, now_ms, &mut self.random);
@@ -348,11 +356,15 @@ impl Simulation {
         self.at(next_ms, Event::Fault);
     }
 
+    fn living(&self) -> Vec<usize> {
+        (0..self.members.len()).filter(|index| !self.members[*index].gone).collect()
+    }
+
     /// With the last fault, somebody goes for good and nobody sees it: the broker has just begun anew, or nothing else
     /// happens any more.
     fn last_fault(&mut self) {
         self.world.fail_next_write = false;
-        let living: Vec<usize> = (0..self.members.len()).filter(|index| !self.members[*index].gone).collect();
+        let living = self.living();
         if living.len() > 1 && self.random.chance(500) {
             let index = living[self.random.within(0, living.len() as i64) as usize];
             self.members[index].gone = true;
@@ -376,16 +388,14 @@ impl Simulation {
             member.member_id.clear();
             member.generation = -1;
         }
-        let living = self.members.iter().filter(|member| !member.gone).count();
-        if living > 1 && self.random.chance(200) {
+        if self.living().len() > 1 && self.random.chance(200) {
             self.members[index].gone = true;
         }
     }
 
     /// A second process comes up as the same instance, or beside a member without one.
     fn twin(&mut self, index: usize) {
-        let living = self.members.iter().filter(|member| !member.gone).count();
-        if living >= 10 {
+        if self.living().len() >= 10 {
             return;
         }
         let instance_id = self.members[index].instance_id.clone();
