@@ -20,6 +20,8 @@ mod reconcile;
 mod regex;
 mod subscriptions;
 mod target;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 pub(super) use alarms::AlarmChange;

@@ -1,0 +1,7 @@
+//! Consumer groups, told as scripts and lived from seeds.
+
+mod cells;
+mod migration;
+mod requests;
+mod simulation;
+mod world;

@@ -1,0 +1,1 @@
+//! Whole lives of consumer groups, from a seed.
