@@ -37,27 +37,47 @@ impl FetchMemory {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Counts `bytes` until they and all their slices are dropped.
-    pub fn hold(&self, bytes: Bytes) -> Bytes {
-        self.used.fetch_add(bytes.len(), Ordering::Relaxed);
-        Bytes::from_owner(Held { bytes, used: Arc::clone(&self.used) })
+    /// Counts `len` bytes until the answer, or the bytes that it [holds](Share::hold), are dropped.
+    pub fn take(&self, len: usize) -> Share {
+        self.used.fetch_add(len, Ordering::Relaxed);
+        Share { len, used: Arc::clone(&self.used) }
+    }
+}
+
+/// A part of the memory.
+#[derive(Debug)]
+pub struct Share {
+    len: usize,
+    used: Arc<AtomicUsize>,
+}
+
+impl Share {
+    /// Keeps the share, made as large as `bytes`, for as long as they or one of their slices live.
+    pub fn hold(mut self, bytes: Bytes) -> Bytes {
+        // Most reads bring what was planned.
+        if self.len != bytes.len() {
+            self.used.fetch_add(bytes.len(), Ordering::Relaxed);
+            self.used.fetch_sub(self.len, Ordering::Relaxed);
+            self.len = bytes.len();
+        }
+        Bytes::from_owner(Held { bytes, _share: self })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.used.fetch_sub(self.len, Ordering::Relaxed);
     }
 }
 
 struct Held {
     bytes: Bytes,
-    used: Arc<AtomicUsize>,
+    _share: Share,
 }
 
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.used.fetch_sub(self.bytes.len(), Ordering::Relaxed);
     }
 }
 
@@ -69,12 +89,12 @@ mod tests {
     fn answers_get_smaller_and_memory_comes_back() {
         let memory = FetchMemory::new(16 * ANSWER_BYTES_MIN);
         assert_eq!(memory.room(), 8 * ANSWER_BYTES_MIN);
-        let held = memory.hold(vec![0; 12 * ANSWER_BYTES_MIN].into());
+        let held = memory.take(ANSWER_BYTES_MIN).hold(vec![0; 12 * ANSWER_BYTES_MIN].into());
         assert_eq!(memory.room(), 2 * ANSWER_BYTES_MIN);
         let slice = held.slice(..10);
         drop(held);
         assert_eq!(memory.used(), 12 * ANSWER_BYTES_MIN, "a slice keeps all of it");
-        let more = memory.hold(vec![0; 8 * ANSWER_BYTES_MIN].into());
+        let more = memory.take(8 * ANSWER_BYTES_MIN);
         assert_eq!(memory.room(), ANSWER_BYTES_MIN, "a little is left in any case");
         drop((slice, more));
         assert_eq!(memory.used(), 0);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
@@ -15,6 +15,21 @@ use crate::disk::{DirEntry, DirLock, Disk, DiskFile, LockOwner, Metadata, OpenMo
 #[derive(Clone, Debug, Default)]
 pub struct MemoryDisk {
     state: Arc<Mutex<State>>,
+    gate: Arc<Gate>,
+}
+
+/// Holds reads up.
+#[derive(Debug, Default)]
+struct Gate {
+    is_closed: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn pass(&self) {
+        let closed = self.is_closed.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.opened.wait_while(closed, |closed| *closed).unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 /// What a power cut does to the writes that were not synced.
@@ -68,6 +83,12 @@ impl MemoryDisk {
     /// none.
     pub fn set_cold_from(&self, position: Option<u64>) {
         self.state().cold_from = position;
+    }
+
+    /// Makes reads wait, as those of a slow disk do, until they may go on.
+    pub fn hold_reads(&self, hold: bool) {
+        *self.gate.is_closed.lock().unwrap_or_else(PoisonError::into_inner) = hold;
+        self.gate.opened.notify_all();
     }
 
     /// Number of reads and openings of files so far.
@@ -310,7 +331,7 @@ impl Disk for MemoryDisk {
             }
         };
         let boot = state.boot;
-        Ok(Arc::new(MemoryFile { state: Arc::clone(&self.state), id, boot }))
+        Ok(Arc::new(MemoryFile { state: Arc::clone(&self.state), gate: Arc::clone(&self.gate), id, boot }))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>> {
@@ -485,6 +506,7 @@ impl Drop for MemoryLock {
 #[derive(Debug)]
 struct MemoryFile {
     state: Arc<Mutex<State>>,
+    gate: Arc<Gate>,
     id: u64,
     boot: u64,
 }
@@ -495,8 +517,8 @@ impl MemoryFile {
     }
 }
 
-impl DiskFile for MemoryFile {
-    fn read_at(&self, out: &mut Vec<u8>, position: u64, len: usize) -> io::Result<usize> {
+impl MemoryFile {
+    fn read(&self, out: &mut Vec<u8>, position: u64, len: usize) -> io::Result<usize> {
         let mut state = self.state();
         state.looks += 1;
         let data = &state.inode(self.id, self.boot)?.data;
@@ -505,10 +527,17 @@ impl DiskFile for MemoryFile {
         out.extend_from_slice(taken);
         Ok(taken.len())
     }
+}
+
+impl DiskFile for MemoryFile {
+    fn read_at(&self, out: &mut Vec<u8>, position: u64, len: usize) -> io::Result<usize> {
+        self.gate.pass();
+        self.read(out, position, len)
+    }
 
     fn read_cached(&self, out: &mut Vec<u8>, position: u64, len: usize) -> io::Result<usize> {
         let cold_from = self.state().cold_from.unwrap_or(u64::MAX);
-        self.read_at(out, position, len.min(cold_from.saturating_sub(position) as usize))
+        self.read(out, position, len.min(cold_from.saturating_sub(position) as usize))
     }
 
     fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<usize> {

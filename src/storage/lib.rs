@@ -58,7 +58,7 @@ pub use log_read::{AbortedLookup, OffsetLookup, ReadStep, TimeLookup, TimeStep};
 pub use meta_properties::MetaProperties;
 pub use partition_log::{Opening, PartitionLog};
 pub use producer_state::ProducerSummary;
-pub use read_plan::{Batches, ColdRead, ReadHint, ReadPlan, ReadRange, ReadRequest};
+pub use read_plan::{BatchRead, Batches, ReadHint, ReadPlan, ReadRange, ReadRequest};
 pub use recovery::{Recovery, Truncated};
 pub use retention::{DeletedFiles, DeletedSegment, DeletionReason};
 pub use segment::FoundOffset;

@@ -2,7 +2,6 @@
 //! between the steps.
 
 use super::*;
-use crate::ColdRead;
 use crate::LogConfig;
 use crate::test_support::{Bench, NOW_MS, append, batch, read_all, request, sync};
 
@@ -92,12 +91,15 @@ fn what_is_not_in_memory_is_read_later() {
         let wanted = ReadRequest { bytes_max, ..at(3) };
         let plan = log.read_plan(wanted, None).unwrap();
         let whole = plan.clone().read().unwrap();
-        assert_eq!(plan.clone().read_cached().unwrap().unwrap(), whole);
+        assert_eq!(plan.clone().begin().run(Access::Memory).unwrap(), whole);
         for cold_from in [0, 1, 250, 400] {
             bench.disk.set_cold_from(Some(cold_from));
-            let read = plan.clone().read_cached().unwrap();
-            let read = read.or_else(ColdRead::read).unwrap();
-            assert_eq!(read, whole, "{bytes_max} bytes, cold from {cold_from}");
+            let mut read = plan.clone().begin();
+            let batches = read.run(Access::Memory).or_else(|error| {
+                assert!(error.would_block(), "{error}");
+                read.run(Access::Disk)
+            });
+            assert_eq!(batches.unwrap(), whole, "{bytes_max} bytes, cold from {cold_from}");
         }
         bench.disk.set_cold_from(None);
     }

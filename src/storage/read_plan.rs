@@ -7,7 +7,7 @@ use bytes::Bytes;
 use model::batch::HEADER_BYTES;
 use model::{BatchHeader, Offset};
 
-use crate::disk::DiskFile;
+use crate::disk::{Access, DiskFile};
 use crate::error::StorageError;
 use crate::names::{Home, LOG};
 
@@ -81,9 +81,9 @@ pub struct Batches {
     pub is_news: bool,
 }
 
-/// A read that must wait for the disk, with the part that was in memory.
+/// A plan that is being carried out.
 #[derive(Debug)]
-pub struct ColdRead {
+pub struct BatchRead {
     plan: ReadPlan,
     done: Vec<u8>,
 }
@@ -130,48 +130,36 @@ impl ReadPlan {
         self.next
     }
 
-    /// Reads the batches, however long the disk takes.
-    pub fn read(self) -> Result<Batches, StorageError> {
-        ColdRead { plan: self, done: Vec::new() }.read()
+    /// Whether there is more below `upper_bound`, the request's, than the read takes.
+    pub fn has_more(&self, upper_bound: Offset) -> bool {
+        match (&self.range, &self.cut) {
+            (Some(range), Some(_)) => range.end - range.position > range.len as u64,
+            _ => self.next.is_some_and(|next| next.offset < upper_bound),
+        }
     }
 
-    /// Reads the batches if they are in memory.
-    pub fn read_cached(self) -> Result<Result<Batches, ColdRead>, StorageError> {
-        let mut read = ColdRead { plan: self, done: Vec::new() };
-        let is_whole = read.take_cached()?;
-        Ok(if is_whole { Ok(read.finish()?) } else { Err(read) })
+    /// The read, not begun.
+    pub fn begin(self) -> BatchRead {
+        BatchRead { plan: self, done: Vec::new() }
+    }
+
+    /// Reads the batches, however long the disk takes.
+    pub fn read(self) -> Result<Batches, StorageError> {
+        self.begin().run(Access::Disk)
     }
 }
 
-impl ColdRead {
-    /// Reads what is missing, however long the disk takes.
-    pub fn read(mut self) -> Result<Batches, StorageError> {
-        let is_whole = self.fill(|range, out, position, len| {
-            let count = range.file.read_at(out, position, len)?;
-            if count < len { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(count) }
-        });
-        is_whole.and_then(|_| self.finish())
+impl BatchRead {
+    /// Reads the batches: once, but for an error that [would block](StorageError::would_block), after which it goes on
+    /// where it stopped.
+    pub fn run(&mut self, access: Access) -> Result<Batches, StorageError> {
+        self.fill(access)?;
+        self.finish()
     }
 
-    /// Answers whether nothing is missing.
-    fn take_cached(&mut self) -> Result<bool, StorageError> {
-        self.fill(|range, out, position, len| match range.file.read_cached(out, position, len) {
-            // Whether it waits is not to be known: what was written last hardly does.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported && range.is_recent => {
-                range.file.read_at(out, position, len)
-            }
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(0),
-            result => result,
-        })
-    }
-
-    /// Reads until a read brings less than it should, which is answered false, or nothing is missing: of the range,
-    /// and of its first batch where that is larger.
-    fn fill(
-        &mut self,
-        read: impl Fn(&ReadRange, &mut Vec<u8>, u64, usize) -> io::Result<usize>,
-    ) -> Result<bool, StorageError> {
-        let Some(range) = &self.plan.range else { return Ok(true) };
+    /// Reads the range, and all of its first batch where that is larger.
+    fn fill(&mut self, access: Access) -> Result<(), StorageError> {
+        let Some(range) = &self.plan.range else { return Ok(()) };
         loop {
             let wanted = match &self.plan.cut {
                 Some(request) if request.min_one_batch && self.done.len() >= HEADER_BYTES => {
@@ -181,19 +169,17 @@ impl ColdRead {
             };
             let missing = wanted.saturating_sub(self.done.len());
             if missing == 0 {
-                return Ok(true);
+                return Ok(());
             }
             let position = range.position + self.done.len() as u64;
-            let count = read(range, &mut self.done, position, missing);
-            if count.map_err(|error| range.fatal(error))? < missing {
-                return Ok(false);
-            }
+            let read = range.read(access, &mut self.done, position, missing);
+            read.map_err(|error| StorageError::fatal("read", &range.path(), error))?;
         }
     }
 
     /// Cuts off what does not belong to the read.
-    fn finish(self) -> Result<Batches, StorageError> {
-        let Self { plan, mut done } = self;
+    fn finish(&mut self) -> Result<Batches, StorageError> {
+        let (plan, mut done) = (&self.plan, std::mem::take(&mut self.done));
         let (Some(range), Some(request)) = (&plan.range, &plan.cut) else {
             let (bytes, next) = (Bytes::from(done), plan.next);
             return Ok(Batches { bytes, next, found_bound: false, is_news: false });
@@ -242,9 +228,29 @@ impl ReadRange {
         Self { is_recent, ..self }
     }
 
+    /// Reads exactly `len` bytes; one that would block keeps what it got.
+    fn read(&self, access: Access, out: &mut Vec<u8>, position: u64, len: usize) -> io::Result<()> {
+        let (count, short) = match access {
+            Access::Disk => (self.file.read_at(out, position, len)?, io::ErrorKind::UnexpectedEof),
+            Access::Memory => match self.file.read_cached(out, position, len) {
+                // Whether it waits is not to be known: what was written last hardly does.
+                Err(error) if error.kind() == io::ErrorKind::Unsupported && self.is_recent => {
+                    (self.file.read_at(out, position, len)?, io::ErrorKind::UnexpectedEof)
+                }
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => (0, io::ErrorKind::WouldBlock),
+                count => (count?, io::ErrorKind::WouldBlock),
+            },
+        };
+        if count < len { Err(short.into()) } else { Ok(()) }
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.home.path(self.segment, LOG)
+    }
+
     fn header(&self, bytes: &[u8]) -> Result<BatchHeader, StorageError> {
         let malformed = |reason: String| StorageError::Malformed {
-            path: self.home.path(self.segment, LOG),
+            path: self.path(),
             reason: format!("no batch in the read from byte {} on: {reason}", self.position),
         };
         let header = BatchHeader::parse(bytes).map_err(|error| malformed(error.to_string()))?;
@@ -253,9 +259,5 @@ impl ReadRange {
             return Err(malformed(format!("it would take {} bytes and {left} are left", header.size())));
         }
         Ok(header)
-    }
-
-    fn fatal(&self, error: io::Error) -> StorageError {
-        StorageError::fatal("read", &self.home.path(self.segment, LOG), error)
     }
 }

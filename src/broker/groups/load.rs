@@ -110,8 +110,13 @@ fn replay(partition: &Arc<Partition>) -> Result<(Shard, Offset), PartitionError>
     let offsets = partition.offsets();
     let mut next = offsets.log_start;
     while next < offsets.log_end {
-        let plan = partition.plan_read(next, CHUNK_BYTES, offsets.log_end, true)?;
-        let mut bytes = plan.read()?.bytes;
+        let request = ReadRequest {
+            offset: next,
+            bytes_max: CHUNK_BYTES,
+            upper_bound: offsets.log_end,
+            min_one_batch: true,
+        };
+        let mut bytes = partition.read(request)?.bytes;
         let begun_at = next;
         while let Some(batch) = take_batch(&mut bytes) {
             let Ok(header) = BatchHeader::parse(&batch) else { break };

@@ -48,7 +48,7 @@ pub async fn handle(
         for partition in &topic.partitions {
             let key = (topic.name.as_str(), partition.partition_index);
             let answer = if !repeated.contains(&key) {
-                look_up(broker, &topic.name, partition, view)
+                look_up(broker, &topic.name, partition, view).await
             } else if answered.insert(key) {
                 Err(ErrorCode::InvalidRequest)
             } else {
@@ -108,35 +108,44 @@ fn repeated_partitions(topics: &[ListOffsetsTopic]) -> HashSet<(&str, i32)> {
 }
 
 /// The offset that was asked for; `None` when no record the asker may see has one.
-fn look_up(
+async fn look_up(
     broker: &Broker,
     topic: &str,
     asked: &ListOffsetsPartition,
     view: View,
 ) -> Result<Option<OffsetInfo>, ErrorCode> {
-    if asked.timestamp < special::LATEST_TIERED {
+    let timestamp = asked.timestamp;
+    if timestamp < special::LATEST_TIERED {
         return Err(ErrorCode::UnsupportedVersion);
     }
     let partition = broker.partitions.find(topic, asked.partition_index)?;
     partition.check_leader_epoch(LeaderEpoch::new(asked.current_leader_epoch))?;
     let end = view.end(partition.offsets())?;
-    find(&partition, asked.timestamp, end).map_err(|error| {
-        tracing::warn!("Cannot look up timestamp {} in {}: {error}", asked.timestamp, partition.dir_name());
-        error.code()
-    })
-}
-
-fn find(partition: &Partition, timestamp: i64, end: Offset) -> Result<Option<OffsetInfo>, PartitionError> {
-    let visible = |found: Option<OffsetInfo>| found.filter(|found| found.offset < end);
-    match timestamp {
+    let found = match timestamp {
         special::LATEST => {
             let leader_epoch = Some(partition.leader_epoch());
             Ok(Some(OffsetInfo { offset: end, timestamp: -1, leader_epoch }))
         }
         special::EARLIEST | special::EARLIEST_LOCAL => partition.earliest().map(Some),
         special::LATEST_TIERED => Ok(None),
-        special::MAX_TIMESTAMP => partition.offset_of_max_timestamp().map(visible),
-        time => partition.offset_for_timestamp(time).map(visible),
+        time => {
+            let searched = Arc::clone(&partition);
+            let search = broker.partitions.io().run(move || find_by_time(&searched, time));
+            let found = search.await.map_err(|_| ErrorCode::KafkaStorageError)?;
+            found.map(|found| found.filter(|found| found.offset < end))
+        }
+    };
+    found.map_err(|error| {
+        tracing::warn!("Cannot look up timestamp {timestamp} in {}: {error}", partition.dir_name());
+        error.code()
+    })
+}
+
+/// Reads files, as long as the disk takes.
+fn find_by_time(partition: &Partition, timestamp: i64) -> Result<Option<OffsetInfo>, PartitionError> {
+    match timestamp {
+        special::MAX_TIMESTAMP => partition.offset_of_max_timestamp(),
+        time => partition.offset_for_timestamp(time),
     }
 }
 

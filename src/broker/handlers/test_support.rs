@@ -39,11 +39,20 @@ impl TestBroker {
     }
 
     fn start_in(dir: Arc<tempfile::TempDir>) -> Self {
-        let overrides = [format!("log.dirs={}", dir.path().display()), "fetch.max.bytes=100000".to_owned()];
+        Self::start_on(&storage::SystemDisk::shared(), dir)
+    }
+
+    /// With its files on another disk, of which the directory is only a name.
+    pub(crate) fn start_on(disk: &Arc<dyn storage::Disk>, dir: Arc<tempfile::TempDir>) -> Self {
+        let overrides = [
+            format!("log.dirs={}", dir.path().display()),
+            "fetch.max.bytes=100000".to_owned(),
+            "offsets.commit.timeout.ms=300".to_owned(),
+        ];
         let loaded: Loaded = config::load(&Inputs { overrides: &overrides, ..Inputs::default() }).unwrap();
         let clock = Clock::system();
         let fatal = Fatal::call(|what| panic!("{what}"));
-        let engine = PartitionEngine::open(&loaded.broker, clock.clone(), fatal.clone()).unwrap();
+        let engine = PartitionEngine::open_on(disk, &loaded.broker, clock.clone(), fatal.clone()).unwrap();
         let groups = Arc::new(Groups::new(&loaded.broker, engine.registry(), clock.clone(), fatal.clone()));
         let follower = {
             let groups = Arc::clone(&groups);

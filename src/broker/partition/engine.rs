@@ -87,6 +87,7 @@ impl PartitionEngine {
     pub fn stop(&self) {
         let registry = &self.registry;
         registry.housekeeper.stop();
+        registry.io().stop();
         registry.dirs().iter().for_each(|dir| dir.committer.stop());
         let all = registry.all();
         for dir in registry.dirs() {

@@ -5,7 +5,7 @@ use storage::disk_mem::{MemoryDisk, PowerCut};
 
 use super::*;
 use crate::partition::test_support::{
-    DIR, Reports, TOPIC, append, host, offset, running_engine, settings, still_registry, topic_id,
+    DIR, Reports, TOPIC, append, host, offset, read_below, running_engine, settings, still_registry, topic_id,
 };
 use crate::partition::{Acks, NewPartition};
 
@@ -227,7 +227,7 @@ fn retention_deletes_old_segments_and_moves_the_log_start() {
     let offsets = partition.offsets();
     assert!(offsets.log_start > offset(0) && offsets.log_start < offsets.high_watermark, "{offsets:?}");
     assert!(partition.size_bytes().unwrap() <= 900);
-    let gone = partition.plan_read(offset(0), 1 << 20, offsets.high_watermark, true).unwrap_err();
+    let gone = partition.read(read_below(offsets.high_watermark)).unwrap_err();
     assert_eq!(gone.code(), ErrorCode::OffsetOutOfRange);
 }
 

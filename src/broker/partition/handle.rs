@@ -11,7 +11,8 @@ use bytes::Bytes;
 use model::{ErrorCode, LeaderEpoch, Offset, TopicId};
 use parking_lot::Mutex;
 use storage::{
-    AppendError, Appended, Origin, PartitionLog, ReadError, ReadHint, ReadPlan, ReadRequest, StorageError,
+    Access, AppendError, Appended, Batches, OffsetLookup, Origin, PartitionLog, ReadError, ReadHint,
+    ReadRequest, ReadStep, StorageError,
 };
 
 use super::committer::{BACKGROUND_SYNC, Enlistment, Urgency};
@@ -67,7 +68,7 @@ struct Appender {
 }
 
 /// Readers of one partition whose next position is remembered.
-const HINTS_MAX: usize = 8;
+const HINTS_MAX: usize = 32;
 
 /// Who must have a batch before its producer is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +108,11 @@ pub enum PartitionError {
 }
 
 impl PartitionError {
+    /// Whether the disk must be waited for.
+    pub fn would_block(&self) -> bool {
+        matches!(self, Self::Storage(error) if error.would_block())
+    }
+
     /// What a client is told.
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -282,23 +288,64 @@ impl Partition {
         self.gone.load(Ordering::Acquire)
     }
 
-    /// Plans a read of records below `upper_bound`, which is one of the offsets this partition has published.
+    /// Plans a read of records, up to a bound that is one of the offsets this partition has published. Waits for no
+    /// disk: where that is needed first, a lookup is answered, to be done [elsewhere](Self::look_up). `hint` is what it
+    /// gave.
     pub fn plan_read(
         &self,
-        offset: Offset,
-        bytes_max: usize,
-        upper_bound: Offset,
-        min_one_batch: bool,
-    ) -> Result<ReadPlan, PartitionError> {
-        let mut appender = self.appender.lock();
-        let hint = appender.hint_for(offset);
-        let log = appender.log.as_mut().ok_or(PartitionError::Gone)?;
-        let request = ReadRequest { offset, bytes_max, upper_bound, min_one_batch };
-        let plan = log.read_plan(request, hint)?;
-        if let Some(next) = plan.next() {
-            appender.remember(next);
+        request: ReadRequest,
+        mut hint: Option<ReadHint>,
+    ) -> Result<ReadStep, PartitionError> {
+        loop {
+            let mut appender = self.appender.lock();
+            let known = hint.or_else(|| appender.hint_for(request.offset));
+            let log = appender.log.as_mut().ok_or(PartitionError::Gone)?;
+            let mut lookup = match log.plan_read(request, known)? {
+                ReadStep::Plan(plan) => {
+                    plan.next().into_iter().for_each(|next| appender.remember(next));
+                    return Ok(ReadStep::Plan(plan));
+                }
+                ReadStep::Lookup(lookup) => lookup,
+            };
+            drop(appender);
+            match lookup.run(Access::Memory) {
+                Err(error) if error.would_block() => return Ok(ReadStep::Lookup(lookup)),
+                result => hint = self.with_log(|log| log.take_in_lookup(*lookup, result))??,
+            }
         }
-        Ok(plan)
+    }
+
+    /// Finds the place of a read, however long the disk takes.
+    pub fn look_up(&self, mut lookup: OffsetLookup) -> Result<Option<ReadHint>, PartitionError> {
+        let result = lookup.run(Access::Disk);
+        Ok(self.with_log(|log| log.take_in_lookup(lookup, result))??)
+    }
+
+    /// Takes in where a read has ended, as far as its plan did not say so.
+    pub fn note_read(&self, batches: &Batches) {
+        if !batches.is_news {
+            return;
+        }
+        let mut appender = self.appender.lock();
+        batches.next.into_iter().for_each(|next| appender.remember(next));
+        if let Some(log) = appender.log.as_mut() {
+            log.take_in_read(batches);
+        }
+    }
+
+    /// Reads records, however long the disk takes.
+    pub fn read(&self, request: ReadRequest) -> Result<Batches, PartitionError> {
+        let mut hint = None;
+        loop {
+            match self.plan_read(request, hint)? {
+                ReadStep::Plan(plan) => {
+                    let batches = plan.read()?;
+                    self.note_read(&batches);
+                    return Ok(batches);
+                }
+                ReadStep::Lookup(lookup) => hint = self.look_up(*lookup)?,
+            }
+        }
     }
 
     /// Parks a fetch here until the answer is dropped. The ticket fires at once if `seen` are no longer the

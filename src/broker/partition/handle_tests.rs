@@ -7,8 +7,8 @@ use storage::disk_mem::{MemoryDisk, PowerCut};
 
 use super::*;
 use crate::partition::test_support::{
-    Reports, TOPIC, append, batch, config, host, offset, sequenced, settings, still_registry, stop_syncing,
-    topic_id,
+    Reports, TOPIC, append, batch, config, host, offset, read_below, sequenced, settings, still_registry,
+    stop_syncing, topic_id,
 };
 use crate::partition::{OffsetInfo, PartitionEngine, Registry};
 
@@ -40,8 +40,8 @@ fn an_append_is_neither_acknowledged_nor_visible_before_its_sync() {
     assert_eq!(placed.commit_at, Some(offset(3)));
     let offsets = partition.offsets();
     assert_eq!((offsets.high_watermark, offsets.log_end), (offset(0), offset(3)));
-    let plan = partition.plan_read(offset(0), 1 << 20, offsets.high_watermark, true).unwrap();
-    assert!(plan.is_empty(), "consumers read below the high watermark");
+    let read = partition.read(read_below(offsets.high_watermark)).unwrap();
+    assert!(read.bytes.is_empty(), "consumers read below the high watermark");
 
     let ticket = CommitTicket::new();
     partition.await_commit(offset(3), &ticket);
@@ -51,8 +51,8 @@ fn an_append_is_neither_acknowledged_nor_visible_before_its_sync() {
     partition.sync().unwrap();
     assert!(all.as_mut().poll(&mut context).is_ready());
     assert!(partition.is_committed(offset(3)));
-    let plan = partition.plan_read(offset(0), 1 << 20, partition.offsets().high_watermark, true).unwrap();
-    assert_eq!(plan.read().unwrap().len(), batch(3).len());
+    let read = partition.read(read_below(partition.offsets().high_watermark)).unwrap();
+    assert_eq!(read.bytes.len(), batch(3).len());
 }
 
 #[test]

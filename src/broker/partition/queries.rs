@@ -1,10 +1,10 @@
 //! What clients ask of a partition besides its records, and what housekeeping does to it.
 //!
-//! These hold the log's lock while they read an index or one batch. They are rare; the hot path is in
-//! [`handle`](super::handle).
+//! None looks into a file while it holds the log's lock; those that look into files wait for the disk. The hot path is
+//! in [`handle`](super::handle).
 
 use model::{ErrorCode, LeaderEpoch, Offset};
-use storage::{AbortedTxn, FoundOffset, ProducerSummary, TimeStep};
+use storage::{AbortedLookup, FoundOffset, ProducerSummary, TimeStep};
 
 use super::handle::{Partition, PartitionError};
 
@@ -65,16 +65,20 @@ impl Partition {
         self.with_log(|log| log.end_offset_for(epoch))
     }
 
-    /// The aborted transactions that a reader of `from..upper_bound` must skip.
-    pub fn aborted_transactions(
+    /// What is to be looked up for the aborted transactions that a reader of `from..upper_bound` must skip; `None` when
+    /// there are none.
+    pub fn aborted_lookup(
         &self,
         from: Offset,
         upper_bound: Offset,
-    ) -> Result<Vec<AbortedTxn>, PartitionError> {
-        match self.with_log(|log| log.aborted_lookup(from, upper_bound))? {
-            Some(mut lookup) => Ok(lookup.run(storage::Access::Disk)?),
-            None => Ok(Vec::new()),
-        }
+    ) -> Result<Option<AbortedLookup>, PartitionError> {
+        self.with_log(|log| log.aborted_lookup(from, upper_bound))
+    }
+
+    /// Takes in what a lookup has learnt.
+    pub fn note_aborted(&self, lookup: AbortedLookup) {
+        // A partition that is gone learns nothing.
+        let _ = self.with_log(|log| log.take_in_aborted(lookup));
     }
 
     /// The producers that the log remembers.

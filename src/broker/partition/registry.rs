@@ -13,6 +13,7 @@ use wire::TopicRef;
 use super::handle::{Partition, Topic};
 use super::host_dir::HostDir;
 use super::housekeeping::Housekeeper;
+use super::io_threads::IoThreads;
 use super::waiters::CommitTicket;
 use crate::context::Fatal;
 
@@ -25,6 +26,7 @@ pub struct Registry {
     pub(super) dirs: Vec<Arc<HostDir>>,
     pub(super) housekeeper: Arc<Housekeeper>,
     pub(super) recovery_threads: usize,
+    io: IoThreads,
     pub(super) clock: Clock,
     pub(super) fatal: Fatal,
     broker_epoch: AtomicI64,
@@ -67,6 +69,7 @@ impl Registry {
             dirs,
             housekeeper,
             recovery_threads,
+            io: IoThreads::default(),
             clock,
             fatal,
             broker_epoch: AtomicI64::new(-1),
@@ -76,6 +79,11 @@ impl Registry {
     /// The topics now. Not to be held across an await: it may keep deleted partitions from going.
     pub fn snapshot(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.load()
+    }
+
+    /// The threads for what waits for the disk.
+    pub fn io(&self) -> &IoThreads {
+        &self.io
     }
 
     /// A partition by its topic's name.

@@ -8,6 +8,7 @@ use config::{BrokerConfig, Inputs};
 use model::{Clock, LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicId};
 use parking_lot::Mutex;
 use records::BatchBuilder;
+use storage::ReadRequest;
 use storage::disk_mem::MemoryDisk;
 use uuid::Uuid;
 
@@ -94,6 +95,11 @@ fn filled(mut builder: BatchBuilder, records: usize) -> Bytes {
 
 pub(crate) fn append(partition: &Arc<Partition>, acks: Acks, records: usize) -> Placed {
     partition.append(batch(records), acks, 1_000_000).expect("appended")
+}
+
+/// A read of everything below an offset.
+pub(crate) fn read_below(upper_bound: Offset) -> ReadRequest {
+    ReadRequest { offset: Offset::ZERO, bytes_max: 1 << 20, upper_bound, min_one_batch: true }
 }
 
 pub(crate) fn offset(value: i64) -> Offset {

@@ -1,11 +1,11 @@
-//! One round of a fetch: what each partition has to give, and whether that is enough.
+//! One round of a fetch: what each partition has to give, and whether that is enough. Nothing here waits for the disk.
 
 use std::sync::Arc;
 
 use model::{ErrorCode, LeaderEpoch, Offset};
-use storage::ReadPlan;
+use storage::{OffsetLookup, ReadHint, ReadPlan, ReadRequest, ReadStep};
 use wire::TopicRef;
-use wire::fetch::{AbortedTransaction, EpochEndOffset, FetchPartitionResponse};
+use wire::fetch::{EpochEndOffset, FetchPartitionResponse};
 use wire::produce::LeaderIdAndEpoch;
 
 use super::name_of;
@@ -87,17 +87,33 @@ pub(super) struct Round {
     pub bytes: usize,
     /// Whether something must be told at once, however few the bytes.
     is_urgent: bool,
+    /// Whether places must be looked up before the round can be planned.
+    pub is_cold: bool,
 }
 
+/// What lookups have found: the number of the target, and where its read begins. In the order of the targets.
+pub(super) type Located = Vec<(usize, Result<Option<ReadHint>, ErrorCode>)>;
+
 impl Round {
-    pub(super) fn plan(targets: &[Target], limits: &Limits) -> Self {
-        let mut round =
-            Self { planned: Vec::with_capacity(targets.len()), bytes: 0, is_urgent: targets.is_empty() };
+    pub(super) fn plan(targets: &[Target], limits: &Limits, located: &Located) -> Self {
+        let mut round = Self {
+            planned: Vec::with_capacity(targets.len()),
+            bytes: 0,
+            is_urgent: targets.is_empty(),
+            is_cold: false,
+        };
         let mut some_known = false;
         let mut bytes_left = limits.bytes_max;
-        for target in targets {
+        let mut located = located.iter().peekable();
+        for (at, target) in targets.iter().enumerate() {
+            let place = located.next_if(|(number, _)| *number == at).map(|(_, place)| *place);
             // The size limits yield to the first batch of an answer, so that no batch is too large to be read.
-            let planned = Planned::of(target, limits, bytes_left, round.bytes == 0);
+            let ask = Ask { limits, bytes_left, min_one_batch: round.bytes == 0 };
+            let planned = place
+                .unwrap_or(Ok(None))
+                .and_then(|hint| Planned::of(target, ask, hint))
+                .unwrap_or_else(Planned::Refused);
+            round.is_cold |= matches!(planned, Planned::Cold(_));
             some_known |= !planned.is_unknown();
             round.is_urgent |= planned.is_urgent();
             round.bytes += planned.bytes();
@@ -113,6 +129,14 @@ impl Round {
     }
 }
 
+/// What is asked of one partition.
+#[derive(Clone, Copy, Debug)]
+struct Ask<'a> {
+    limits: &'a Limits,
+    bytes_left: i64,
+    min_one_batch: bool,
+}
+
 /// What one partition has to give.
 #[derive(Debug)]
 pub(super) enum Planned {
@@ -120,6 +144,8 @@ pub(super) enum Planned {
     Missing(Missing),
     /// An error that ends the wait.
     Refused(ErrorCode),
+    /// Not known before this is done.
+    Cold(Box<OffsetLookup>),
     /// The client's log differs from this one: it must truncate first.
     Diverges { offsets: Offsets, end: EpochEndOffset },
     /// Records, or none yet.
@@ -128,47 +154,37 @@ pub(super) enum Planned {
         offsets: Offsets,
         /// The records, if there are any.
         plan: Option<ReadPlan>,
-        /// Aborted transactions among them, for a reader of committed records.
-        aborted: Option<Vec<AbortedTransaction>>,
         /// Whether there is more that the plan does not reach.
         has_more: bool,
     },
 }
 
 impl Planned {
-    fn of(target: &Target, limits: &Limits, bytes_left: i64, min_one_batch: bool) -> Self {
+    fn of(target: &Target, ask: Ask<'_>, hint: Option<ReadHint>) -> Result<Self, ErrorCode> {
         let partition = match &target.partition {
             Ok(partition) => partition,
-            Err(missing) => return Self::Missing(*missing),
+            Err(missing) => return Ok(Self::Missing(*missing)),
         };
         let wanted = &target.wanted;
         if partition.is_gone() {
-            return Self::Refused(PartitionError::Gone.code());
+            return Err(PartitionError::Gone.code());
         }
-        if let Err(code) = partition.check_leader_epoch(wanted.current_leader_epoch) {
-            return Self::Refused(code);
-        }
-        if limits.from_follower {
+        partition.check_leader_epoch(wanted.current_leader_epoch)?;
+        if ask.limits.from_follower {
             // Nobody replicates from this node: the asker is no replica that its partitions know.
-            return Self::Refused(if wanted.current_leader_epoch > LeaderEpoch::NONE {
+            return Err(if wanted.current_leader_epoch > LeaderEpoch::NONE {
                 ErrorCode::UnknownLeaderEpoch
             } else {
                 ErrorCode::NotLeaderOrFollower
             });
         }
         let offsets = partition.offsets();
-        if wanted.last_fetched_epoch > LeaderEpoch::NONE {
-            match divergence(partition, wanted.last_fetched_epoch, wanted.fetch_offset, offsets) {
-                Ok(None) => {}
-                Ok(Some(end)) => return Self::Diverges { offsets, end },
-                Err(code) => return Self::Refused(code),
-            }
+        if wanted.last_fetched_epoch > LeaderEpoch::NONE
+            && let Some(end) = divergence(partition, wanted.last_fetched_epoch, wanted.fetch_offset, offsets)?
+        {
+            return Ok(Self::Diverges { offsets, end });
         }
-        let bytes_max = bytes_left.min(wanted.bytes_max.into());
-        match read(partition, wanted.fetch_offset, offsets, limits, bytes_max, min_one_batch) {
-            Ok(planned) => planned,
-            Err(error) => Self::Refused(error.code()),
-        }
+        plan_read(partition, wanted, offsets, ask, hint)
     }
 
     /// Record bytes that were planned.
@@ -188,85 +204,77 @@ impl Planned {
         match self {
             Self::Missing(missing) => missing.ends_wait,
             Self::Refused(_) | Self::Diverges { .. } => true,
+            Self::Cold(_) => false,
             // A plan ends with its segment. Kafka answers a reader of an older segment at once, too.
             Self::Readable { has_more, .. } => *has_more,
         }
     }
 
-    /// Reads the records and puts the partition's answer together.
-    pub(super) fn answer(self, broker: &Broker, target: &Target, limits: &Limits) -> FetchPartitionResponse {
+    /// The partition's answer, without records, and the plan of those.
+    pub(super) fn answer(
+        self,
+        broker: &Broker,
+        target: &Target,
+        limits: &Limits,
+    ) -> (FetchPartitionResponse, Option<ReadPlan>) {
         let partition = target.wanted.partition;
-        match self {
-            Self::Missing(Missing { code, ends_wait }) => {
-                let aborted_transactions = (!ends_wait).then(Vec::new);
-                FetchPartitionResponse {
-                    aborted_transactions,
-                    ..FetchPartitionResponse::refused(partition, code)
-                }
-            }
+        let answer = match self {
+            Self::Missing(Missing { code, ends_wait }) => FetchPartitionResponse {
+                aborted_transactions: (!ends_wait).then(Vec::new),
+                ..FetchPartitionResponse::refused(partition, code)
+            },
             Self::Refused(code) => FetchPartitionResponse {
                 current_leader: leader_for(broker, target, code).filter(|_| limits.tells_leader),
                 ..FetchPartitionResponse::refused(partition, code)
             },
+            // Looked up before the round was taken for planned.
+            Self::Cold(_) => FetchPartitionResponse::refused(partition, ErrorCode::KafkaStorageError),
             Self::Diverges { offsets, end } => {
                 FetchPartitionResponse { diverging_epoch: Some(end), ..found(partition, offsets) }
             }
-            Self::Readable { offsets, plan, aborted, .. } => match plan.map(|plan| plan.read()).transpose() {
-                Ok(records) => FetchPartitionResponse {
-                    aborted_transactions: aborted,
-                    records: records.into_iter().map(|read| broker.fetch_memory.hold(read.bytes)).collect(),
-                    ..found(partition, offsets)
-                },
-                Err(error) => {
-                    tracing::error!("Cannot read {:?}-{partition}: {error}", target.wanted.topic);
-                    FetchPartitionResponse::refused(partition, error.code())
-                }
-            },
-        }
+            Self::Readable { offsets, plan, .. } => {
+                let aborted_transactions = limits.read_committed.then(Vec::new);
+                let answer = FetchPartitionResponse { aborted_transactions, ..found(partition, offsets) };
+                return (answer, plan);
+            }
+        };
+        (answer, None)
     }
 }
 
 /// What to read at an offset that this node and the client agree on.
-fn read(
+fn plan_read(
     partition: &Arc<Partition>,
-    from: Offset,
+    wanted: &FetchPartition,
     offsets: Offsets,
-    limits: &Limits,
-    bytes_max: i64,
-    min_one_batch: bool,
-) -> Result<Planned, PartitionError> {
-    let upper_bound = if limits.read_committed { offsets.last_stable } else { offsets.high_watermark };
-    let mut aborted = limits.read_committed.then(Vec::new);
+    ask: Ask<'_>,
+    hint: Option<ReadHint>,
+) -> Result<Planned, ErrorCode> {
+    let from = wanted.fetch_offset;
+    let bytes_max = ask.bytes_left.min(wanted.bytes_max.into());
+    let upper_bound = if ask.limits.read_committed { offsets.last_stable } else { offsets.high_watermark };
     let in_range = offsets.log_start <= from && from <= offsets.log_end;
-    if in_range && (from >= upper_bound || (bytes_max == 0 && !min_one_batch)) {
+    if in_range && (from >= upper_bound || (bytes_max == 0 && !ask.min_one_batch)) {
         if from >= offsets.high_watermark && from < offsets.log_end {
             // It may never park here, because other partitions keep it busy: what it waits for is synced all the same.
             partition.hurry();
         }
         // Parked readers come by here often, and need no lock to learn that there is nothing new.
-        return Ok(Planned::Readable { offsets, plan: None, aborted, has_more: false });
+        return Ok(Planned::Readable { offsets, plan: None, has_more: false });
     }
     // Kafka's reader trips over a negative limit once there is something to read.
     let Ok(bytes_max) = usize::try_from(bytes_max) else {
-        return Ok(Planned::Refused(if in_range {
-            ErrorCode::UnknownServerError
-        } else {
-            ErrorCode::OffsetOutOfRange
-        }));
+        return Err(if in_range { ErrorCode::UnknownServerError } else { ErrorCode::OffsetOutOfRange });
     };
-    let plan = partition.plan_read(from, bytes_max, upper_bound, min_one_batch)?;
-    let end = plan.next().map_or(upper_bound, |next| next.offset());
-    if plan.is_empty() {
-        return Ok(Planned::Readable { offsets, plan: None, aborted, has_more: false });
-    }
-    if let Some(aborted) = &mut aborted {
-        let found = partition.aborted_transactions(from, end)?.into_iter();
-        aborted.extend(found.map(|aborted| AbortedTransaction {
-            producer_id: aborted.producer_id,
-            first_offset: aborted.first_offset,
-        }));
-    }
-    Ok(Planned::Readable { offsets, plan: Some(plan), aborted, has_more: end < upper_bound })
+    let request = ReadRequest { offset: from, bytes_max, upper_bound, min_one_batch: ask.min_one_batch };
+    Ok(match partition.plan_read(request, hint).map_err(|error| error.code())? {
+        ReadStep::Lookup(lookup) => Planned::Cold(lookup),
+        ReadStep::Plan(plan) if plan.is_empty() => Planned::Readable { offsets, plan: None, has_more: false },
+        ReadStep::Plan(plan) => {
+            let has_more = plan.has_more(upper_bound);
+            Planned::Readable { offsets, plan: Some(plan), has_more }
+        }
+    })
 }
 
 /// Where the client's log departs from this one, if it does (KIP-595).
