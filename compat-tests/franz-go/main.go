@@ -28,9 +28,15 @@ var (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "host" {
-		hostMembers()
-		return
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "host":
+			hostMembers()
+			return
+		case "copy":
+			copyInTransactions()
+			return
+		}
 	}
 	for _, codec := range []string{"none", "gzip", "snappy", "lz4", "zstd"} {
 		Test("codec-"+codec, func() { codecTest(codec) })
