@@ -208,6 +208,8 @@ fn codec_of(id: i32) -> records::Codec {
 }
 
 #[cfg(test)]
+mod groups_tests;
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -12,6 +12,7 @@ use wire::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatRespon
 use super::answer::text;
 use super::groups::{client, owned, owned_option};
 use crate::context::{Broker, RequestContext};
+use crate::metadata::GROUP_VERSION;
 
 /// Answers a ConsumerGroupHeartbeat request.
 pub async fn handle(
@@ -34,7 +35,7 @@ pub async fn handle(
 /// Whether `group.version` is finalized and `group.coordinator.rebalance.protocols` names them
 /// (`KafkaApis.isConsumerGroupProtocolEnabled`).
 pub(super) fn consumer_groups_enabled(broker: &Broker) -> bool {
-    broker.config.groups.consumer_enabled && broker.metadata.image().features().level("group.version") >= 1
+    broker.config.groups.consumer_enabled && broker.metadata.image().features().level(GROUP_VERSION) >= 1
 }
 
 fn heartbeat(context: &RequestContext, request: &ConsumerGroupHeartbeatRequest) -> ConsumerHeartbeatRequest {

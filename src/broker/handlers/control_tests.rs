@@ -554,7 +554,12 @@ fn features_are_supported_and_in_force() {
             .collect();
         assert_eq!(
             finalized,
-            [("metadata.version", 27), ("eligible.leader.replicas.version", 1), ("kraft.version", 1)]
+            [
+                ("metadata.version", 27),
+                ("eligible.leader.replicas.version", 1),
+                ("group.version", 1),
+                ("kraft.version", 1)
+            ]
         );
         assert!(response.finalized_features_epoch > 0);
         assert_eq!(response.supported_features.len(), 6);

@@ -136,6 +136,7 @@ fn a_new_directory_is_formatted_and_kept() {
     let image = shell.metadata.image();
     assert_eq!(image.metadata_version().unwrap().name(), "4.1-IV1");
     assert_eq!(image.features().level("eligible.leader.replicas.version"), 1);
+    assert_eq!(image.features().level("group.version"), 1);
     let broker = image.broker(BrokerId::new(1)).unwrap();
     assert!(broker.is_active(), "registered and unfenced");
     assert_eq!(broker.epoch, shell.metadata.broker_epoch());

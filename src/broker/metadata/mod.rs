@@ -26,6 +26,7 @@ use model::ErrorCode;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use features::GROUP_VERSION;
 pub use identity::IdentityError;
 pub use log::LogError;
 pub use open::OpenError;

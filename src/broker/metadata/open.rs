@@ -8,7 +8,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use config::{BrokerConfig, Loaded};
-use controller::command::{ApiError, BrokerChange, BrokerState, RegisterBroker, RegisterController};
+use controller::command::{
+    ApiError, BrokerChange, BrokerState, FeatureUpdate, RegisterBroker, RegisterController, UpdateFeatures,
+};
 use controller::control_record::ControlRecord;
 use controller::controller::{ConfigRules, ReplayError};
 use controller::image::ConfigResourceType;
@@ -22,7 +24,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::batch::{BadBatch, Entry};
-use super::features::{INITIAL_LEVELS, supported};
+use super::features::{self, INITIAL_LEVELS, supported};
 use super::files::{make_dir, read_file, replace_file};
 use super::identity::{self, FoundDir, IdentityError};
 use super::log::{Found, LogError, MetadataLog};
@@ -360,7 +362,28 @@ impl Start<'_> {
             Reply::BrokerState(result) => result.map_err(OpenError::Refused)?,
             other => unreachable!("BrokerState was answered {other:?}"),
         }
+        self.finalize(ledger, features::gained(&image, self.own))?;
         Ok(broker_epoch)
+    }
+
+    /// Finalizes levels of features. Another node may not be that far yet, which is no reason not to start.
+    fn finalize(&self, ledger: &mut Ledger, updates: Vec<FeatureUpdate>) -> Result<(), OpenError> {
+        if updates.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> =
+            updates.iter().map(|update| format!("{}={}", update.name, update.level)).collect();
+        let command = Command::UpdateFeatures(UpdateFeatures { updates, validate_only: false });
+        match ledger.execute(self.now_ms, command)? {
+            Reply::UpdateFeatures(Ok(())) => {
+                tracing::info!(target: "ottla.metadata", "finalized {}, which this version supports", names.join(", "));
+            }
+            Reply::UpdateFeatures(Err(error)) => {
+                tracing::warn!(target: "ottla.metadata", "{} is not finalized: {error}", names.join(", "));
+            }
+            other => unreachable!("UpdateFeatures was answered {other:?}"),
+        }
+        Ok(())
     }
 
     fn controller_endpoints(&self) -> Vec<Endpoint> {

@@ -1,0 +1,195 @@
+//! The shell with a real log beneath it: what waits for the disk, and what a start finds.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use bytes::Bytes;
+use coordinator::group::record::{OffsetKey, OffsetValue, Record};
+use model::topic_name::GROUP_METADATA;
+use model::{ErrorCode, ProducerEpoch, ProducerId};
+use records::{BatchBuilder, EndTxnMarker};
+use storage::Origin;
+use wire::StrBytes;
+use wire::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use wire::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use wire::messages::{
+    FindCoordinatorRequest, GroupId, HeartbeatRequest, OffsetCommitRequest, OffsetFetchRequest, TopicName,
+};
+
+use crate::handlers::test_support::{TOPIC, TestBroker, run};
+use crate::handlers::{find_coordinator, heartbeat, offset_commit, offset_fetch};
+use crate::partition::{Acks, Partition};
+
+const GROUP: &str = "group";
+
+fn text(value: &str) -> StrBytes {
+    StrBytes::from_string(value.to_owned())
+}
+
+/// A node with a topic and a coordinator.
+async fn start() -> TestBroker {
+    let node = TestBroker::start();
+    node.create(TOPIC, 4, &[]).await;
+    for _ in 0..2 {
+        let find = FindCoordinatorRequest::default().with_coordinator_keys(vec![text(GROUP)]);
+        find_coordinator::handle(&node.broker, &node.context, find).await;
+    }
+    node
+}
+
+fn commit_request(partition: i32, offset: i64) -> OffsetCommitRequest {
+    let partition = OffsetCommitRequestPartition::default()
+        .with_partition_index(partition)
+        .with_committed_offset(offset)
+        .with_committed_metadata(Some(text("")));
+    let topic = OffsetCommitRequestTopic::default()
+        .with_name(TopicName(text(TOPIC)))
+        .with_partitions(vec![partition]);
+    OffsetCommitRequest::default().with_group_id(GroupId(text(GROUP))).with_topics(vec![topic])
+}
+
+async fn commit(node: &TestBroker, partition: i32, offset: i64) -> ErrorCode {
+    let answer = offset_commit::handle(&node.broker, &node.context, commit_request(partition, offset)).await;
+    ErrorCode::from_code(answer.topics[0].partitions[0].error_code)
+}
+
+/// All offsets of the group, by partition.
+async fn fetch(node: &TestBroker) -> Result<Vec<(i32, i64)>, ErrorCode> {
+    let group = OffsetFetchRequestGroup::default().with_group_id(GroupId(text(GROUP))).with_topics(None);
+    let request = OffsetFetchRequest::default().with_groups(vec![group]);
+    let mut answer = offset_fetch::handle(&node.broker, &node.context, request).await;
+    let group = answer.groups.remove(0);
+    match ErrorCode::from_code(group.error_code) {
+        ErrorCode::None => {
+            let partitions = group.topics.iter().flat_map(|topic| &topic.partitions);
+            Ok(partitions.map(|one| (one.partition_index, one.committed_offset)).collect())
+        }
+        code => Err(code),
+    }
+}
+
+/// As [`fetch`], once the group is loaded. Until then nothing else is said.
+async fn fetch_loaded(node: &TestBroker) -> Vec<(i32, i64)> {
+    loop {
+        match fetch(node).await {
+            Ok(offsets) => return offsets,
+            Err(code) => assert_eq!(code, ErrorCode::CoordinatorLoadInProgress),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+}
+
+fn log_of(node: &TestBroker) -> std::sync::Arc<Partition> {
+    node.partition(GROUP_METADATA, node.broker.groups.partition_of(GROUP, 0))
+}
+
+fn write(node: &TestBroker, batch: Bytes) {
+    log_of(node).append_from(Origin::Coordinator, batch, Acks::Committed, 1).expect("written");
+}
+
+/// Whether a future ends when it is polled once.
+fn ends_at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut TaskContext::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+#[test]
+fn a_commit_is_answered_from_the_disk_and_a_read_that_waits_for_nothing_at_once() {
+    run(async {
+        let node = start().await;
+        assert_eq!(commit(&node, 0, 7).await, ErrorCode::None);
+        assert_eq!(ends_at_once(fetch(&node)), Some(Ok(vec![(0, 7)])));
+        let offsets = log_of(&node).offsets();
+        assert_eq!((offsets.high_watermark, offsets.log_end.value()), (offsets.log_end, 1));
+
+        node.stop_syncing();
+        assert!(ends_at_once(commit(&node, 0, 9)).is_none(), "it took effect, and is not on disk");
+        assert!(ends_at_once(fetch(&node)).is_none(), "nobody is shown what a crash could take back");
+        assert_eq!(commit(&node, 1, 1).await, ErrorCode::CoordinatorNotAvailable, "after its timeout");
+        assert_eq!(fetch(&node).await, Err(ErrorCode::NotCoordinator));
+        node.stop();
+    });
+}
+
+#[test]
+fn a_start_finds_what_was_committed() {
+    run(async {
+        let node = start().await;
+        for (partition, offset) in [(0, 1), (1, 5), (0, 3)] {
+            assert_eq!(commit(&node, partition, offset).await, ErrorCode::None);
+        }
+        let node = node.restart();
+        assert_eq!(fetch_loaded(&node).await, [(0, 3), (1, 5)]);
+        assert_eq!(commit(&node, 0, 4).await, ErrorCode::None);
+        assert_eq!(fetch(&node).await, Ok(vec![(0, 4), (1, 5)]));
+        node.stop();
+    });
+}
+
+fn offset(partition: i32, offset: i64) -> (Bytes, Option<Bytes>) {
+    let key = OffsetKey { group_id: GROUP.to_owned(), topic: TOPIC.to_owned(), partition };
+    let value = OffsetValue {
+        offset,
+        leader_epoch: -1,
+        metadata: String::new(),
+        commit_timestamp_ms: i64::MAX / 2,
+        expire_timestamp_ms: -1,
+        topic_id: None,
+    };
+    Record::Offset(key, Some(value)).encode().expect("encoded")
+}
+
+fn batch(builder: BatchBuilder, records: &[(Bytes, Option<Bytes>)]) -> Bytes {
+    let mut builder = builder;
+    for (key, value) in records {
+        builder.append(1, Some(key), value.as_deref(), &[]);
+    }
+    builder.build().expect("built")
+}
+
+#[test]
+fn a_start_passes_over_what_it_cannot_read() {
+    run(async {
+        let node = start().await;
+        assert_eq!(commit(&node, 0, 1).await, ErrorCode::None);
+        let (key, value) = offset(0, 2);
+        let later_type = Bytes::from_static(b"\0\x63later");
+        let later_value = Some(Bytes::from_static(b"\0\x7f"));
+        let plain = BatchBuilder::new;
+        write(&node, batch(plain(), &[(later_type, Some(Bytes::from_static(b"\0\0")))]));
+        write(&node, batch(plain(), &[(key.slice(..4), value.clone()), (key.clone(), later_value)]));
+        let mut without_key = plain();
+        without_key.append(1, None, Some(b"value"), &[]);
+        write(&node, without_key.build().expect("built"));
+        write(&node, batch(plain().codec(records::Codec::Zstd, None), &[offset(1, 8)]));
+        // Transactions: one is committed, one aborted, one open.
+        for (producer, partition, end) in [(50, 2, Some(true)), (51, 3, Some(false)), (52, 1, None)] {
+            let (id, epoch) = (ProducerId::new(producer), ProducerEpoch::new(0));
+            let builder = plain().producer(id, epoch, -1).transactional();
+            write(&node, batch(builder, &[offset(partition, 100 + producer)]));
+            if let Some(commit) = end {
+                let marker = EndTxnMarker { commit, coordinator_epoch: 0 };
+                write(&node, marker.batch(1, id, epoch).expect("built"));
+            }
+        }
+        let node = node.restart();
+        assert_eq!(fetch_loaded(&node).await, [(0, 1), (1, 8), (2, 150)]);
+        node.stop();
+    });
+}
+
+#[test]
+fn a_group_that_nobody_coordinates_is_told_so() {
+    run(async {
+        let node = TestBroker::start();
+        node.create(TOPIC, 1, &[]).await;
+        assert_eq!(commit(&node, 0, 1).await, ErrorCode::NotCoordinator);
+        let request = HeartbeatRequest::default().with_group_id(GroupId(text(GROUP)));
+        let answer = heartbeat::handle(&node.broker, &node.context, request).await;
+        assert_eq!(answer.error_code, ErrorCode::NotCoordinator.code());
+        node.stop();
+    });
+}
