@@ -1,4 +1,5 @@
-//! `allow.txt`: what is masked, what has no order, and what may differ.
+//! `allow.txt`: what is masked, what has no order, and what may differ. Lines below a `[4.3]` hold against these
+//! releases of Kafka only.
 
 use std::cell::Cell;
 
@@ -32,10 +33,19 @@ pub struct Allow {
 }
 
 impl Allow {
-    /// Reads `kind | api | step | path | reason` lines; `*` stands for any text.
-    pub fn read(text: &str) -> Self {
-        let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-        Self { rules: lines.map(rule).collect() }
+    /// Reads `kind | api | step | path | reason` lines; `*` stands for any text. `release` is the version of Kafka
+    /// that is compared with.
+    pub fn read(text: &str, release: &str) -> Self {
+        let mut rules = Vec::new();
+        let mut applies = true;
+        for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+            if let Some(section) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+                applies = release.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
+            } else if applies {
+                rules.push(rule(line));
+            }
+        }
+        Self { rules }
     }
 
     /// Whether a field's value is masked.

@@ -13,6 +13,9 @@ const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
+/// Key, operation and value.
+type Change<'a> = (&'a str, i8, Option<&'a str>);
+
 /// The steps.
 pub async fn script(pair: &mut Pair) {
     prepare(pair, "altered", 1, &[("segment.bytes", "2000000")]).await;
@@ -59,7 +62,7 @@ async fn refused(pair: &mut Pair) {
     for (key, value) in BAD_CONFIGS {
         pair.newest(&format!("set {key}={value}"), |_, _| topic(&[(key, SET, Some(value))])).await;
     }
-    let cases: [(&str, &[(&str, i8, Option<&str>)]); 11] = [
+    let cases: [(&str, &[Change]); 11] = [
         ("set to null", &[("retention.ms", SET, None)]),
         ("append null", &[("cleanup.policy", APPEND, None)]),
         ("append to a number", &[("retention.ms", APPEND, Some("1"))]),

@@ -134,7 +134,8 @@ fn show_records(header: &BatchHeader, section: &[u8]) -> Tree {
                 .headers
                 .iter()
                 .map(|h| format!("{}:{}", shown(Some(h.key)), shown(h.value)))
-                .collect::<String>(),
+                .collect::<Vec<_>>()
+                .join(" "),
         )),
         Err(error) => Tree::Leaf(error.to_string()),
     });

@@ -10,6 +10,9 @@ use crate::ask::text;
 use crate::pair::Pair;
 use crate::side::PATIENCE;
 
+/// Type of an entity, how it is matched, and with what.
+type Component<'a> = (&'a str, i8, Option<&'a str>);
+
 /// The steps.
 pub async fn script(pair: &mut Pair) {
     find(pair).await;
@@ -70,7 +73,7 @@ async fn quotas(pair: &mut Pair) {
         });
         DescribeClientQuotasRequest::default().with_components(components.collect()).with_strict(strict)
     };
-    let cases: [(&str, &[(&str, i8, Option<&str>)]); 13] = [
+    let cases: [(&str, &[Component]); 13] = [
         ("all", &[]),
         ("a user", &[("user", 0, Some("alice"))]),
         ("default user", &[("user", 1, None)]),

@@ -124,7 +124,7 @@ async fn broken_text(pair: &mut Pair) {
         (1, 4, false, &[&[0xff; 4], &[0; 8], &[0, 1, 0, 0], &[0, 0, 0, 0, 1], name, &[0, 0, 0, 1], &[0; 16]]),
         (2, 1, false, &[&[0xff; 4], &[0, 0, 0, 1], name, &[0, 0, 0, 1, 0, 0, 0, 0], &[0xff; 8]]),
         // InitProducerId: a transactional id longer than Kafka reads, in a length that could say more.
-        (22, 2, true, &[&[0x81, 0x80, 0x02], &[b'x'; 32_768], &[0, 0, 0, 1, 0]]),
+        (22, 2, true, &[&[0x81, 0x80, 0x02], &vec![b'x'; 32_768], &[0, 0, 0, 1, 0]]),
     ];
     for (i, (key, version, flexible, body)) in cases.into_iter().enumerate() {
         exchange(

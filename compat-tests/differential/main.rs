@@ -1,6 +1,6 @@
 //! The same requests to Apache Kafka and to Ottla, in the same order; every field of every answer is compared.
 //!
-//! `run` starts both and passes their addresses and directories by environment. Start reading at [`pair::Pair`]:
+//! `run` starts both and passes their addresses, directories and Kafka's release by environment. Start reading at [`pair::Pair`]:
 //! the other modules are the script, one file per family of APIs. What may differ, and why, stands in `allow.txt`.
 
 mod acls;
@@ -42,7 +42,8 @@ const BUDGET: Duration = Duration::from_secs(270);
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut pair = Pair::new(side("REFERENCE"), side("SUBJECT"));
+        let release = std::env::var("KAFKA_VERSION").expect("the release of Kafka that is compared with");
+        let mut pair = Pair::new(side("REFERENCE"), side("SUBJECT"), &release);
         if tokio::time::timeout(BUDGET, script(&mut pair)).await.is_err() {
             println!("not ok script: the steps took longer than {BUDGET:?}");
             pair.overdue();

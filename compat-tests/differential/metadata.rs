@@ -27,7 +27,7 @@ pub async fn script(pair: &mut Pair) {
     pair.all("the same name twice", |_, version| by_name(&["meta-a", "meta-a"], version)).await;
     let long = "x".repeat(250);
     for name in ["", ".", "..", "a b", "ä", "a/b", &long] {
-        pair.all(&format!("invalid name {:.20?}", name), |_, version| by_name(&[name], version)).await;
+        pair.all(&format!("invalid name {name:.20?}"), |_, version| by_name(&[name], version)).await;
     }
     pair.all("invalid name, created on the way", |_, _| {
         by_name(&["a b"], 0).with_allow_auto_topic_creation(true)

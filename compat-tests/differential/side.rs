@@ -94,7 +94,9 @@ impl Side {
             Tree::List(items) => items.iter().for_each(|item| self.learn(item)),
             Tree::Fields(fields) => {
                 self.learn_id(tree);
-                fields.iter().for_each(|(_, value)| self.learn(value));
+                for (_, value) in fields {
+                    self.learn(value);
+                }
             }
         }
     }

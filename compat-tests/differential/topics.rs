@@ -8,6 +8,9 @@ use wire::messages::delete_topics_request::DeleteTopicState;
 use crate::ask::{NO_TIME, assigned_topic, create, metadata, new_topic, prepare, topic};
 use crate::pair::Pair;
 
+/// A partition and its brokers.
+type Replicas<'a> = (i32, &'a [i32]);
+
 /// The steps.
 pub async fn script(pair: &mut Pair) {
     pair.all("new", |_, v| create(vec![new_topic(&format!("new-{v}"), 3, 1, &[("retention.ms", "60000")])]))
@@ -67,7 +70,7 @@ fn refusals() -> Vec<(String, CreatableTopic)> {
     let long = "x".repeat(250);
     let mut cases: Vec<(String, CreatableTopic)> = Vec::new();
     for name in ["", ".", "..", "a b", "ä", "a/b", "__cluster_metadata", "a\u{0}b", &long] {
-        cases.push((format!("name {:.20?}", name), new_topic(name, 1, 1, &[])));
+        cases.push((format!("name {name:.20?}"), new_topic(name, 1, 1, &[])));
     }
     for (partitions, factor) in
         [(0, 1), (-2, 1), (1, 0), (1, -2), (1, 2), (1, 32767), (-1, 2), (0, 0), (i32::MAX, 1), (10_001, 1)]
@@ -77,7 +80,7 @@ fn refusals() -> Vec<(String, CreatableTopic)> {
             new_topic("refused", partitions, factor, &[]),
         ));
     }
-    let assignments: [(&str, &[(i32, &[i32])]); 9] = [
+    let assignments: [(&str, &[Replicas]); 9] = [
         ("unknown broker", &[(0, &[9])]),
         ("a broker twice", &[(0, &[1, 1])]),
         ("no broker", &[(0, &[])]),
