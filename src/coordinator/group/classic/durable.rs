@@ -182,7 +182,12 @@ impl Group {
         group.leader = value.leader.map(Into::into);
         let protocol = value.protocol.as_deref().unwrap_or_default();
         for member in value.members {
-            group.add(Member::from_value(member, protocol), &value.protocol_type);
+            let instance_id = member.instance_id.as_deref();
+            let is_taken = instance_id.is_some_and(|id| group.instances.contains_key(id));
+            // A damaged record: the first of a name counts.
+            if !is_taken && !group.members.contains_key(member.member_id.as_str()) {
+                group.add(Member::from_value(member, protocol), &value.protocol_type);
+            }
         }
         group.protocol = value.protocol;
         group.subscribed = group.read_subscribed();
