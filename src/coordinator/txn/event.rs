@@ -20,8 +20,6 @@ pub struct InitProducerIdRequest {
     pub timeout_ms: i32,
     /// What the producer thinks it has; none for a new one (KIP-360).
     pub expected: Option<ProducerIdAndEpoch>,
-    /// The transaction version that the cluster has finalized for this client: 0, 1 or 2.
-    pub transaction_version: i16,
 }
 
 /// A producer id with its epoch.
@@ -41,7 +39,7 @@ pub struct AddPartitionsRequest {
     pub partitions: Partitions,
     /// Only asks whether they are in the transaction (KIP-890).
     pub verify_only: bool,
-    /// See [`InitProducerIdRequest::transaction_version`].
+    /// The protocol that the client speaks: 2 when it adds partitions by producing to them (KIP-890), else 0.
     pub transaction_version: i16,
 }
 
@@ -62,10 +60,13 @@ pub struct EndTxnRequest {
 pub enum Reply {
     InitProducerId(Result<ProducerIdAndEpoch, ErrorCode>),
     /// An error for all, or one for each partition.
-    AddPartitions(Result<Vec<(String, Vec<(i32, ErrorCode)>)>, ErrorCode>),
+    AddPartitions(Result<PartitionErrors, ErrorCode>),
     /// With the producer id and epoch of the next transaction, where the version has them.
     EndTxn(Result<Option<ProducerIdAndEpoch>, ErrorCode>),
 }
+
+/// An error code for each partition, by topic.
+pub type PartitionErrors = Vec<(String, Vec<(i32, ErrorCode)>)>;
 
 /// What ListTransactions and DescribeTransactions show (KIP-664).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ mod event;
 pub mod record;
 mod shard;
 mod step;
+mod transaction;
 
 pub use event::*;
 pub use shard::Shard;
@@ -25,6 +26,8 @@ pub struct Context<'a> {
     pub wall_ms: i64,
     /// A producer id that nobody has; [`Step::producer_id_taken`] says that the step has used it.
     pub fresh_producer_id: i64,
+    /// The level of `transaction.version` that the cluster has finalized: 0, 1 or 2.
+    pub transaction_version: i16,
     /// The broker's settings.
     pub settings: &'a Settings,
 }

@@ -32,6 +32,15 @@ pub struct Marker {
     pub producer_epoch: i16,
     /// Commit or abort.
     pub commit: bool,
+    /// From 2 on the marker's epoch must be above that of the records it ends (KIP-890).
+    pub transaction_version: i16,
     /// Where.
     pub partitions: Partitions,
+}
+
+impl Step {
+    /// Nothing to write, one answer.
+    pub(super) fn reply(ticket: Ticket, reply: Reply) -> Self {
+        Self { replies: vec![(ticket, reply)], ..Self::default() }
+    }
 }

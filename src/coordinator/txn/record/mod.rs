@@ -1,5 +1,9 @@
 //! The records of `__transaction_state`, in Kafka's own schemas (`TransactionLogKey`, `TransactionLogValue`).
 
+mod codec;
+
+pub use codec::RecordError;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One change of durable state. `None` is a tombstone: the transactional id has expired.
@@ -23,11 +27,11 @@ pub struct Value {
     pub previous_producer_id: i64,
     /// The id that the next transaction uses, while this one's end is written; -1 for none (KIP-890, tagged).
     pub next_producer_id: i64,
-    /// Its epoch.
+    /// Its epoch; -1 before the first InitProducerId has been written.
     pub producer_epoch: i16,
-    /// The epoch of the next transaction, while this one's end is written; -1 for none (KIP-890, tagged, where the schema
-    /// has it).
-    pub next_producer_epoch: i16,
+    /// The epoch before this one, when its holder asked for the bump itself and may ask again (KIP-360); -1 otherwise.
+    /// It is not stored: after a reload nobody may ask again.
+    pub last_producer_epoch: i16,
     /// After this long without an end the coordinator aborts.
     pub timeout_ms: i32,
     /// The state.
@@ -55,4 +59,34 @@ pub enum Status {
     CompleteAbort = 5,
     Dead = 6,
     PrepareEpochFence = 7,
+}
+
+impl Status {
+    /// The name that tools show (`TransactionState.stateName`).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::Ongoing => "Ongoing",
+            Self::PrepareCommit => "PrepareCommit",
+            Self::PrepareAbort => "PrepareAbort",
+            Self::CompleteCommit => "CompleteCommit",
+            Self::CompleteAbort => "CompleteAbort",
+            Self::Dead => "Dead",
+            Self::PrepareEpochFence => "PrepareEpochFence",
+        }
+    }
+
+    fn from_id(id: i8) -> Option<Self> {
+        const ALL: [Status; 8] = [
+            Status::Empty,
+            Status::Ongoing,
+            Status::PrepareCommit,
+            Status::PrepareAbort,
+            Status::CompleteCommit,
+            Status::CompleteAbort,
+            Status::Dead,
+            Status::PrepareEpochFence,
+        ];
+        ALL.into_iter().find(|status| *status as i8 == id)
+    }
 }
