@@ -152,13 +152,10 @@ impl Value {
 fn encode_partitions(out: &mut Writer, partitions: &Partitions, flexible: bool) {
     let length =
         |out: &mut Writer, count| if flexible { out.compact_array_len(count) } else { out.array_len(count) };
+    let text: fn(&mut Writer, &str) = if flexible { Writer::compact_string } else { Writer::string };
     length(out, partitions.len());
     for (topic, indexes) in partitions {
-        if flexible {
-            out.compact_string(topic)
-        } else {
-            out.string(topic)
-        }
+        text(out, topic);
         length(out, indexes.len());
         for index in indexes {
             out.i32(*index);
