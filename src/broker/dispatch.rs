@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wire::error::DecodeError;
-use wire::header::RequestHeader;
+use wire::header::{ClientId, RequestHeader};
 use wire::request::{self, Request};
 use wire::response::{self, Response};
 
 use crate::context::{Broker, ConnectionInfo, RequestContext};
+use crate::fetch_session::NO_SESSION;
 use crate::handlers;
 use crate::handlers::produce::ProduceOutcome;
 
@@ -29,42 +30,58 @@ pub enum Answer {
 pub struct Started {
     /// Ends with the answer.
     pub answer: Pin<Box<dyn Future<Output = Answer>>>,
-    /// Whether it takes effect over more than its first poll, and may hold what other requests wait for in between:
-    /// nothing may be started after it before it ends, and it must be polled whenever it asks to be. A Produce has
-    /// appended all its records when it was polled once, a Fetch changes nothing, and what members ask of their group
-    /// has taken effect as well: a join that waits for others does not keep its connection from being read.
-    pub is_stepwise: bool,
+    /// What it waits for before it is polled, and keeps waiting.
+    pub order: Order,
+}
+
+/// How a request stands to those before and after it on its connection, each of which takes effect only after its
+/// predecessor has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// It has taken effect when it was polled once, and others may follow: a Produce has appended all its records then,
+    /// a Fetch changes nothing, and what members ask of their group has taken effect as well, so that a join that waits
+    /// for others does not keep its connection from being read.
+    AtOnce,
+    /// A Fetch that goes on in a session (KIP-227), which its answer changes: the next one of the connection must find
+    /// it so, and is not polled before this one has ended.
+    InSession,
+    /// It takes effect over more than its first poll, and may hold what other requests wait for in between: nothing may
+    /// be started after it before it ends, and it must be polled whenever it asks to be.
+    Stepwise,
 }
 
 impl std::fmt::Debug for Started {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Started").field("is_stepwise", &self.is_stepwise).finish_non_exhaustive()
+        f.debug_struct("Started").field("order", &self.order).finish_non_exhaustive()
     }
 }
 
-/// Decodes a frame and binds it to its handler.
+/// Decodes a frame and binds it to its handler. `client_id` is the connection's last one: requests that wait share it
+/// instead of keeping their frames.
 ///
 /// # Errors
 /// The connection must be closed, as Kafka does with a request that it cannot read.
 pub fn start(
     broker: &Arc<Broker>,
     connection: &Arc<ConnectionInfo>,
+    client_id: &mut ClientId,
     frame: Bytes,
 ) -> Result<Started, DecodeError> {
-    let (header, body) = RequestHeader::parse(frame)?;
+    let (mut header, body) = RequestHeader::parse(frame)?;
+    header.client_id.detach(client_id);
     let request = request::decode(&header, body)?;
     let context = RequestContext { header, connection: Arc::clone(connection) };
     let broker = Arc::clone(broker);
-    let is_stepwise = !takes_effect_at_once(&request);
+    let order = Order::of(&request);
     let answer = Box::pin(async move { answer(&broker, &context, request).await });
-    Ok(Started { answer, is_stepwise })
+    Ok(Started { answer, order })
 }
 
-/// Whether a request has taken effect when it was polled once.
-fn takes_effect_at_once(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Produce(_)
+impl Order {
+    fn of(request: &Request) -> Self {
+        match request {
+            Request::Fetch(fetch) if fetch.session_id != NO_SESSION => Self::InSession,
+            Request::Produce(_)
             | Request::Fetch(_)
             | Request::OffsetCommit(_)
             | Request::OffsetFetch(_)
@@ -72,8 +89,10 @@ fn takes_effect_at_once(request: &Request) -> bool {
             | Request::SyncGroup(_)
             | Request::Heartbeat(_)
             | Request::LeaveGroup(_)
-            | Request::ConsumerGroupHeartbeat(_)
-    )
+            | Request::ConsumerGroupHeartbeat(_) => Self::AtOnce,
+            _ => Self::Stepwise,
+        }
+    }
 }
 
 impl Answer {

@@ -1,8 +1,8 @@
 //! One client connection: reads frames, starts their requests, and writes the replies in the order of the requests.
 //!
-//! Requests take effect in order of arrival. A Produce or Fetch takes effect when its future is first polled, and
-//! later requests go on while it waits for a commit or for data. After any other request that waits, nothing is
-//! started before it ends. Only the oldest unanswered request is polled again, because only its reply may leave, and
+//! Requests take effect in order of arrival. Most of those that wait long have taken effect when their future was
+//! first polled, and later requests go on while a Produce waits for a commit or a Fetch for data; of a fetch session
+//! only one at a time. After a request that waits in between its effects, nothing is started before it ends. Only the oldest unanswered request is polled again, because only its reply may leave, and
 //! the newest if it is such a one: it must not sit on what other connections wait for. All replies that are ready
 //! leave in one vectored write.
 //!
@@ -25,11 +25,12 @@ use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
+use wire::header::ClientId;
 
 use super::budget::{Budget, Reservation};
 use super::frames::{Frame, Frames, Progress};
 use crate::context::{Broker, ConnectionInfo};
-use crate::dispatch::{self, Answer, Started};
+use crate::dispatch::{self, Answer, Order, Started};
 
 /// Most segments of one vectored write.
 const WRITE_SEGMENTS_MAX: usize = 64;
@@ -63,6 +64,10 @@ pub struct Connection {
     frames: Frames,
     /// Requests without reply, oldest first.
     pending: VecDeque<Pending>,
+    /// A request that must not take effect yet.
+    waiting: Option<Pending>,
+    /// Of the last request.
+    client_id: ClientId,
     /// Bytes of the replies among `pending` that are ready, but not next.
     held_bytes: usize,
     outbox: Outbox,
@@ -85,7 +90,7 @@ impl std::fmt::Debug for Connection {
 struct Pending {
     answer: Pin<Box<dyn Future<Output = Answer>>>,
     done: Option<Answer>,
-    is_stepwise: bool,
+    order: Order,
     reservation: Reservation,
 }
 
@@ -120,6 +125,8 @@ impl Connection {
             stream,
             frames: Frames::new(budget, settings.frame_bytes_max),
             pending: VecDeque::new(),
+            waiting: None,
+            client_id: ClientId::default(),
             held_bytes: 0,
             outbox: Outbox::default(),
             stop: Box::pin(stop),
@@ -214,6 +221,12 @@ impl Connection {
             && self.pending.len() < REQUESTS_IN_FLIGHT_MAX
             && self.outbox.bytes + self.held_bytes < REPLY_BYTES_UNSENT_MAX
             && !self.pending.back().is_some_and(Pending::is_barrier)
+            && !(self.waiting.is_some() && self.is_in_session())
+    }
+
+    /// Whether a request of a fetch session has not ended yet.
+    fn is_in_session(&self) -> bool {
+        self.pending.iter().any(|request| request.order == Order::InSession && request.done.is_none())
     }
 
     fn may_read(&self) -> bool {
@@ -247,10 +260,15 @@ impl Connection {
                 self.reading = Reading::Turn;
                 break;
             }
+            if let Some(request) = self.waiting.take() {
+                moved = true;
+                self.start_request(request, context);
+                continue;
+            }
             match self.frames.poll_next(context) {
                 Ok(Progress::Frame(frame)) => {
                     moved = true;
-                    self.start_request(frame, context);
+                    self.take_request(frame, context);
                 }
                 Ok(Progress::NeedsBytes { begun }) => {
                     let state = if begun { Reading::MidFrame } else { Reading::Idle };
@@ -269,12 +287,22 @@ impl Connection {
         moved
     }
 
-    fn start_request(&mut self, frame: Frame, context: &mut Context<'_>) {
-        let Started { answer, is_stepwise } = match dispatch::start(&self.broker, &self.info, frame.bytes) {
-            Ok(started) => started,
-            Err(error) => return self.refuse(&error),
-        };
-        let mut request = Pending { answer, done: None, is_stepwise, reservation: frame.reservation };
+    fn take_request(&mut self, frame: Frame, context: &mut Context<'_>) {
+        let Frame { bytes, reservation } = frame;
+        match dispatch::start(&self.broker, &self.info, &mut self.client_id, bytes) {
+            Ok(Started { answer, order }) => {
+                let request = Pending { answer, done: None, order, reservation };
+                if order == Order::InSession && self.is_in_session() {
+                    self.waiting = Some(request);
+                } else {
+                    self.start_request(request, context);
+                }
+            }
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    fn start_request(&mut self, mut request: Pending, context: &mut Context<'_>) {
         // The first poll is what makes the request take effect, before any later one is looked at.
         self.held_bytes += request.poll(context);
         self.pending.push_back(request);
@@ -320,6 +348,7 @@ impl Connection {
 
     fn drop_pending(&mut self) {
         self.pending.clear();
+        self.waiting = None;
         self.held_bytes = 0;
     }
 
@@ -364,7 +393,7 @@ impl Pending {
 
     /// Whether requests that come after it must wait for its end.
     fn is_barrier(&self) -> bool {
-        self.is_stepwise && self.done.is_none()
+        self.order == Order::Stepwise && self.done.is_none()
     }
 }
 
@@ -416,4 +445,4 @@ impl Outbox {
 
 #[cfg(test)]
 #[path = "connection_tests.rs"]
-mod tests;
+pub(in crate::net) mod tests;

@@ -1,5 +1,5 @@
 use bytes::BytesMut;
-use model::Offset;
+use model::{ErrorCode, Offset};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use wire::StrBytes;
@@ -57,7 +57,7 @@ async fn connect(node: &TestBroker) -> (TcpStream, Connection) {
     (client, Connection::new(Arc::clone(&node.broker), info, settings, budget, stream, stop))
 }
 
-async fn receive<C: Call>(client: &mut TcpStream, version: i16) -> (i32, C::Response) {
+pub(in crate::net) async fn receive<C: Call>(client: &mut TcpStream, version: i16) -> (i32, C::Response) {
     let len = client.read_i32().await.expect("a reply");
     let mut body = BytesMut::zeroed(len as usize);
     client.read_exact(&mut body).await.unwrap();
@@ -151,4 +151,50 @@ fn replies_that_wait_for_an_older_one_are_counted() {
         drop(connection);
         node.stop();
     });
+}
+
+#[test]
+fn fetches_of_one_session_follow_each_other() {
+    run(async {
+        let node = TestBroker::start();
+        node.create(TOPIC, 1, &[]).await;
+        let (mut client, connection) = connect(&node).await;
+        tokio::task::spawn_local(connection.serve());
+        let step = |correlation_id, session_id, session_epoch, max_wait_ms| {
+            let partitions = vec![FetchPartition::new(0, Offset::ZERO, 1 << 20)];
+            let topics = vec![FetchTopic { topic: named(TOPIC), partitions }];
+            let request = FetchRequest {
+                session_id,
+                session_epoch,
+                max_wait_ms,
+                min_bytes: 1,
+                topics: if session_epoch == 0 { topics } else { Vec::new() },
+                ..FetchRequest::default()
+            };
+            frame(FETCH_BY_NAME, correlation_id, &request)
+        };
+        client.write_all(&step(1, 0, 0, 0)).await.unwrap();
+        let (_, opened) = receive::<FetchRequest>(&mut client, FETCH_BY_NAME).await;
+        let id = opened.session_id;
+        assert!(id > 0);
+        // The first parks; the third request is another one's step of the order.
+        let record = frame(PRODUCE_BY_NAME, 4, &produce(1, TOPIC, 0, batch_at(&[1])));
+        let all = [step(2, id, 1, 300), step(3, id, 2, 300), record, step(5, id, 3, 10_000)].concat();
+        client.write_all(&all).await.unwrap();
+        for correlation_id in [2, 3] {
+            let (answered, found) = receive::<FetchRequest>(&mut client, FETCH_BY_NAME).await;
+            assert_eq!((answered, found.error, found.session_id), (correlation_id, ErrorCode::None, id));
+            let records = found.topics.iter().flat_map(|topic| &topic.partitions);
+            assert_eq!(records.map(|found| found.records_len()).sum::<usize>(), batch_len(correlation_id));
+        }
+        assert_eq!(receive::<ProduceRequest>(&mut client, PRODUCE_BY_NAME).await.0, 4);
+        let (answered, found) = receive::<FetchRequest>(&mut client, FETCH_BY_NAME).await;
+        assert_eq!((answered, found.error), (5, ErrorCode::None));
+        node.stop();
+    });
+}
+
+/// The Produce behind the second fetch of the session wakes it.
+fn batch_len(correlation_id: i32) -> usize {
+    if correlation_id == 3 { batch_at(&[1]).len() } else { 0 }
 }
