@@ -76,10 +76,10 @@ pub struct FetchSessions {
 }
 
 impl FetchSessions {
-    /// A cache of at most `slots` sessions (`max.incremental.fetch.session.cache.slots`). `seed` makes session
-    /// ids hard to guess.
-    pub fn new(slots: usize, seed: u64) -> Self {
-        Self { cache: Mutex::new(SessionCache::new(slots, seed)) }
+    /// A cache of at most `slots` sessions (`max.incremental.fetch.session.cache.slots`), of at most `partitions_max`
+    /// partitions together. `seed` makes session ids hard to guess.
+    pub fn new(slots: usize, partitions_max: usize, seed: u64) -> Self {
+        Self { cache: Mutex::new(SessionCache::new(slots, partitions_max, seed)) }
     }
 
     /// Finds out how a request is to be answered and which partitions it wants.
@@ -148,6 +148,12 @@ impl FetchSessions {
 #[derive(Debug)]
 pub struct SessionCache {
     slots: usize,
+    /// Most partitions of all sessions. Beyond it a client that asks for a session gets none, and one whose session
+    /// grows loses it: both name all their partitions in every request then, as clients without sessions do.
+    partitions_max: usize,
+    partitions: usize,
+    /// Whether it was said that there is no room, and not much has become free since.
+    is_crowded: bool,
     random: u64,
     sessions: HashMap<i32, Slot>,
     /// (last used, id) of every session.
@@ -175,10 +181,13 @@ struct Worth {
 }
 
 impl SessionCache {
-    /// An empty cache of at most `slots` sessions.
-    pub fn new(slots: usize, seed: u64) -> Self {
+    /// An empty cache of at most `slots` sessions with `partitions_max` partitions together.
+    pub fn new(slots: usize, partitions_max: usize, seed: u64) -> Self {
         Self {
             slots,
+            partitions_max,
+            partitions: 0,
+            is_crowded: false,
             random: seed,
             sessions: HashMap::new(),
             by_use: BTreeSet::new(),
@@ -240,6 +249,10 @@ impl SessionCache {
         let wanted = session.wanted(name_of);
         drop(session);
         self.touch(request.id, partitions, now_ms);
+        if !self.fits(0, now_ms) {
+            self.remove(request.id);
+            return Err(ErrorCode::FetchSessionIdNotFound);
+        }
         let context = FetchContext::Incremental { id: request.id, session: shared, epoch };
         Ok((context, wanted))
     }
@@ -253,6 +266,9 @@ impl SessionCache {
         answers: &[(FetchPartition, AnswerMarks)],
     ) -> i32 {
         let worth = Worth { privileged, partitions: answers.len(), id: 0 };
+        if !self.fits(worth.partitions, now_ms) {
+            return NO_SESSION;
+        }
         if self.sessions.len() >= self.slots && !self.evict(worth, now_ms) {
             return NO_SESSION;
         }
@@ -265,9 +281,33 @@ impl SessionCache {
         let worth = Worth { partitions: session.len(), id, ..worth };
         let slot =
             Slot { session: Arc::new(Mutex::new(session)), used_ms: now_ms, created_ms: now_ms, worth };
+        self.partitions += worth.partitions;
         self.sessions.insert(id, slot);
         self.touch(id, worth.partitions, now_ms);
         id
+    }
+
+    /// Whether there is room for so many more partitions. Only sessions that nobody uses any more make room: a large new
+    /// one should not drive many small ones out.
+    fn fits(&mut self, more: usize, now_ms: i64) -> bool {
+        while self.partitions.saturating_add(more) > self.partitions_max {
+            match self.by_use.first() {
+                Some(&(used_ms, oldest)) if now_ms - used_ms > EVICTION_MS => self.remove(oldest),
+                _ => {
+                    if !std::mem::replace(&mut self.is_crowded, true) {
+                        tracing::warn!(
+                            "The fetch sessions of this node hold {} partitions, the memory for {}: clients go on \
+                             without sessions, which costs more",
+                            self.partitions,
+                            self.partitions_max
+                        );
+                    }
+                    return false;
+                }
+            }
+        }
+        self.is_crowded &= self.partitions > self.partitions_max / 2;
+        true
     }
 
     /// Makes room for one session, if a stale one or one worth less than the new one may go.
@@ -298,6 +338,7 @@ impl SessionCache {
         self.evictable_by_all.remove(&slot.worth);
         self.evictable_by_privileged.remove(&slot.worth);
         slot.used_ms = now_ms;
+        self.partitions = self.partitions - slot.worth.partitions + partitions;
         slot.worth.partitions = partitions;
         self.by_use.insert((now_ms, id));
         let settled = now_ms - slot.created_ms > EVICTION_MS;
@@ -311,6 +352,7 @@ impl SessionCache {
 
     fn remove(&mut self, id: i32) {
         if let Some(slot) = self.sessions.remove(&id) {
+            self.partitions -= slot.worth.partitions;
             self.by_use.remove(&(slot.used_ms, id));
             self.evictable_by_all.remove(&slot.worth);
             self.evictable_by_privileged.remove(&slot.worth);

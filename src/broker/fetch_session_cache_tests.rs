@@ -68,7 +68,7 @@ fn is_open(sessions: &FetchSessions, id: i32) -> bool {
 
 #[test]
 fn a_full_fetch_opens_a_session_and_the_next_ones_answer_only_changes() {
-    let sessions = FetchSessions::new(10, 1);
+    let sessions = FetchSessions::new(10, 1_000, 1);
     let (answer, sent) = fetch(&sessions, 0, request(NO_SESSION, INITIAL_EPOCH, 0..2)).unwrap();
     assert_eq!((answer.error, sent), (ErrorCode::None, vec![0, 1]));
     let id = answer.session_id;
@@ -81,7 +81,7 @@ fn a_full_fetch_opens_a_session_and_the_next_ones_answer_only_changes() {
 
 #[test]
 fn wrong_ids_epochs_and_topic_id_use_are_refused() {
-    let sessions = FetchSessions::new(10, 1);
+    let sessions = FetchSessions::new(10, 1_000, 1);
     let id = open(&sessions, 0, 1, false);
     assert_eq!(begin(&sessions, 1, request(id + 1, 1, 0..0)), Err(ErrorCode::FetchSessionIdNotFound));
     assert_eq!(begin(&sessions, 1, request(id, 2, 0..0)), Err(ErrorCode::InvalidFetchSessionEpoch));
@@ -93,7 +93,7 @@ fn wrong_ids_epochs_and_topic_id_use_are_refused() {
 
 #[test]
 fn an_overtaken_request_is_answered_with_the_epoch_error() {
-    let sessions = FetchSessions::new(10, 1);
+    let sessions = FetchSessions::new(10, 1_000, 1);
     let id = open(&sessions, 0, 1, false);
     let (slow, _) = sessions.begin(1, request(id, 1, 0..0), &|_| None).unwrap();
     fetch(&sessions, 2, request(id, 2, 0..0)).unwrap();
@@ -106,7 +106,7 @@ fn an_overtaken_request_is_answered_with_the_epoch_error() {
 
 #[test]
 fn sessions_close_on_request_on_a_new_full_fetch_and_when_they_are_empty() {
-    let sessions = FetchSessions::new(10, 1);
+    let sessions = FetchSessions::new(10, 1_000, 1);
     let closed = open(&sessions, 0, 1, false);
     let (answer, sent) = fetch(&sessions, 1, request(closed, FINAL_EPOCH, 0..2)).unwrap();
     assert_eq!((answer.session_id, sent), (NO_SESSION, vec![0, 1]));
@@ -125,7 +125,7 @@ fn sessions_close_on_request_on_a_new_full_fetch_and_when_they_are_empty() {
 
 #[test]
 fn clients_without_sessions_leave_no_trace() {
-    let sessions = FetchSessions::new(10, 1);
+    let sessions = FetchSessions::new(10, 1_000, 1);
     let (answer, sent) = fetch(&sessions, 0, request(NO_SESSION, FINAL_EPOCH, 0..3)).unwrap();
     assert_eq!((answer.session_id, sent), (NO_SESSION, vec![0, 1, 2]));
     assert!(sessions.is_empty());
@@ -133,7 +133,7 @@ fn clients_without_sessions_leave_no_trace() {
 
 #[test]
 fn a_full_cache_opens_no_session_while_all_are_young() {
-    let sessions = FetchSessions::new(2, 1);
+    let sessions = FetchSessions::new(2, 1_000, 1);
     let (a, b) = (open(&sessions, 0, 1, false), open(&sessions, 0, 1, false));
     assert_eq!(open(&sessions, 10, 100, false), NO_SESSION, "however large the new one is");
     assert!(is_open(&sessions, a) && is_open(&sessions, b));
@@ -141,7 +141,7 @@ fn a_full_cache_opens_no_session_while_all_are_young() {
 
 #[test]
 fn a_stale_session_goes_first() {
-    let sessions = FetchSessions::new(2, 1);
+    let sessions = FetchSessions::new(2, 1_000, 1);
     let (stale, used) = (open(&sessions, 0, 50, false), open(&sessions, 0, 1, false));
     fetch(&sessions, 100, request(used, 1, 0..0)).unwrap();
     assert_eq!(open(&sessions, EVICTION_MS, 1, false), NO_SESSION);
@@ -151,7 +151,7 @@ fn a_stale_session_goes_first() {
 
 #[test]
 fn a_larger_session_replaces_a_smaller_settled_one() {
-    let sessions = FetchSessions::new(2, 1);
+    let sessions = FetchSessions::new(2, 1_000, 1);
     let (small, large) = (open(&sessions, 0, 2, false), open(&sessions, 0, 9, false));
     let later = EVICTION_MS + 1;
     // Both are in use and no longer young.
@@ -164,7 +164,7 @@ fn a_larger_session_replaces_a_smaller_settled_one() {
 
 #[test]
 fn a_follower_replaces_a_young_consumer_but_never_the_other_way_round() {
-    let sessions = FetchSessions::new(1, 1);
+    let sessions = FetchSessions::new(1, 1_000, 1);
     let consumer = open(&sessions, 0, 5, false);
     let follower = open(&sessions, 1, 1, true);
     assert!(follower != NO_SESSION && !is_open(&sessions, consumer));
@@ -176,15 +176,15 @@ fn a_follower_replaces_a_young_consumer_but_never_the_other_way_round() {
 
 #[test]
 fn a_cache_without_slots_works_without_sessions() {
-    let sessions = FetchSessions::new(0, 1);
+    let sessions = FetchSessions::new(0, 1_000, 1);
     assert_eq!(open(&sessions, 0, 1, false), NO_SESSION);
 }
 
 #[test]
 fn the_indexes_agree_with_the_sessions_after_random_use() {
-    let sessions = FetchSessions::new(8, 42);
+    let sessions = FetchSessions::new(8, 1_000, 42);
     let mut epochs: HashMap<i32, i32> = HashMap::new();
-    let mut random = SessionCache::new(0, 7);
+    let mut random = SessionCache::new(0, 1_000, 7);
     for step in 0..5_000_i64 {
         let now_ms = step * 500;
         let dice = random.next_random();
@@ -207,4 +207,26 @@ fn the_indexes_agree_with_the_sessions_after_random_use() {
             assert_eq!(cache.sessions[&worth.id].worth, *worth);
         }
     }
+}
+
+#[test]
+fn the_partitions_of_all_sessions_have_a_bound() {
+    let sessions = FetchSessions::new(100, 10, 1);
+    let first = open(&sessions, 0, 6, false);
+    assert_eq!(open(&sessions, 1, 5, false), NO_SESSION, "a client that asks for a session gets none");
+    let second = open(&sessions, 1, 4, false);
+    assert!(is_open(&sessions, first) && is_open(&sessions, second));
+    let grown = fetch(&sessions, 2, request(second, 1, 4..5));
+    assert_eq!(grown, Err(ErrorCode::FetchSessionIdNotFound), "one that outgrows the bound is lost");
+    assert!(!is_open(&sessions, second));
+    // What is closed, forgotten or unused for long makes room.
+    let third = open(&sessions, 3, 4, false);
+    let forgotten = (0..3).map(|partition| wanted(partition).key()).collect();
+    fetch(&sessions, 4, SessionRequest { forgotten, ..request(first, 1, 0..0) }).unwrap();
+    assert_ne!(open(&sessions, 5, 3, false), NO_SESSION);
+    assert_eq!(open(&sessions, 6, 1, false), NO_SESSION);
+    let late = 5 + EVICTION_MS;
+    fetch(&sessions, late, request(first, 2, 0..0)).unwrap();
+    assert_ne!(open(&sessions, late, 4, false), NO_SESSION);
+    assert!(is_open(&sessions, first) && !is_open(&sessions, third), "the one that was used stays");
 }

@@ -198,7 +198,7 @@ impl Node {
             metadata,
             partitions: partitions.registry(),
             fetch_memory: FetchMemory::new(fetched_bytes_max(&config)),
-            fetch_sessions: FetchSessions::new(config.requests.fetch_sessions_max, session_seed()),
+            fetch_sessions: fetch_sessions(&config),
             groups,
             producer_ids: ProducerIds::new(),
             endpoints: endpoints(&config),
@@ -296,9 +296,15 @@ fn follower_of(groups: &Arc<Groups>) -> Follower {
     Follower::new(move |view| groups.follow(view))
 }
 
-/// Session ids must not repeat from one life of the node to the next.
-fn session_seed() -> u64 {
-    uuid::Uuid::new_v4().as_u64_pair().0
+/// Fetch sessions, whose partitions take a sixteenth of the memory there is at the most.
+fn fetch_sessions(config: &BrokerConfig) -> FetchSessions {
+    /// A partition with a long name, in the session and in its index.
+    const PARTITION_BYTES: u64 = 512;
+    let partitions_max = memory::limit_bytes() / 16 / PARTITION_BYTES;
+    let partitions_max = usize::try_from(partitions_max).unwrap_or(usize::MAX);
+    // Session ids must not repeat from one life of the node to the next.
+    let seed = uuid::Uuid::new_v4().as_u64_pair().0;
+    FetchSessions::new(config.requests.fetch_sessions_max, partitions_max, seed)
 }
 
 /// Starts the network threads and the thread that accepts for them.

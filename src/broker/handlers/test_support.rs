@@ -71,7 +71,7 @@ impl TestBroker {
             metadata,
             partitions: engine.registry(),
             fetch_memory: FetchMemory::new(64 * 1024 * 1024),
-            fetch_sessions: FetchSessions::new(100, 1),
+            fetch_sessions: FetchSessions::new(100, 1_000, 1),
             groups,
             producer_ids: ProducerIds::new(),
             endpoints: Endpoints::new(vec![advertised], None),
