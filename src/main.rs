@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use broker::logging::{self, LogFormat, LogLevels};
-use broker::server::{self, Start};
+use broker::server::{self, Start, StartError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::Clock;
 
@@ -56,7 +56,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ottla: {}", sentence(&error));
-            ExitCode::FAILURE
+            let status = error.downcast_ref::<StartError>().map_or(1, StartError::exit_status);
+            u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
 }

@@ -21,7 +21,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::address::{Advertised, Endpoints, container_gateway};
-use crate::context::{Broker, Fatal};
+use crate::context::{Broker, EXIT_STORAGE_FAILED, Fatal};
 use crate::fetch_memory::FetchMemory;
 use crate::fetch_session_cache::FetchSessions;
 use crate::groups::Groups;
@@ -74,6 +74,26 @@ pub enum StartError {
     #[error("the system refused a thread or a signal handler: {0}")]
     System(#[from] io::Error),
 }
+
+impl StartError {
+    /// Exit status of a process that did not start for this.
+    pub fn exit_status(&self) -> i32 {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            let io = error.downcast_ref::<io::Error>();
+            if io.and_then(io::Error::raw_os_error) == Some(EIO) {
+                return EXIT_STORAGE_FAILED;
+            }
+            cause = error.source();
+        }
+        EXIT_REFUSED
+    }
+}
+
+/// Exit status after a start that was refused, for a reason that its message tells.
+const EXIT_REFUSED: i32 = 1;
+/// The disk could not do what it was told.
+const EIO: i32 = 5;
 
 /// Runs a node until SIGTERM, SIGINT or SIGHUP, which Java treats alike. One that comes during the start stops the
 /// node after it. A second signal ends the process at once, whatever the node is at.

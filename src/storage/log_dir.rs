@@ -230,6 +230,11 @@ impl LogDir {
         }
     }
 
+    /// Removes a partition's directory at once.
+    pub fn remove_partition(&self, topic: &str, partition: i32) -> Result<(), StorageError> {
+        remove_tree(&*self.disk, &self.path.join(partition_dir(topic, partition)))
+    }
+
     /// Removes the directory of a deleted partition with all that is in it.
     pub fn remove_deleted(&self, path: &Path) -> Result<(), StorageError> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

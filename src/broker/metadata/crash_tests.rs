@@ -74,6 +74,23 @@ fn a_full_disk_refuses_changes_and_nothing_else() {
     engine.stop();
 }
 
+#[test]
+fn a_disk_that_fails_at_the_start_is_told_from_a_refusal() {
+    use crate::server::StartError;
+    let disk = MemoryDisk::new();
+    live(&disk, &mut Known::default());
+    let loaded = load();
+    let (clock, fatal) = (Clock::system(), Fatal::call(|_| {}));
+    let shared = disk.shared();
+    let engine = PartitionEngine::open_on(&shared, &loaded.broker, clock.clone(), fatal.clone()).unwrap();
+    disk.stop_at(disk.steps() + 2);
+    let failed = Metadata::open_on(shared, &loaded, clock, None, engine.registry(), Follower::none(), fatal);
+    assert_eq!(StartError::from(failed.unwrap_err()).exit_status(), 74);
+    let refused = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    assert_eq!(StartError::from(refused).exit_status(), 1);
+    engine.stop();
+}
+
 /// A start, some topics, and snapshots on the way; ends where the disk does.
 fn live(disk: &MemoryDisk, known: &mut Known) {
     let loaded = load();

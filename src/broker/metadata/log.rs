@@ -20,6 +20,7 @@ use storage::{
 };
 
 use super::batch::{self, BadBatch, Entry};
+use super::headroom::Headroom;
 use super::snapshot::{QuorumRecords, Snapshot};
 
 /// A failure of the metadata log. None is survivable: what is not on disk must not be acknowledged.
@@ -77,6 +78,7 @@ pub(super) struct MetadataLog {
     dir: String,
     epoch: LeaderEpoch,
     settings: LogSettings,
+    headroom: Headroom,
     /// Epoch of the last record.
     last_epoch: LeaderEpoch,
     /// Append time of the last record, in milliseconds.
@@ -118,6 +120,7 @@ impl MetadataLog {
         let snapshot_end = newest.map_or(Offset::ZERO, |id| id.offset);
         // A snapshot is taken of what is durable: a log that ends before it has lost what it knew to be on disk.
         let opening = Opening { recovery_point: snapshot_end, ..Opening::unknown(now_ms) };
+        let headroom = Headroom::new(Arc::clone(&disk), dir);
         let (mut log, recovery) = PartitionLog::open(disk, dir, log_config(settings), opening)?;
         if let Some(cut) = &recovery.truncated {
             tracing::warn!(
@@ -135,8 +138,9 @@ impl MetadataLog {
         }
         let last_append_ms = snapshot.last_contained_timestamp_ms;
         let last_epoch = newest.map_or(LeaderEpoch::new(0), |id| id.epoch);
-        let log = Self {
+        let mut log = Self {
             log,
+            headroom,
             files,
             dir: shown,
             epoch: last_epoch,
@@ -146,6 +150,7 @@ impl MetadataLog {
             bytes_since_snapshot: 0,
             snapshot_ms: now_ms,
         };
+        log.headroom.appended(log.log.active_segment_base(), 0);
         Ok(Found { log, snapshot, snapshot_end })
     }
 
@@ -229,6 +234,7 @@ impl MetadataLog {
         let size = batch.len() as u64;
         let appended = self.log.append_from(Origin::RaftLeader, batch, self.epoch, now_ms)?;
         self.bytes_since_snapshot += size;
+        self.headroom.appended(self.log.active_segment_base(), size);
         self.last_epoch = self.epoch;
         self.last_append_ms = now_ms;
         Ok(appended.base_offset)

@@ -7,6 +7,7 @@ mod batch;
 mod diff;
 mod features;
 mod files;
+mod headroom;
 mod identity;
 mod log;
 mod open;

@@ -154,6 +154,37 @@ fn a_creation_that_was_cut_short_is_finished_and_records_without_a_topic_are_nob
 }
 
 #[test]
+fn partitions_made_on_a_full_disk_come_online_when_there_is_room() {
+    let (disk, reports) = (MemoryDisk::new(), Reports::default());
+    let engine = running_engine(&disk, &reports, &["replica.high.watermark.checkpoint.interval.ms=10"]);
+    let registry = engine.registry();
+    disk.limit_space(Some(0));
+    assert_eq!(registry.create_all(partitions_of("waits", 1, 3)).len(), 3);
+    assert_eq!(registry.create_all(partitions_of("goes", 2, 1)).len(), 1);
+    assert_eq!(registry.find("waits", 1).unwrap_err(), ErrorCode::KafkaStorageError);
+    registry.delete_topics(&[topic_id(2)]).unwrap();
+    registry.update_leader_epoch(topic_id(1), 2, LeaderEpoch::new(5));
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert!(registry.find("waits", 0).is_err());
+
+    disk.limit_space(None);
+    let all_online = || (0..3).all(|index| registry.find("waits", index).is_ok());
+    for _ in 0..500 {
+        if all_online() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(all_online());
+    assert_eq!(registry.find("goes", 0).unwrap_err(), ErrorCode::UnknownTopicOrPartition);
+    assert_eq!(registry.find("waits", 2).unwrap().leader_epoch(), LeaderEpoch::new(5));
+    append(&registry.find("waits", 2).unwrap(), Acks::Written, 1);
+    engine.stop();
+    assert!(names(&disk).contains(&".kafka_cleanshutdown".to_owned()), "nothing was ever in doubt");
+    assert_eq!(reports.all(), Vec::<String>::new());
+}
+
+#[test]
 fn what_no_topic_claims_is_kept_but_not_served() {
     let (disk, reports) = (MemoryDisk::new(), Reports::default());
     let registry = still_registry(&disk, &reports);

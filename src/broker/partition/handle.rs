@@ -442,7 +442,7 @@ impl Partition {
             AppendError::Storage(storage) if storage.is_passing() => {
                 self.dir.complain(|more| {
                     tracing::error!(
-                        "Cannot append to {}: {storage} ({more} refused since the last line)",
+                        "Cannot append to {}: {storage} (refused without a line before: {more})",
                         self.dir_name()
                     );
                 });

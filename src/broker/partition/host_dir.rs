@@ -15,6 +15,7 @@ use storage::{Disk, LogConfig, LogDir, MetaProperties, Opening, PartitionDir, Pa
 use uuid::Uuid;
 
 use super::committer::Committer;
+use super::reserve::Reserve;
 use crate::context::Fatal;
 
 /// A log directory that this node owns. Its locks are leaves: `log_dir` is written only to format the directory.
@@ -22,6 +23,7 @@ use crate::context::Fatal;
 pub struct HostDir {
     path: PathBuf,
     disk: Arc<dyn Disk>,
+    reserve: Reserve,
     log_dir: RwLock<LogDir>,
     pub(super) committer: Arc<Committer>,
     /// Whether the last owner closed all logs.
@@ -57,6 +59,12 @@ impl HostDir {
         fatal: Fatal,
     ) -> Result<Self, StorageError> {
         let log_dir = LogDir::open(Arc::clone(&disk), path)?;
+        let reserve = Reserve::new(Arc::clone(&disk), path);
+        reserve.release_if_full().map_err(|source| StorageError::Io {
+            operation: "use the reserve of",
+            path: path.to_owned(),
+            source,
+        })?;
         let was_clean = log_dir.take_clean_marker()?.clean;
         let found = log_dir.partitions()?.into_iter();
         let found = found
@@ -66,6 +74,7 @@ impl HostDir {
             found: Mutex::new(found.collect()),
             path: path.to_owned(),
             disk,
+            reserve,
             log_dir: RwLock::new(log_dir),
             committer: Committer::new(path.to_owned(), clock.clone(), fatal),
             clock,
@@ -105,6 +114,13 @@ impl HostDir {
     /// Gives the directory its identity.
     pub fn format(&self, meta: MetaProperties) -> Result<(), StorageError> {
         self.log_dir.write().format(meta)
+    }
+
+    /// Keeps space for a start on a full disk, as far as there is some.
+    pub(super) fn refill_reserve(&self) {
+        if let Err(error) = self.reserve.refill() {
+            tracing::warn!("{} has no reserve for a start on a full disk: {error}", self.path.display());
+        }
     }
 
     /// Runs `act` on the directory's files.
@@ -218,12 +234,20 @@ impl HostDir {
         self.with(LogDir::sync)
     }
 
-    /// Takes partitions out of the directory, durably; answers where each waits for its removal.
-    pub(super) fn delete(&self, partitions: &[(String, i32)]) -> Result<Vec<PathBuf>, StorageError> {
+    /// Takes partitions out of the directory, durably; answers where each waits for its removal, unless it is gone
+    /// already.
+    pub(super) fn delete(&self, partitions: &[(String, i32)]) -> Result<Vec<Option<PathBuf>>, StorageError> {
         let _steady = self.steady();
         self.with(|log_dir| {
-            let mark =
-                |(topic, partition): &(String, i32)| log_dir.mark_deleted(topic, *partition, Uuid::new_v4());
+            let mark = |(topic, partition): &(String, i32)| {
+                match log_dir.mark_deleted(topic, *partition, Uuid::new_v4()) {
+                    // A longer name can need space, and deleting is how space comes back.
+                    Err(StorageError::Full { .. }) => {
+                        log_dir.remove_partition(topic, *partition).map(|()| None)
+                    }
+                    marked => marked.map(Some),
+                }
+            };
             let marked = partitions.iter().map(mark).collect::<Result<Vec<_>, _>>()?;
             log_dir.sync()?;
             log_dir.forget_deleted(partitions)?;

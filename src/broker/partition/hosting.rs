@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use model::{LeaderEpoch, Offset, TopicId};
+use model::{LeaderEpoch, TopicId};
 use storage::StorageError;
 
-use super::committer::Urgency;
 use super::handle::{Partition, Topic};
 use super::host_dir::HostDir;
 use super::housekeeping::CheckpointFailed;
+use super::opening::Work;
 use super::registry::{HostedTopic, Registry, Snapshot};
 use super::settings::TopicSettings;
 
@@ -55,10 +55,11 @@ impl Registry {
     /// what can be done once for all of them is: a crash in between leaves directories that the next start, which
     /// knows the same topics, takes over or makes again.
     ///
-    /// A partition whose log cannot be opened is hosted offline: clients are answered `KAFKA_STORAGE_ERROR`.
+    /// A partition whose log cannot be opened is hosted offline: clients are answered `KAFKA_STORAGE_ERROR`. If only
+    /// space or a descriptor is missing, it comes online when there is some ([`Registry::open_waiting`]).
     /// Those are answered with their errors; the others are served. Partitions already here stay as they are.
     pub fn create_all(&self, new: Vec<NewPartition>) -> Vec<(NewPartition, StorageError)> {
-        let _changing = self.changing.lock();
+        let mut waiting = self.changing.lock();
         let mut snapshot = Snapshot::clone(&self.snapshot());
         let mut hosted: Vec<HostedTopic> = Vec::new();
         let mut work = Vec::with_capacity(new.len());
@@ -71,16 +72,21 @@ impl Registry {
             });
             if hosted[at].partition(new.partition).is_err() {
                 let dir = Arc::clone(self.dir_for(&new.topic, new.partition, &mut planned));
-                work.push(Work { at, topic: Arc::clone(&hosted[at].topic), new, dir });
+                work.push(Work::new(at, Arc::clone(&hosted[at].topic), new, dir));
             }
         }
         let mut failed = Vec::new();
-        for (Work { at, new, .. }, opened) in self.open_all(work) {
+        for (work, opened) in self.open_all(work) {
+            let (hosted, index) = (&mut hosted[work.at], work.new.partition);
             match opened {
-                Ok(partition) => hosted[at].host(new.partition, Some(partition)),
+                Ok(partition) => hosted.host(index, Some(partition)),
                 Err(error) => {
-                    tracing::error!("{}-{} is offline: {error}", new.topic, new.partition);
-                    hosted[at].host(new.partition, None);
+                    tracing::error!("{}-{index} is offline: {error}", work.new.topic);
+                    hosted.host(index, None);
+                    let new = work.new.clone();
+                    if error.is_passing() {
+                        waiting.push(work);
+                    }
                     failed.push((new, error));
                 }
             }
@@ -92,89 +98,43 @@ impl Registry {
         failed
     }
 
-    fn open_all(&self, work: Vec<Work>) -> Vec<(Work, Opened)> {
-        for dir in &self.dirs {
-            let made = work.iter().filter(|work| Arc::ptr_eq(&work.dir, dir) && !work.is_found());
-            let made: Vec<_> = made.map(Work::key).collect();
-            // One that could not be forgotten now is when it is made, which tells the error.
-            if let Err(error) = dir.forget(&made) {
-                tracing::warn!("the checkpoints of {} were not written: {error}", dir.path().display());
+    /// Opens the partitions that wait for space or descriptors, as far as there are some now.
+    pub(super) fn open_waiting(&self) {
+        let mut waiting = self.changing.lock();
+        // All wait for much the same: when the first cannot be opened, the others would not be either.
+        while let Some(first) = waiting.pop() {
+            let others = waiting.len().saturating_sub(OPENED_AT_ONCE - 1);
+            let rest = waiting.split_off(others);
+            let mut snapshot = Snapshot::clone(&self.snapshot());
+            let (mut opened, mut is_blocked) = (self.open_all(vec![first]), false);
+            if opened.iter().any(|(_, opened)| opened.is_ok()) {
+                opened.extend(self.open_all(rest));
+            } else {
+                waiting.extend(rest);
             }
-        }
-        let mut opened = self.open_in_parallel(work);
-        for dir in &self.dirs {
-            let mut here = opened.iter_mut().filter(|(work, _)| Arc::ptr_eq(&work.dir, dir)).peekable();
-            if here.peek().is_none() {
-                continue;
-            }
-            if let Err(error) = dir.sync() {
-                self.fatal.report(&error.to_string());
-                for (work, opened) in here {
-                    *opened = Err(StorageError::Failed { path: work.dir.path().to_owned() });
+            for (work, opened) in opened {
+                let known = snapshot.identified(work.new.topic_id).cloned();
+                match (opened, known) {
+                    (Ok(partition), Some(mut hosted)) => {
+                        tracing::info!("{} is online", partition.dir_name());
+                        hosted.host(work.new.partition, Some(partition));
+                        snapshot.put(hosted);
+                    }
+                    (Err(error), Some(_)) if error.is_passing() => {
+                        is_blocked = true;
+                        waiting.push(work);
+                    }
+                    (Err(error), _) => {
+                        tracing::error!("{}-{} stays offline: {error}", work.new.topic, work.new.partition);
+                    }
+                    (Ok(_), None) => unreachable!("whoever deletes a topic takes it off the list"),
                 }
             }
-        }
-        opened
-    }
-
-    fn open_in_parallel(&self, work: Vec<Work>) -> Vec<(Work, Opened)> {
-        let recovers = work.iter().any(Work::is_found);
-        let threads =
-            if recovers { self.recovery_threads } else { self.recovery_threads.max(MAKING_THREADS) };
-        let threads = threads.min(work.len());
-        if threads <= 1 {
-            return work.into_iter().map(|work| self.open_one(work)).collect();
-        }
-        let queue = parking_lot::Mutex::new(work.into_iter());
-        let done = parking_lot::Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    loop {
-                        let Some(work) = queue.lock().next() else { return };
-                        let opened = self.open_one(work);
-                        done.lock().push(opened);
-                    }
-                });
+            self.publish(snapshot);
+            if is_blocked {
+                return;
             }
-        });
-        done.into_inner()
-    }
-
-    fn open_one(&self, work: Work) -> (Work, Opened) {
-        let opened = self.open_partition(&work);
-        (work, opened)
-    }
-
-    fn open_partition(&self, work: &Work) -> Opened {
-        let Work { topic, new, dir, .. } = work;
-        let claimed = dir.claim(&new.topic, new.topic_id, new.partition)?;
-        let config = topic.settings.load().log.clone();
-        let now_ms = self.clock.wall_ms();
-        let mut log = dir.open_log(&work.key(), new.topic_id, claimed.as_ref(), config, now_ms)?;
-        log.assign_epoch(new.leader_epoch);
-        let partition = Partition::new(
-            Arc::clone(topic),
-            new.partition,
-            new.leader_epoch,
-            log,
-            Arc::clone(dir),
-            self.fatal.clone(),
-        );
-        if partition.offsets().log_end > Offset::ZERO {
-            // What a log that was never written to has to sync waits for its first append.
-            dir.committer.enlist(&partition, Urgency::Within(super::committer::BACKGROUND_SYNC));
         }
-        Ok(partition)
-    }
-
-    /// Where the partition is, or the directory with the fewest partitions, those that are planned counted in.
-    fn dir_for(&self, topic: &str, partition: i32, planned: &mut [usize]) -> &Arc<HostDir> {
-        let found = self.dirs.iter().position(|dir| dir.has_found(topic, partition));
-        let emptiest = || planned.iter().enumerate().min_by_key(|(_, count)| **count).map(|(at, _)| at);
-        let at = found.or_else(emptiest).expect("a node has at least one log directory");
-        planned[at] += 1;
-        &self.dirs[at]
     }
 
     /// Sets aside what is on disk and belongs to no topic. To be called once, after the partitions of the image
@@ -187,7 +147,8 @@ impl Registry {
     /// Lets go of topics: their partitions answer no more, their directories are renamed now, durably, and
     /// removed after `file.delete.delay.ms`. Those that are not here are left out.
     pub fn delete_topics(&self, ids: &[TopicId]) -> Result<(), StorageError> {
-        let _changing = self.changing.lock();
+        let mut waiting = self.changing.lock();
+        waiting.retain(|work| !ids.contains(&work.new.topic_id));
         let mut snapshot = Snapshot::clone(&self.snapshot());
         let gone: Vec<_> = ids.iter().filter_map(|id| snapshot.remove(*id)).collect();
         self.publish(snapshot);
@@ -215,7 +176,9 @@ impl Registry {
         for (dir, Leaving { keys, due_ms }) in self.dirs.iter().zip(leaving) {
             if !keys.is_empty() {
                 let marked = dir.delete(&keys)?;
-                self.housekeeper.remove_later(dir, marked.into_iter().zip(due_ms));
+                let waiting = marked.into_iter().zip(due_ms);
+                self.housekeeper
+                    .remove_later(dir, waiting.filter_map(|(path, due_ms)| Some((path?, due_ms))));
             }
         }
         Ok(())
@@ -237,6 +200,12 @@ impl Registry {
     pub fn update_leader_epoch(&self, id: TopicId, partition: i32, epoch: LeaderEpoch) {
         if let Some(partition) = self.by_id(id, partition) {
             partition.lead(epoch);
+            return;
+        }
+        let mut waiting = self.changing.lock();
+        let work = waiting.iter_mut().find(|work| (work.new.topic_id, work.new.partition) == (id, partition));
+        if let Some(work) = work {
+            work.new.leader_epoch = epoch;
         }
     }
 
@@ -251,35 +220,15 @@ impl Registry {
     }
 }
 
-/// Threads that make new logs: each waits for the disk most of the time, and their journal commits merge.
-const MAKING_THREADS: usize = 4;
-
-/// A partition to open: where its topic stands among those that change, the topic, what is wanted, and where.
-struct Work {
-    at: usize,
-    topic: Arc<Topic>,
-    new: NewPartition,
-    dir: Arc<HostDir>,
-}
-
-type Opened = Result<Arc<Partition>, StorageError>;
-
-impl Work {
-    fn key(&self) -> (String, i32) {
-        (self.new.topic.to_string(), self.new.partition)
-    }
-
-    fn is_found(&self) -> bool {
-        self.dir.has_found(&self.new.topic, self.new.partition)
-    }
-}
-
 /// Partitions that leave one directory, and when each may be removed.
 #[derive(Default)]
 struct Leaving {
     keys: Vec<(String, i32)>,
     due_ms: Vec<i64>,
 }
+
+/// Partitions that are opened before the others are looked at, when they have waited.
+const OPENED_AT_ONCE: usize = 256;
 
 fn topic_of(new: &NewPartition) -> Arc<Topic> {
     Arc::new(Topic {

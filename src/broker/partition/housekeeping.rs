@@ -80,7 +80,8 @@ enum Task {
     Retention,
     RecoveryPoints,
     LogStarts,
-    /// With it, removal of what was deleted: both are due every few seconds.
+    /// With it, removal of what was deleted, and another try for what found no space: all are due every few
+    /// seconds.
     HighWatermarks,
     ProducerExpiry,
 }
@@ -106,6 +107,7 @@ impl Housekeeper {
     }
 
     pub(super) fn start(self: &Arc<Self>, registry: Arc<Registry>) -> std::io::Result<()> {
+        registry.dirs().iter().for_each(|dir| dir.refill_reserve());
         let housekeeper = Arc::clone(self);
         self.state.lock().running = true;
         let run = move || housekeeper.run(&registry);
@@ -206,6 +208,7 @@ impl Housekeeper {
         match task {
             Task::Retention => registry.all().iter().for_each(|partition| partition.retain(now_ms)),
             Task::RecoveryPoints => {
+                registry.dirs().iter().for_each(|dir| dir.refill_reserve());
                 for_dirs(registry, |dir| dir.checkpoint_recovery_points(registry));
                 registry.all().iter().for_each(|partition| partition.close_idle_files());
             }
@@ -214,6 +217,7 @@ impl Housekeeper {
                 for_dirs(registry, |dir| dir.checkpoint_high_watermarks(registry));
                 registry.all().iter().for_each(|partition| partition.purge(now_ms));
                 self.remove_deleted(registry, now_ms);
+                registry.open_waiting();
             }
             Task::ProducerExpiry => registry.all().iter().for_each(|p| p.expire_producers(now_ms)),
         }

@@ -14,6 +14,7 @@ use super::handle::{Partition, Topic};
 use super::host_dir::HostDir;
 use super::housekeeping::Housekeeper;
 use super::io_threads::IoThreads;
+use super::opening::Work;
 use super::waiters::CommitTicket;
 use crate::context::Fatal;
 
@@ -22,7 +23,8 @@ use crate::context::Fatal;
 pub struct Registry {
     snapshot: ArcSwap<Snapshot>,
     /// Serialises changes, which are the metadata thread's alone; held while files are opened, never by lookups.
-    pub(super) changing: Mutex<()>,
+    /// With the partitions that are offline for want of space or of descriptors, until there is some.
+    pub(super) changing: Mutex<Vec<Work>>,
     pub(super) dirs: Vec<Arc<HostDir>>,
     pub(super) housekeeper: Arc<Housekeeper>,
     pub(super) recovery_threads: usize,
@@ -65,7 +67,7 @@ impl Registry {
     ) -> Self {
         Self {
             snapshot: ArcSwap::default(),
-            changing: Mutex::new(()),
+            changing: Mutex::default(),
             dirs,
             housekeeper,
             recovery_threads,
