@@ -26,6 +26,8 @@ pub struct Member {
     pub gone: bool,
     /// It has ended, but for the thread that sends heartbeats.
     pub stuck: bool,
+    /// It will hang before its next SyncGroup, and be stuck.
+    pub hangs: bool,
     /// It will subscribe to something else as soon as it can.
     pub restless: bool,
     pub paused_until_ms: i64,
@@ -65,6 +67,7 @@ impl Member {
             phase: Phase::Out { until_ms: 0 },
             gone: false,
             stuck: false,
+            hangs: false,
             restless: false,
             paused_until_ms: 0,
             session_timeout_ms: random.within(6_000, 10_000) as i32,

@@ -302,11 +302,10 @@ impl Simulation {
         match reply {
             Reply::Join(reply) if member.attempt == attempt && member.phase == Phase::Joining => {
                 let request = member.joined(&reply, now_ms, &mut self.random);
-                let has_joined = member.phase == Phase::Syncing;
-                if has_joined && self.faulty() && self.living().len() > 1 && self.random.chance(10) {
-                    // It hangs before its SyncGroup.
-                    self.members[index].gone = true;
-                    self.members[index].stuck = true;
+                // Whoever is told a stable generation again is not asked for a SyncGroup.
+                if member.phase == Phase::Syncing && member.hangs && self.ledger.is_completing() {
+                    member.gone = true;
+                    member.stuck = true;
                 } else if let Some(request) = request {
                     self.ask(index, request);
                 }
@@ -365,12 +364,16 @@ impl Simulation {
     fn last_fault(&mut self) {
         self.world.fail_next_write = false;
         let living = self.living();
-        if living.len() > 1 && self.random.chance(500) {
+        if living.len() > 1 {
             let index = living[self.random.within(0, living.len() as i64) as usize];
-            self.members[index].gone = true;
-            self.members[index].stuck = self.random.chance(500);
-            // The others want a rebalance that it takes no part in.
-            self.members[if index == living[0] { living[1] } else { living[0] }].restless = true;
+            let (member, how) = (&mut self.members[index], self.random.within(0, 5));
+            member.gone = how <= 1;
+            member.stuck = how == 1;
+            member.hangs = how == 2;
+            // The others want a rebalance that it takes no part in, or goes half the way.
+            for other in living.into_iter().filter(|other| *other != index) {
+                self.members[other].restless = how >= 1;
+            }
         }
         if self.random.chance(500) {
             self.restart();
