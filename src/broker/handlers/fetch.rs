@@ -179,7 +179,7 @@ async fn plan_until_enough(
         };
         drop(parked);
         round = plan(broker, targets, limits).await;
-        if timed_out || round.is_enough(limits) {
+        if timed_out || round.is_enough(limits) || broker.partitions.is_releasing() {
             return round;
         }
     }

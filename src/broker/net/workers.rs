@@ -113,6 +113,8 @@ async fn run(service: Service, mut accepted: mpsc::UnboundedReceiver<Accepted>, 
             _ = stop.wait_for(|stopping| *stopping) => break,
         }
     }
+    // Fetches that wait for data would take until their own deadlines.
+    service.broker.partitions.release_readers();
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN_MAX, drained).await.is_err() {
         tracing::info!(target: "ottla.net", "closing connections that still wait for an answer");
@@ -131,3 +133,7 @@ async fn serve(service: Service, accepted: Accepted, open: Arc<AtomicUsize>) {
     open.fetch_sub(1, Ordering::Relaxed);
     drop(slot);
 }
+
+#[cfg(test)]
+#[path = "workers_tests.rs"]
+mod tests;

@@ -366,6 +366,11 @@ impl Partition {
         Parked { partition: Arc::clone(self), ticket: Arc::clone(ticket) }
     }
 
+    /// Ends the waits of parked fetches, now and later.
+    pub(super) fn release_readers(&self) {
+        self.waiters.lock().release();
+    }
+
     /// Makes everything appended so far durable, and publishes that. Called by one sync thread at a time.
     pub(super) fn sync(&self) -> Result<(), StorageError> {
         let _syncing = self.syncing.lock();

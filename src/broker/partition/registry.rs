@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 use model::{Clock, ErrorCode, TopicId};
@@ -29,6 +29,7 @@ pub struct Registry {
     pub(super) housekeeper: Arc<Housekeeper>,
     pub(super) recovery_threads: usize,
     io: IoThreads,
+    releasing: AtomicBool,
     pub(super) clock: Clock,
     pub(super) fatal: Fatal,
     broker_epoch: AtomicI64,
@@ -72,6 +73,7 @@ impl Registry {
             housekeeper,
             recovery_threads,
             io: IoThreads::default(),
+            releasing: AtomicBool::new(false),
             clock,
             fatal,
             broker_epoch: AtomicI64::new(-1),
@@ -86,6 +88,18 @@ impl Registry {
     /// The threads for what waits for the disk.
     pub fn io(&self) -> &IoThreads {
         &self.io
+    }
+
+    /// Has fetches answered with what there is instead of parked, now and later: the node stops.
+    pub fn release_readers(&self) {
+        if !self.releasing.swap(true, Ordering::SeqCst) {
+            self.all().iter().for_each(|partition| partition.release_readers());
+        }
+    }
+
+    /// Whether [`Self::release_readers`] was called.
+    pub fn is_releasing(&self) -> bool {
+        self.releasing.load(Ordering::SeqCst)
     }
 
     /// A partition by its topic's name.

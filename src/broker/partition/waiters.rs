@@ -119,6 +119,8 @@ pub struct Waiters {
     visible_bytes: u64,
     stable_bytes: u64,
     last_stable: Offset,
+    /// Nobody waits for data any more.
+    released: bool,
     closed: bool,
 }
 
@@ -138,6 +140,7 @@ impl Waiters {
             visible_bytes: 0,
             stable_bytes: 0,
             last_stable,
+            released: false,
             closed: false,
         }
     }
@@ -152,7 +155,7 @@ impl Waiters {
 
     /// Parks a fetch until [`Waiters::unpark`].
     pub fn park(&mut self, ticket: &Arc<FetchTicket>, interest: Interest) {
-        if self.closed {
+        if self.closed || self.released {
             ticket.fire();
             return;
         }
@@ -199,15 +202,21 @@ impl Waiters {
         }
     }
 
+    /// Ends the waits for data, now and later: the node stops.
+    pub fn release(&mut self) {
+        self.released = true;
+        for (_, parked) in self.fetches.drain() {
+            parked.ticket.fire();
+        }
+    }
+
     /// Ends all waits, now and later: the partition goes away.
     pub fn close(&mut self) {
         self.closed = true;
         for (_, ticket) in self.commits.drain(..) {
             ticket.arrive();
         }
-        for (_, parked) in self.fetches.drain() {
-            parked.ticket.fire();
-        }
+        self.release();
     }
 }
 
