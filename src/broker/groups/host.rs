@@ -195,7 +195,7 @@ impl Host {
                 Stage::Loading => state.topics_gone.extend_from_slice(gone),
                 Stage::Closed => {}
                 Stage::Ready => {
-                    self.take_topics(&mut state, context, gone);
+                    state.shard.topics_deleted(context, gone);
                     self.arm(&mut state);
                 }
             }
@@ -217,7 +217,7 @@ impl Host {
             self.carry_out(&mut state, context, step, None);
             let gone = std::mem::take(&mut state.topics_gone);
             if !gone.is_empty() {
-                self.take_topics(&mut state, context, &gone);
+                state.shard.topics_deleted(context, &gone);
             }
             self.arm(&mut state);
         });
@@ -261,10 +261,6 @@ impl Host {
             Stage::Loading => Err(ErrorCode::CoordinatorLoadInProgress),
             Stage::Closed => Err(ErrorCode::NotCoordinator),
         }
-    }
-
-    fn take_topics(&self, state: &mut State, context: &Context<'_>, gone: &[String]) {
-        state.shard.topics_deleted(context, gone);
     }
 
     /// Appends and replays what a step proposes, and what follows from it. Answers the one who waits for `own` here,
