@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""seeds.py FRAMES SEEDS: writes what each fuzz target starts from to SEEDS/<target>/, made of the golden request frames."""
+"""seeds.py SRC SEEDS: writes what each fuzz target starts from to SEEDS/<target>/, made of the golden request frames
+and group records in SRC."""
 import pathlib
 import shutil
 import struct
@@ -40,14 +41,25 @@ def seeds(frame):
                 yield "batch", bytes([choice]) + batch
 
 
+def group_records(lines):
+    """Names and inputs for the target `record`: a byte for the key's length, the key, the value."""
+    for line in lines:
+        name, key, value = line.split()
+        key = bytes.fromhex(key)
+        yield name, bytes([len(key)]) + key + bytes.fromhex(value.strip("-"))
+
+
 def main():
-    frames, out = map(pathlib.Path, sys.argv[1:])
+    src, out = map(pathlib.Path, sys.argv[1:])
     shutil.rmtree(out, ignore_errors=True)
-    for target in ("frame", "header", "request", "response", "batch"):
+    for target in ("frame", "header", "request", "response", "batch", "record"):
         (out / target).mkdir(parents=True)
-    for path in sorted(frames.glob("*.hex")):
+    for path in sorted((src / "wire/testdata").glob("*.hex")):
         for number, (target, data) in enumerate(seeds(bytes.fromhex(path.read_text()))):
             (out / target / f"{path.stem}-{number}").write_bytes(data)
+    for path in (src / "coordinator/group/record/testdata").glob("*.txt"):
+        for name, data in group_records(path.read_text().splitlines()):
+            (out / "record" / name).write_bytes(data)
 
 
 if __name__ == "__main__":
