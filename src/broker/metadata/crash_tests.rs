@@ -2,6 +2,7 @@
 //! from succeeding.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use config::{Inputs, Loaded};
 use controller::command::{CreateTopics, DeleteTopics, NewTopic, TopicReference};
@@ -72,6 +73,36 @@ fn a_full_disk_refuses_changes_and_nothing_else() {
     assert_eq!(metadata.image().topics().len(), 2);
     metadata.stop();
     engine.stop();
+}
+
+#[test]
+fn a_log_that_was_closed_is_not_looked_through_again() {
+    let disk = MemoryDisk::new();
+    live(&disk, &mut Known::default());
+    let steps_of_start = || {
+        let before = disk.steps();
+        let (engine, metadata) = start(&disk, &load()).unwrap();
+        (disk.steps() - before, engine, metadata)
+    };
+    let (after_stop, engine, metadata) = steps_of_start();
+    disk.power_cut(PowerCut::LoseAll);
+    metadata.stop();
+    engine.stop();
+    drop((engine, metadata));
+    let (after_cut, engine, metadata) = steps_of_start();
+    metadata.stop();
+    engine.stop();
+    drop((engine, metadata));
+    assert!(after_stop < after_cut, "{after_stop} steps after a stop, {after_cut} after a power cut");
+    // A log that has failed vouches for nothing.
+    let (_, engine, metadata) = steps_of_start();
+    disk.fail_at(disk.steps() + 1);
+    let topic = NewTopic { partitions: 1, ..NewTopic::new("last", random::topic_id()) };
+    let command = CreateTopics { topics: vec![topic], validate_only: false, seed: 1 };
+    assert!(ask(&metadata, Command::CreateTopics(command)).is_err());
+    metadata.stop();
+    engine.stop();
+    assert!(disk.contents(Path::new("/data/.kafka_cleanshutdown")).is_none());
 }
 
 #[test]

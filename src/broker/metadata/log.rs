@@ -99,11 +99,13 @@ pub(super) struct Found {
 }
 
 impl MetadataLog {
-    /// Opens the log in `dir`, creating what is missing.
+    /// Opens the log in `dir`, creating what is missing. `clean` says that its last owner closed it: its batches are
+    /// checked when they are replayed, and not before.
     pub(super) fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
         settings: &LogSettings,
+        clean: bool,
         now_ms: i64,
     ) -> Result<Found, LogError> {
         let files = MetadataFiles::new(Arc::clone(&disk), dir);
@@ -119,7 +121,7 @@ impl MetadataLog {
         };
         let snapshot_end = newest.map_or(Offset::ZERO, |id| id.offset);
         // A snapshot is taken of what is durable: a log that ends before it has lost what it knew to be on disk.
-        let opening = Opening { recovery_point: snapshot_end, ..Opening::unknown(now_ms) };
+        let opening = Opening { recovery_point: snapshot_end, clean, ..Opening::unknown(now_ms) };
         let headroom = Headroom::new(Arc::clone(&disk), dir);
         let (mut log, recovery) = PartitionLog::open(disk, dir, log_config(settings), opening)?;
         if let Some(cut) = &recovery.truncated {
@@ -152,6 +154,11 @@ impl MetadataLog {
         };
         log.headroom.appended(log.log.active_segment_base(), 0);
         Ok(Found { log, snapshot, snapshot_end })
+    }
+
+    /// The log's directory.
+    pub(super) fn path(&self) -> &Path {
+        self.log.dir()
     }
 
     /// The files beside the log.

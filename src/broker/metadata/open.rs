@@ -161,6 +161,8 @@ struct Identity {
     log_dirs: Vec<Uuid>,
     /// Id of the directory that holds the metadata log.
     metadata_dir: Uuid,
+    /// Whether that log was closed; unknown in a directory that holds no other.
+    was_clean: bool,
 }
 
 /// A log that has been read to its end.
@@ -201,7 +203,8 @@ impl Start<'_> {
             dir.format(identity.meta.clone())?;
         }
         let log_dirs = established.iter().take(log_dirs.len()).map(|dir| dir.id).collect();
-        Ok((Identity { cluster_id, log_dirs, metadata_dir }, own_dir))
+        let was_clean = registry.dirs().iter().any(|dir| dir.path() == path && dir.was_clean());
+        Ok((Identity { cluster_id, log_dirs, metadata_dir, was_clean }, own_dir))
     }
 
     /// Directory of the metadata log.
@@ -213,8 +216,13 @@ impl Start<'_> {
         let bootstrap = self.bootstrap_records()?;
         let dir = self.dir();
         self.format_log(&dir, identity)?;
-        let Found { mut log, snapshot, snapshot_end } =
-            MetadataLog::open(Arc::clone(&self.disk), &dir, &self.config.metadata, self.now_ms)?;
+        let Found { mut log, snapshot, snapshot_end } = MetadataLog::open(
+            Arc::clone(&self.disk),
+            &dir,
+            &self.config.metadata,
+            identity.was_clean,
+            self.now_ms,
+        )?;
         let last_contained = Offset::new(snapshot_end.value() - 1);
         let mut kraft_version = snapshot.quorum.as_ref().map_or(0, |quorum| quorum.kraft_version);
         loop {

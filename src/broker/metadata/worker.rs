@@ -22,7 +22,7 @@ use super::quorum::Quorum;
 use super::snapshot::QuorumRecords;
 use super::view::{Follower, View};
 use crate::context::Fatal;
-use crate::partition::{NewPartition, Registry, TopicSettings};
+use crate::partition::{HostDir, NewPartition, Registry, TopicSettings};
 
 /// What others ask of the thread.
 #[derive(Debug)]
@@ -124,15 +124,24 @@ impl Worker {
             match self.commit(first, &mut requests) {
                 Ok(stops) => stop = stops,
                 Err(error) => {
+                    self.dirs_of_log().iter().for_each(|dir| dir.doubt());
                     self.fatal.report(&format!("the metadata log has failed: {error}"));
                     return;
                 }
             }
         }
         requests.close();
+        let dirs = self.dirs_of_log();
         if let Err(error) = self.ledger.log.close() {
+            dirs.iter().for_each(|dir| dir.doubt());
             tracing::warn!(target: "ottla.metadata", "the metadata log was not closed: {error}");
         }
+    }
+
+    /// The log directory that the metadata log is in, if it is one.
+    fn dirs_of_log(&self) -> Vec<Arc<HostDir>> {
+        let path = self.ledger.log.path().parent();
+        self.registry.dirs().iter().filter(|dir| Some(dir.path()) == path).cloned().collect()
     }
 
     /// One round; true when it is the last.

@@ -32,7 +32,7 @@ pub struct HostDir {
     found: Mutex<BTreeMap<(String, i32), PartitionDir>>,
     /// Partitions that are served from here.
     served: AtomicUsize,
-    /// Whether a log here could not be opened: then the next start must not trust any.
+    /// Whether a log here could not be opened or closed: then the next start must not trust any.
     offline: AtomicBool,
     clock: Clock,
     complaints: Mutex<Complaints>,
@@ -148,6 +148,16 @@ impl HostDir {
         say(left_out);
     }
 
+    /// Whether the last owner closed all logs.
+    pub fn was_clean(&self) -> bool {
+        self.was_clean
+    }
+
+    /// Keeps the directory from being called closed: a log in it was not, and the next start must not trust it.
+    pub fn doubt(&self) {
+        self.offline.store(true, Ordering::Release);
+    }
+
     pub(super) fn has_offline(&self) -> bool {
         self.offline.load(Ordering::Acquire)
     }
@@ -204,9 +214,7 @@ impl HostDir {
     ) -> Result<PartitionLog, StorageError> {
         let mut log = match claimed {
             // Nothing vouches for a log that nobody has looked at.
-            Some(dir) => self
-                .open_found(dir, config, now_ms)
-                .inspect_err(|_| self.offline.store(true, Ordering::Release))?,
+            Some(dir) => self.open_found(dir, config, now_ms).inspect_err(|_| self.doubt())?,
             None => self.create_log(key, id, config, now_ms)?,
         };
         // Most partitions of a large node are idle: files are open while they are used.
