@@ -124,7 +124,9 @@ impl Worker {
             match self.commit(first, &mut requests) {
                 Ok(stops) => stop = stops,
                 Err(error) => {
-                    self.dirs_of_log().iter().for_each(|dir| dir.doubt());
+                    for dir in self.dirs_of_log() {
+                        dir.doubt();
+                    }
                     self.fatal.report(&format!("the metadata log has failed: {error}"));
                     return;
                 }
@@ -133,7 +135,9 @@ impl Worker {
         requests.close();
         let dirs = self.dirs_of_log();
         if let Err(error) = self.ledger.log.close() {
-            dirs.iter().for_each(|dir| dir.doubt());
+            for dir in &dirs {
+                dir.doubt();
+            }
             tracing::warn!(target: "ottla.metadata", "the metadata log was not closed: {error}");
         }
     }

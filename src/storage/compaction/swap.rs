@@ -56,7 +56,7 @@ impl Swap {
     pub fn finish(&self) -> Result<(), StorageError> {
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         self.advance(&mut done).inspect_err(|error| {
-            if !matches!(error, StorageError::Full { .. }) {
+            if !error.is_passing() {
                 self.shared.fail(error);
             }
         })
