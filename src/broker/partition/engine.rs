@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use storage::{Disk, StorageError, SystemDisk};
 
 use super::checkpoints::{ClosedLog, key_of};
+use super::cleaner::Cleaner;
 use super::frugal_disk::FrugalDisk;
 use super::handle::Partition;
 use super::host_dir::HostDir;
@@ -22,6 +23,7 @@ use crate::open_files::OpenFiles;
 #[derive(Debug)]
 pub struct PartitionEngine {
     registry: Arc<Registry>,
+    cleaner: Arc<Cleaner>,
 }
 
 /// Why the partitions of a node could not be started.
@@ -58,6 +60,7 @@ impl PartitionEngine {
     ) -> Result<Self, OpenError> {
         refuse_repeated(&config.storage.log_dirs)?;
         let housekeeper = Arc::new(Housekeeper::new(config, clock.clone()));
+        let cleaner = Arc::new(Cleaner::new(config, clock.clone()));
         let open = |path: &Path| HostDir::open(Arc::clone(disk), path, clock.clone(), fatal.clone());
         let dirs = config.storage.log_dirs.iter();
         let dirs: Vec<Arc<HostDir>> = dirs.map(|path| open(path).map(Arc::new)).collect::<Result<_, _>>()?;
@@ -69,7 +72,7 @@ impl PartitionEngine {
         }
         let threads = usize::try_from(config.storage.recovery_threads_per_dir).unwrap_or(1).max(1);
         let registry = Registry::new(dirs, housekeeper, threads, clock, fatal);
-        Ok(Self { registry: Arc::new(registry) })
+        Ok(Self { registry: Arc::new(registry), cleaner })
     }
 
     /// The partitions.
@@ -77,15 +80,17 @@ impl PartitionEngine {
         Arc::clone(&self.registry)
     }
 
-    /// Starts housekeeping.
+    /// Starts housekeeping and compaction.
     pub fn start(&self) -> Result<(), OpenError> {
-        Ok(self.registry.housekeeper.start(self.registry())?)
+        self.registry.housekeeper.start(self.registry())?;
+        Ok(self.cleaner.start(&self.registry)?)
     }
 
     /// Closes all logs: everything is on disk when this returns, and the next start scans nothing. Nothing is
     /// appended or read from then on.
     pub fn stop(&self) {
         let registry = &self.registry;
+        self.cleaner.stop();
         registry.housekeeper.stop();
         registry.io().stop();
         registry.dirs().iter().for_each(|dir| dir.committer.stop());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use model::{ErrorCode, LeaderEpoch, Offset, TopicId};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use storage::{
     Access, AppendError, Appended, Batches, OffsetLookup, Origin, PartitionLog, ReadError, ReadHint,
     ReadRequest, ReadStep, StorageError,
@@ -48,6 +48,8 @@ pub struct Partition {
     appender: Mutex<Appender>,
     waiters: Mutex<Waiters>,
     syncing: Mutex<()>,
+    /// Held while the log is compacted; taken before the log's.
+    cleaning: Mutex<()>,
     /// Fetches parked here. An append that finds one asks for a sync at once.
     parked: AtomicUsize,
     dir: Arc<HostDir>,
@@ -152,6 +154,7 @@ impl Partition {
             appender: Mutex::new(Appender { log: Some(log), bytes: 0, hints: VecDeque::new() }),
             waiters: Mutex::new(Waiters::new(last_stable)),
             syncing: Mutex::new(()),
+            cleaning: Mutex::new(()),
             parked: AtomicUsize::new(0),
             dir,
             enlistment: Enlistment::default(),
@@ -414,7 +417,19 @@ impl Partition {
         self.gone.store(true, Ordering::Release);
         self.waiters.lock().close();
         drop(self.syncing.lock());
+        // Nor does a compaction, which notices that the partition is gone.
+        drop(self.cleaning.lock());
         log
+    }
+
+    /// Keeps segments from being deleted as long as the answer lives.
+    pub(super) fn begin_cleaning(&self) -> MutexGuard<'_, ()> {
+        self.cleaning.lock()
+    }
+
+    /// As [`Self::begin_cleaning`], unless the log is being compacted.
+    pub(super) fn try_begin_cleaning(&self) -> Option<MutexGuard<'_, ()>> {
+        self.cleaning.try_lock()
     }
 
     /// Publishes a log start that has moved.

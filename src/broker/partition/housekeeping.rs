@@ -278,8 +278,9 @@ fn note(registry: &Registry, error: &StorageError) {
 }
 
 impl Partition {
-    /// Deletes what retention no longer keeps.
+    /// Deletes what retention no longer keeps. A log that is being compacted is passed by: the cleaner comes back to it.
     pub(super) fn retain(self: &Arc<Self>, now_ms: i64) {
+        let Some(_cleaning) = self.try_begin_cleaning() else { return };
         let high_watermark = self.offsets().high_watermark;
         let retained = self.with_log(|log| {
             let deleted = log.apply_retention(now_ms, high_watermark)?;

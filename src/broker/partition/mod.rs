@@ -5,6 +5,7 @@
 //! [`registry`] finds partitions, [`hosting`] makes and deletes them, [`engine`] is their life as a whole.
 
 mod checkpoints;
+mod cleaner;
 pub mod committer;
 pub mod engine;
 mod frugal_disk;
