@@ -172,17 +172,7 @@ impl Group {
             draft.alarm(&updated.id, AlarmKind::Sync, within(request.rebalance_timeout_ms));
             updated
         };
-        let reply = JoinReply {
-            error: ErrorCode::None,
-            generation: updated.epoch(),
-            protocol_type: Some(PROTOCOL_TYPE.to_owned()),
-            protocol_name: updated.first_protocol().map(|(name, _)| name.clone()),
-            leader: String::new(),
-            skip_assignment: false,
-            member_id: updated.id.to_string(),
-            members: Vec::new(),
-        };
-        Ok((reply, follow_up))
+        Ok((joined(&updated), follow_up))
     }
 
     fn sync_classic(
@@ -268,6 +258,20 @@ impl Group {
                 self.own_static_member(instance_id, &leaving.member_id).map_err(|refusal| refusal.code)
             }
         }
+    }
+}
+
+/// What a joiner is told: nobody leads, the coordinator assigns.
+fn joined(member: &Member) -> JoinReply {
+    JoinReply {
+        error: ErrorCode::None,
+        generation: member.epoch(),
+        protocol_type: Some(PROTOCOL_TYPE.to_owned()),
+        protocol_name: member.first_protocol().map(|(name, _)| name.clone()),
+        leader: String::new(),
+        skip_assignment: false,
+        member_id: member.id.to_string(),
+        members: Vec::new(),
     }
 }
 
