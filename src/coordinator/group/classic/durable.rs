@@ -21,7 +21,7 @@ pub(super) enum Proposal {
     /// The leader has assigned.
     Assigned(BTreeMap<Arc<str>, Bytes>),
     /// A static member has a new id.
-    Replaced(Box<Replaced>),
+    Replaced(Replaced),
 }
 
 impl Shard {
@@ -132,7 +132,7 @@ impl Shard {
                 group.drop_assignment(&mut turn, ErrorCode::CoordinatorNotAvailable);
                 group.rebalance(&mut turn);
             }
-            Some(Proposal::Replaced(replaced)) => group.undo_replacement(&mut turn, *replaced),
+            Some(Proposal::Replaced(replaced)) => group.undo_replacement(&mut turn, replaced),
             Some(Proposal::Emptied) | None => {}
         }
         step
@@ -167,7 +167,7 @@ impl Group {
             protocol: self.protocol.clone(),
             leader: self.leader.as_deref().map(str::to_owned),
             state_timestamp_ms: self.state_since_ms.unwrap_or(-1),
-            members: self.members.values().map(member).collect(),
+            members: self.members().map(member).collect(),
         };
         Record::ClassicGroup(self.id.to_string(), Some(value))
     }

@@ -21,7 +21,7 @@ impl Group {
         self.leader.get_or_insert_with(|| member.id.clone());
         self.count(&member, 1);
         self.joins_parked += usize::from(member.join.is_some());
-        self.members.insert(member.id.clone(), member);
+        self.members.insert(member.id.clone(), Box::new(member));
     }
 
     /// Removes a member or a pending one. Whoever it still has waiting is told that the id is not known any more.

@@ -36,8 +36,8 @@ pub struct Group {
     /// The protocol that was chosen for this generation.
     protocol: Option<String>,
     leader: Option<Arc<str>>,
-    /// By member id.
-    members: BTreeMap<Arc<str>, Member>,
+    /// By member id; boxed, since a map makes room for eleven of what it holds.
+    members: BTreeMap<Arc<str>, Box<Member>>,
     /// Member ids by `group.instance.id` (KIP-345).
     instances: BTreeMap<String, Arc<str>>,
     /// Ids that were given out and did not join yet (KIP-394), and until when they may.
@@ -158,7 +158,7 @@ impl Group {
 
     /// Its members, by id.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
-        self.members.values()
+        self.members.values().map(|member| &**member)
     }
 
     /// The protocol that was chosen for this generation.

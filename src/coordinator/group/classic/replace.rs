@@ -21,7 +21,7 @@ pub(super) struct Replacement<'a> {
 #[derive(Debug)]
 pub(super) struct Replaced {
     new_id: Arc<str>,
-    before: Member,
+    before: Box<Member>,
 }
 
 impl Group {
@@ -49,7 +49,7 @@ impl Group {
                 }
                 turn.reply(ticket, Reply::Join(reply));
                 turn.step.records.push(self.record(|member| member.assignment.clone()));
-                self.proposal = Some(Proposal::Replaced(Box::new(Replaced { new_id, before })));
+                self.proposal = Some(Proposal::Replaced(Replaced { new_id, before }));
             }
             State::Stable => {
                 self.park_join(turn, &new_id, ticket);
