@@ -46,3 +46,33 @@ impl Headroom {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use storage::SystemDisk;
+
+    use super::*;
+
+    #[test]
+    fn space_is_held_behind_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("00000000000000000042.log");
+        std::fs::write(&path, [1; 100]).unwrap();
+        let allocated = || std::fs::metadata(&path).unwrap().blocks() * 512;
+        let mut headroom = Headroom::new(SystemDisk::shared(), dir.path());
+        headroom.appended(Offset::new(42), 100);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 100, "the log ends where it did");
+        if allocated() < HEADROOM_BYTES {
+            // This file system cannot allocate ahead.
+            return;
+        }
+        let half = usize::try_from(HEADROOM_BYTES).unwrap() / 2 + 1;
+        std::fs::write(&path, vec![1; half]).unwrap();
+        headroom.appended(Offset::new(42), half as u64);
+        assert!(allocated() >= half as u64 + HEADROOM_BYTES, "{}", allocated());
+        headroom.appended(Offset::new(50), 1);
+        assert_eq!(headroom.held, Some((Offset::new(50), 0)), "a segment that is not there holds nothing");
+    }
+}
