@@ -31,7 +31,7 @@ pub struct Group {
     /// `targets` the other way round.
     pub(super) target_owners: BTreeMap<TopicId, BTreeMap<i32, Arc<str>>>,
     /// Partitions that somebody owns or has not given back, and the epoch of that member.
-    partition_epochs: BTreeMap<TopicId, BTreeMap<i32, i32>>,
+    pub(super) partition_epochs: BTreeMap<TopicId, BTreeMap<i32, i32>>,
     /// Member ids by `group.instance.id`.
     pub(super) instances: BTreeMap<String, Arc<str>>,
     pub(super) wanted: Wanted,

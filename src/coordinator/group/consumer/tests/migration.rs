@@ -58,13 +58,16 @@ fn joined(outcome: &Outcome) -> &JoinReply {
     }
 }
 
+/// Partitions of topics by name.
+type Named<'a> = &'a [(&'a str, &'a [i32])];
+
 fn sync(
     world: &mut World,
     member_id: &str,
     generation: i32,
-    given: &[(&str, &[(&str, &[i32])])],
+    given: &[(&str, Named)],
 ) -> (SyncReply, Vec<String>) {
-    let owned = |partitions: &[(&str, &[i32])]| {
+    let owned = |partitions: Named| {
         let named: Vec<(String, &[i32])> =
             partitions.iter().map(|(topic, list)| ((*topic).to_owned(), *list)).collect();
         encode_assignment(1, &named)

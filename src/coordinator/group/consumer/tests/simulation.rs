@@ -1,1 +1,0 @@
-//! Whole lives of consumer groups, from a seed.
