@@ -5,7 +5,7 @@ use tokio::net::TcpListener;
 use wire::StrBytes;
 use wire::api_table::ApiKey;
 use wire::call::{self, Call};
-use wire::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use wire::fetch::{FetchPartition, FetchPartitionResponse, FetchRequest, FetchTopic};
 use wire::header::{ClientId, RequestHeader};
 use wire::messages::create_topics_request::CreatableTopic;
 use wire::messages::{CreateTopicsRequest, InitProducerIdRequest};
@@ -184,8 +184,13 @@ fn fetches_of_one_session_follow_each_other() {
         for correlation_id in [2, 3] {
             let (answered, found) = receive::<FetchRequest>(&mut client, FETCH_BY_NAME).await;
             assert_eq!((answered, found.error, found.session_id), (correlation_id, ErrorCode::None, id));
-            let records = found.topics.iter().flat_map(|topic| &topic.partitions);
-            assert_eq!(records.map(|found| found.records_len()).sum::<usize>(), batch_len(correlation_id));
+            let found: usize = found
+                .topics
+                .iter()
+                .flat_map(|topic| &topic.partitions)
+                .map(FetchPartitionResponse::records_len)
+                .sum();
+            assert_eq!(found, batch_len(correlation_id));
         }
         assert_eq!(receive::<ProduceRequest>(&mut client, PRODUCE_BY_NAME).await.0, 4);
         let (answered, found) = receive::<FetchRequest>(&mut client, FETCH_BY_NAME).await;

@@ -14,9 +14,12 @@ use crate::fetch_session::FetchPartition;
 use crate::partition::io_threads::{Ended, Pending};
 use crate::partition::{IoThreads, Partition, PartitionError};
 
+/// What the I/O threads do for targets or answers with these numbers.
+type Begun<T> = Vec<(usize, Pending<Result<T, PartitionError>>)>;
+
 /// Looks up the places of those partitions that a round could not be planned without.
 pub(super) async fn look_up(io: &IoThreads, targets: &[Target], round: Round) -> Located {
-    let mut begun: Vec<(usize, Pending<Result<Option<ReadHint>, PartitionError>>)> = Vec::new();
+    let mut begun: Begun<Option<ReadHint>> = Vec::new();
     for (at, (target, planned)) in targets.iter().zip(round.planned).enumerate() {
         if let (Ok(partition), Planned::Cold(lookup)) = (&target.partition, planned) {
             let partition = Arc::clone(partition);
@@ -38,7 +41,7 @@ pub(super) async fn answers(
     limits: &Limits,
 ) -> Vec<(FetchPartition, FetchPartitionResponse)> {
     let mut answers = Vec::with_capacity(targets.len());
-    let mut cold: Vec<(usize, Pending<Result<Records, PartitionError>>)> = Vec::new();
+    let mut cold: Begun<Records> = Vec::new();
     let planned = targets.into_iter().zip(round.planned);
     // Kafka lists the partitions that it does not know behind all others.
     let (served, unknown): (Vec<_>, Vec<_>) = planned.partition(|(_, planned)| !planned.is_unknown());
