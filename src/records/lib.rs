@@ -23,5 +23,6 @@ pub use iter::{BadRecord, Header, Headers, Record, RecordIter};
 pub use open::{BadBatch, OpenBatch};
 pub use search::{FoundRecord, first_at_or_after, offset_of_max_timestamp};
 pub use validate::{
-    FirstBatch, NoBatch, Origin, ProduceRules, RecordError, RecordsError, TimestampType, ValidBatch, validate,
+    CompressedValidation, FirstBatch, NoBatch, Origin, ProduceRules, RecordError, RecordsError,
+    TimestampType, ValidBatch, validate,
 };

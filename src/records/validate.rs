@@ -46,6 +46,17 @@ pub enum Origin {
     RaftLeader,
 }
 
+/// How much of a compressed batch is looked at (`ottla.compressed.records.validation`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CompressedValidation {
+    /// Every record, as Kafka does.
+    #[default]
+    Full,
+    /// The header and the CRC over all bytes, where these leave no doubt: what the producer has compressed is taken for
+    /// what its header says.
+    Header,
+}
+
 /// What one topic asks of a batch, and what the request allows.
 #[derive(Clone, Copy, Debug)]
 pub struct ProduceRules<'a> {
@@ -67,6 +78,8 @@ pub struct ProduceRules<'a> {
     pub key_required: bool,
     /// `compression.type` with its level; `None` for `producer`, which keeps the batch's own.
     pub target_codec: Option<(Codec, Option<i32>)>,
+    /// How much of a compressed batch is looked at that stays compressed as it is.
+    pub compressed_validation: CompressedValidation,
     /// Whether the request's version knows zstd (KIP-110: Produce 7).
     pub zstd_allowed: bool,
     /// Most bytes that the records may unfold to.
@@ -101,7 +114,21 @@ pub fn validate(batch: Bytes, rules: &ProduceRules<'_>) -> Result<ValidBatch, Re
     if codec == Codec::None && target.is_none() {
         return validate_plain(batch, header, rules);
     }
+    if target.is_none() && may_stay_folded(&header, rules) {
+        return rewrite::restamp(batch, header, header.max_timestamp, rules);
+    }
     validate_stream(batch, header, codec, target, rules)
+}
+
+/// Whether a compressed batch may be taken without a look at its records. Where the header says that a record could be
+/// refused, the records are looked at, so that the answer says which.
+fn may_stay_folded(header: &BatchHeader, rules: &ProduceRules<'_>) -> bool {
+    rules.compressed_validation == CompressedValidation::Header
+        && !rules.key_required
+        && !header.is_log_append_time()
+        && header.delete_horizon_ms().is_none()
+        && header.base_timestamp <= header.max_timestamp
+        && Facts::new(header, rules).allows([header.base_timestamp, header.max_timestamp])
 }
 
 /// The fast path: one walk, no allocation, the same bytes.

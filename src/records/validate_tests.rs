@@ -18,6 +18,7 @@ fn rules() -> ProduceRules<'static> {
         message_bytes_max: 1_048_588,
         key_required: false,
         target_codec: None,
+        compressed_validation: CompressedValidation::Full,
         zstd_allowed: true,
         decompressed_bytes_max: 16 * 1024 * 1024,
         origin: Origin::Client,
@@ -434,6 +435,43 @@ fn broken_batches_are_answers() {
             let _ = crate::offset_of_max_timestamp(&flipped, 100_000);
         }
     }
+}
+
+#[test]
+fn compressed_batches_may_be_taken_by_their_headers() {
+    let by_header = ProduceRules { compressed_validation: CompressedValidation::Header, ..rules() };
+    let good = compressed(&[NOW, NOW + 5], Codec::Lz4);
+    let taken = validate(good.clone(), &by_header).unwrap();
+    assert_eq!(taken, validate(good.clone(), &rules()).unwrap(), "what is sound is taken as it is");
+    // What only a look at the records shows is not noticed, which is the difference.
+    let odd = resealed(&good, |bytes| bytes[HEADER_BYTES + 20..].fill(0xff));
+    assert!(validate(odd.clone(), &rules()).is_err());
+    assert_eq!(validate(odd.clone(), &by_header).unwrap().bytes, odd);
+    // Everything else is.
+    let compacted = ProduceRules { key_required: true, ..by_header };
+    let converted = ProduceRules { target_codec: Some((Codec::Zstd, None)), ..by_header };
+    let strict = ProduceRules { timestamp_after_max_ms: 3, ..by_header };
+    for rules in [compacted, converted, strict] {
+        assert!(validate(odd.clone(), &rules).is_err());
+    }
+    let late = refusal(good.clone(), &strict);
+    assert_eq!((late.code, late.record_errors[0].batch_index), (ErrorCode::InvalidTimestamp, 1));
+    let mut torn = good.to_vec();
+    *torn.last_mut().unwrap() ^= 1;
+    assert_eq!(refusal(torn.into(), &by_header).code, ErrorCode::CorruptMessage);
+    let stamping = ProduceRules { timestamp_type: TimestampType::LogAppendTime, ..by_header };
+    assert_eq!(
+        validate(good.clone(), &stamping).unwrap(),
+        validate(good, &ProduceRules { timestamp_type: TimestampType::LogAppendTime, ..rules() }).unwrap()
+    );
+}
+
+fn compressed(timestamps: &[i64], codec: Codec) -> Bytes {
+    let mut builder = BatchBuilder::new().codec(codec, None);
+    for timestamp in timestamps {
+        builder.append(*timestamp, Some(b"key"), Some(&[7; 100]), &[]);
+    }
+    builder.build().unwrap()
 }
 
 /// One record of the naive model.

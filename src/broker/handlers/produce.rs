@@ -13,7 +13,7 @@ use bytes::Bytes;
 use model::limits::DECOMPRESSED_BYTES_MAX;
 use model::topic_name::is_internal;
 use model::{ErrorCode, Offset};
-use records::{FirstBatch, ProduceRules, RecordsError};
+use records::{CompressedValidation, FirstBatch, ProduceRules, RecordsError};
 use storage::AppendError;
 use wire::produce::{
     ProducePartitionResponse, ProduceRequest, ProduceResponse, ProduceTopic, ProduceTopicResponse,
@@ -122,6 +122,7 @@ struct Appends<'a> {
     broker: &'a Broker,
     acks: i16,
     internal_topics_allowed: bool,
+    compressed_validation: CompressedValidation,
     zstd_allowed: bool,
     /// A refusal of the whole request.
     refusal: Option<RequestRefusal>,
@@ -134,6 +135,10 @@ impl<'a> Appends<'a> {
             broker,
             acks: request.acks,
             internal_topics_allowed: context.header.client_id.as_bytes() == ADMIN_CLIENT_ID,
+            compressed_validation: match broker.config.requests.compressed_by_header {
+                true => CompressedValidation::Header,
+                false => CompressedValidation::Full,
+            },
             zstd_allowed: request.zstd_allowed,
             refusal: refusal_of(request),
             now_ms: broker.clock.wall_ms(),
@@ -205,6 +210,7 @@ impl<'a> Appends<'a> {
             message_bytes_max: settings.message_bytes_max,
             key_required: settings.key_required(),
             target_codec: settings.target_codec,
+            compressed_validation: self.compressed_validation,
             zstd_allowed: self.zstd_allowed,
             decompressed_bytes_max: DECOMPRESSED_BYTES_MAX,
             origin: records::Origin::Client,

@@ -1,6 +1,6 @@
 //! Keys beside Kafka's static ones: those that exist only dynamically, our own, and names from other times and places.
 
-use crate::key::Check::{Any, AtLeast};
+use crate::key::Check::{Any, AtLeast, OneOf};
 use crate::key::Importance::{Low, Medium};
 use crate::key::KeyType::{Long, String};
 use crate::key::Support::{Accepted, Honoured};
@@ -15,10 +15,14 @@ pub const DYNAMIC_ONLY: &[Key] = &[
     key("replica.alter.log.dirs.io.max.bytes.per.second", Long, Some("9223372036854775807"), AtLeast(0), Medium, ClusterWide, Accepted, "Most bytes per second for moves between directories.").internal(),
 ];
 
+/// How much of compressed batches is validated.
+pub const COMPRESSED_VALIDATION: &str = "ottla.compressed.records.validation";
+
 /// Keys Kafka has not, listed by DescribeConfigs only when they are set.
 #[rustfmt::skip]
 pub const OURS: &[Key] = &[
     key("create.topics", String, None, Any, Low, ReadOnly, Honoured, "Topics to create at the start, as name:partitions:replicas[:cleanup.policy] (the KAFKA_CREATE_TOPICS of older images).").internal(),
+    key(COMPRESSED_VALIDATION, String, Some("full"), OneOf(&["full", "header"]), Low, ReadOnly, Honoured, "What is checked of compressed batches that producers send: every record as Kafka does (full), or header and CRC where these leave no doubt (header).").internal(),
 ];
 
 /// What happens to a key that is not Kafka's.

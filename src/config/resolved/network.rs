@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Identity;
 use crate::error::ConfigError;
+use crate::keys::extra::COMPRESSED_VALIDATION;
 use crate::layers::Values;
 use crate::listeners::{
     Listener, ProtocolMap, SecurityProtocol, normalise, parse_csv, parse_listeners, parse_protocol,
@@ -72,6 +73,8 @@ pub struct Requests {
     pub fetch_sessions_max: usize,
     /// `max.request.partition.size.limit`: partitions in one answer of DescribeTopicPartitions.
     pub partitions_per_answer_max: i32,
+    /// `ottla.compressed.records.validation` is `header`.
+    pub compressed_by_header: bool,
     /// `request.timeout.ms`.
     pub timeout_ms: i32,
     /// `telemetry.max.bytes`.
@@ -212,6 +215,7 @@ impl Requests {
             fetch_bytes_max: count("fetch.max.bytes"),
             fetch_sessions_max: count("max.incremental.fetch.session.cache.slots"),
             partitions_per_answer_max: values.int("max.request.partition.size.limit"),
+            compressed_by_header: values.text(COMPRESSED_VALIDATION) == Some("header"),
             timeout_ms: values.int("request.timeout.ms"),
             telemetry_bytes_max: count("telemetry.max.bytes"),
         }

@@ -6,7 +6,9 @@ use std::io::Write;
 use bytes::Bytes;
 use model::ErrorCode;
 use model::batch::{HEADER_BYTES, seal};
-use records::{BatchBuilder, Codec, Origin, ProduceRules, TimestampType, compress, validate};
+use records::{
+    BatchBuilder, Codec, CompressedValidation, Origin, ProduceRules, TimestampType, compress, validate,
+};
 
 const MIB: usize = 1024 * 1024;
 const GROWTH_BYTES_MAX: usize = 16 * MIB;
@@ -89,6 +91,7 @@ fn cost_little() {
         message_bytes_max: usize::MAX,
         key_required: false,
         target_codec: None,
+        compressed_validation: CompressedValidation::Full,
         zstd_allowed: true,
         decompressed_bytes_max: model::limits::DECOMPRESSED_BYTES_MAX,
         origin: Origin::Client,

@@ -89,6 +89,11 @@ impl<'r> Facts<'r> {
         Ok(())
     }
 
+    /// Whether no record with one of these timestamps is refused for it.
+    pub(super) fn allows(&self, timestamps: [i64; 2]) -> bool {
+        timestamps.into_iter().all(|timestamp| self.wrong_time(timestamp).is_none())
+    }
+
     /// `LogValidator.validateTimestamp`, with its wrapping arithmetic.
     #[inline]
     fn wrong_time(&self, timestamp: i64) -> Option<What> {

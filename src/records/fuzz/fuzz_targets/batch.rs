@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use model::Offset;
 use model::batch::{HEADER_BYTES, crc_matches, seal};
 use records::{
-    Codec, OpenBatch, Origin, ProduceRules, TimestampType, first_at_or_after, offset_of_max_timestamp,
+    Codec, CompressedValidation, OpenBatch, Origin, ProduceRules, TimestampType, first_at_or_after,
+    offset_of_max_timestamp,
     validate,
 };
 
@@ -40,6 +41,7 @@ fuzz_target!(|input: &[u8]| {
         message_bytes_max: BYTES_MAX,
         key_required: choice & 0x20 != 0,
         target_codec: Codec::from_bits(choice & 7).map(|codec| (codec, None)),
+        compressed_validation: CompressedValidation::Full,
         zstd_allowed: choice & 0x10 != 0,
         decompressed_bytes_max: BYTES_MAX,
         origin: if choice & 8 == 0 { Origin::Client } else { Origin::Coordinator },
