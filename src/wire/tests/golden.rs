@@ -23,7 +23,7 @@ fn frames_decode_and_round_trip() {
         check(&name, &unhex(&text));
         count += 1;
     }
-    assert!(count >= 150, "{count} frames");
+    assert!(count >= 200, "{count} frames");
 }
 
 fn check(name: &str, bytes: &[u8]) {
