@@ -283,12 +283,15 @@ fn bind_all(loaded: &Loaded) -> Result<Vec<BoundListener>, StartError> {
     let explicit = |key: &str| loaded.layers.statics().contains_key(key);
     let send = sockets.send_buffer_bytes.filter(|_| explicit("socket.send.buffer.bytes"));
     let receive = sockets.receive_buffer_bytes.filter(|_| explicit("socket.receive.buffer.bytes"));
+    // A connection beyond Kafka's default of 50 would come in seconds later, when its first packet is sent again: that is
+    // how long thousands of clients would take to be back after a restart.
+    let backlog = if explicit("socket.listen.backlog.size") { sockets.backlog } else { BACKLOG };
     let bind = |listener: &config::Listener| {
         let settings = ListenerSettings {
             name: listener.name.clone(),
             host: listener.host.clone().unwrap_or_default(),
             port: listener.port,
-            backlog: sockets.backlog,
+            backlog,
             send_buffer_bytes: send,
             receive_buffer_bytes: receive,
         };
@@ -309,6 +312,9 @@ fn endpoints(config: &BrokerConfig) -> Endpoints {
     });
     Endpoints::new(advertised.collect(), container_gateway())
 }
+
+/// Connections that may wait to be accepted, where `socket.listen.backlog.size` is not set; the system may allow fewer.
+const BACKLOG: i32 = 4096;
 
 /// What the metadata thread tells of each change.
 fn follower_of(groups: &Arc<Groups>) -> Follower {
