@@ -7,8 +7,9 @@ use wire::messages::create_topics_request::{
 };
 use wire::messages::describe_configs_request::DescribeConfigsResource;
 use wire::messages::incremental_alter_configs_request as incremental;
+use wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use wire::messages::metadata_request::MetadataRequestTopic;
-use wire::messages::{BrokerId, CreateTopicsRequest, MetadataRequest, TopicName};
+use wire::messages::{BrokerId, CreateTopicsRequest, ListOffsetsRequest, MetadataRequest, TopicName};
 
 use crate::pair::Pair;
 
@@ -40,6 +41,16 @@ pub fn topic(name: &str) -> TopicName {
 pub fn metadata(names: &[&str]) -> MetadataRequest {
     let topics = names.iter().map(|name| MetadataRequestTopic::default().with_name(Some(topic(name))));
     MetadataRequest::default().with_topics(Some(topics.collect())).with_allow_auto_topic_creation(false)
+}
+
+/// Where partitions begin.
+pub fn first_offsets(name: &str, partitions: &[i32]) -> ListOffsetsRequest {
+    const EARLIEST: i64 = -2;
+    let partitions = partitions
+        .iter()
+        .map(|index| ListOffsetsPartition::default().with_partition_index(*index).with_timestamp(EARLIEST));
+    let asked = ListOffsetsTopic::default().with_name(topic(name)).with_partitions(partitions.collect());
+    ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![asked])
 }
 
 /// A topic to create.
@@ -79,8 +90,6 @@ pub async fn prepare(pair: &mut Pair, name: &str, partitions: i32, configs: &[(&
     pair.newest(&format!("prepare {name}"), |_, _| create(vec![new_topic(name, partitions, 1, configs)]))
         .await;
     pair.leads(name).await;
-    // Kafka's partitions take requests a little after its metadata shows them.
-    pair.settle().await;
     pair.newest(&format!("prepared {name}"), |_, _| metadata(&[name])).await;
 }
 

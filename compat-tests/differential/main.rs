@@ -13,6 +13,10 @@ mod cluster;
 mod configs;
 mod coordinators;
 mod fetch;
+mod groups;
+mod groups_admin;
+mod groups_consumer;
+mod groups_offsets;
 mod hostile;
 mod idempotence;
 mod log_dirs;
@@ -81,6 +85,10 @@ async fn script(pair: &mut Pair) {
     family!(sessions);
     family!(offsets);
     family!(coordinators);
+    family!(groups);
+    family!(groups_offsets);
+    family!(groups_admin);
+    family!(groups_consumer);
     family!(acls);
     family!(hostile);
 }

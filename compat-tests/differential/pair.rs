@@ -9,10 +9,9 @@ use client::CallError;
 use model::Clock;
 use wire::api_table::ApiKey;
 use wire::call::Call;
-use wire::messages::MetadataResponse;
 
 use crate::allow::Allow;
-use crate::ask::metadata;
+use crate::ask::{first_offsets, metadata};
 use crate::report::{Difference, Report};
 use crate::side::{PATIENCE, Side};
 use crate::tree::Tree;
@@ -28,7 +27,9 @@ pub const CLOSED: &str = "<closed>";
 /// There was no answer in time.
 pub const SILENT: &str = "<no answer>";
 /// Fields that name the element of an unordered list.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 12] = [
+    "member_id",
+    "group_id",
     "name",
     "topic",
     "topic_name",
@@ -171,21 +172,12 @@ impl Pair {
         }
     }
 
-    /// Waits until both lead a topic.
+    /// Waits until both lead a topic, and answer for it: Kafka's partitions take requests a little after its metadata
+    /// shows them.
     pub async fn leads(&mut self, topic: &str) {
         for side in &mut self.sides {
             let deadline = self.clock.monotonic() + PATIENCE;
-            while self.clock.monotonic() < deadline {
-                let answer = side.call(12, &metadata(&[topic])).await;
-                let led = |answer: MetadataResponse| {
-                    answer
-                        .topics
-                        .iter()
-                        .all(|t| t.error_code == 0 && t.partitions.iter().all(|p| p.error_code == 0))
-                };
-                if answer.is_ok_and(led) {
-                    break;
-                }
+            while self.clock.monotonic() < deadline && !leads(side, topic).await {
                 tokio::time::sleep(SETTLING / 10).await;
             }
         }
@@ -211,6 +203,17 @@ impl Pair {
     pub fn finish(self) -> ExitCode {
         self.report.print(&self.allow)
     }
+}
+
+async fn leads(side: &mut Side, topic: &str) -> bool {
+    let Ok(answer) = side.call(12, &metadata(&[topic])).await else { return false };
+    let partitions: Vec<_> = answer.topics.iter().flat_map(|topic| &topic.partitions).collect();
+    if answer.topics.iter().any(|t| t.error_code != 0) || partitions.iter().any(|p| p.error_code != 0) {
+        return false;
+    }
+    let ids: Vec<i32> = partitions.iter().map(|partition| partition.partition_index).collect();
+    let Ok(answer) = side.call(1, &first_offsets(topic, &ids)).await else { return false };
+    answer.topics.iter().all(|t| t.partitions.iter().all(|p| p.error_code == 0))
 }
 
 async fn timed<T>(clock: &Clock, work: impl Future<Output = T>) -> (T, Duration) {

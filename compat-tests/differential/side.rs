@@ -26,6 +26,10 @@ pub struct Side {
     ids: BTreeMap<String, Uuid>,
     /// Numbers that the broker chose and later requests need.
     numbers: BTreeMap<String, i64>,
+    /// Texts that the broker chose and later requests need.
+    texts: BTreeMap<String, String>,
+    /// How many members of groups have been named.
+    members: usize,
     /// What to write in place of texts that are the broker's own.
     names: Vec<(String, String)>,
 }
@@ -39,8 +43,8 @@ impl Side {
             (format!("{:08x}", address.port()), "<port>".to_owned()),
             (dir, "<dir>".to_owned()),
         ];
-        let (ids, numbers) = (BTreeMap::new(), BTreeMap::new());
-        Self { name, address, patience: PATIENCE, connection: None, ids, numbers, names }
+        let (ids, numbers, texts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { name, address, patience: PATIENCE, connection: None, ids, numbers, texts, members: 0, names }
     }
 
     /// The id of a topic that an answer has told, or one that nobody has.
@@ -56,6 +60,16 @@ impl Side {
     /// Keeps a number for later requests.
     pub fn keep(&mut self, name: &str, number: i64) {
         self.numbers.insert(name.to_owned(), number);
+    }
+
+    /// A text that was kept.
+    pub fn text(&self, name: &str) -> &str {
+        self.texts.get(name).map_or("", String::as_str)
+    }
+
+    /// Keeps a text for later requests.
+    pub fn keep_text(&mut self, name: &str, text: String) {
+        self.texts.insert(name.to_owned(), text);
     }
 
     /// Writes `name` in place of `text` from now on.
@@ -94,6 +108,7 @@ impl Side {
             Tree::List(items) => items.iter().for_each(|item| self.learn(item)),
             Tree::Fields(fields) => {
                 self.learn_id(tree);
+                self.learn_member(tree);
                 for (_, value) in fields {
                     self.learn(value);
                 }
@@ -113,6 +128,20 @@ impl Side {
             self.call_it(text, &format!("<id of {name}>"));
         }
         self.ids.insert(name, id);
+    }
+
+    /// Brokers make a member's id of a random UUID; members are numbered as they come.
+    fn learn_member(&mut self, tree: &Tree) {
+        let Some(id) = tree.field("member_id").and_then(Tree::leaf).map(|id| id.trim_matches('"').to_owned())
+        else {
+            return;
+        };
+        let tail = id.char_indices().rev().nth(35).map_or("", |(at, _)| &id[at..]);
+        let is_made = Uuid::parse_str(tail).is_ok() || (id.len() == 22 && !id.starts_with('<'));
+        if is_made && !self.names.iter().any(|(known, _)| *known == id) {
+            self.members += 1;
+            self.call_it(id, &format!("<member {}>", self.members));
+        }
     }
 
     /// Writes names in place of everything that is the broker's own.
