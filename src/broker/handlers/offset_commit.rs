@@ -69,8 +69,12 @@ fn sort_out(broker: &Broker, request: &OffsetCommitRequest) -> (Vec<CommitTopic>
     (topics, unknown)
 }
 
-/// What was refused comes first; partitions of one topic stand together.
+/// What was refused comes first, and partitions of one topic stand together then. Where nothing was refused, the topics
+/// stand as they were asked for, as in Kafka.
 pub(super) fn merged(mut answers: Vec<CommittedTopic>, more: Vec<CommittedTopic>) -> Vec<CommittedTopic> {
+    if answers.is_empty() {
+        return more;
+    }
     for topic in more {
         match answers.iter_mut().find(|known| known.name == topic.name) {
             Some(known) => known.partitions.extend(topic.partitions),
