@@ -267,7 +267,7 @@ impl Segment {
             self.largest = Some(largest);
         }
         if self.bytes_since_index_entry > u64::from(config.index_interval_bytes) {
-            self.offset_index.append(home, last_offset, position)?;
+            self.offset_index.append(home, OffsetPosition { offset: last_offset, position })?;
             self.time_index.append_if_larger(home, largest)?;
             self.bytes_since_index_entry = 0;
         }

@@ -6,7 +6,7 @@ use tracing::warn;
 use super::{LocatedBatch, Segment};
 use crate::config::LogConfig;
 use crate::error::StorageError;
-use crate::index::{OffsetIndex, TimeIndex, TimestampOffset};
+use crate::index::{OffsetIndex, OffsetPosition, TimeIndex, TimestampOffset};
 use crate::names::{Home, LOG};
 
 /// What the batches of a segment say about its indexes.
@@ -58,7 +58,7 @@ impl Segment {
                 largest = TimestampOffset { timestamp: header.max_timestamp, offset: header.last_offset() };
             }
             if bytes_since_entry > u64::from(index_interval_bytes) {
-                offset_index.push(header.last_offset(), position);
+                offset_index.push(OffsetPosition { offset: header.last_offset(), position });
                 if largest.timestamp > indexed {
                     time_index.push(largest);
                     indexed = largest.timestamp;
