@@ -15,6 +15,7 @@ mod group;
 mod hash;
 mod heartbeat;
 mod member;
+mod membership;
 mod migration;
 mod reconcile;
 mod regex;

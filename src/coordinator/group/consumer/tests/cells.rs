@@ -2,7 +2,7 @@
 
 use super::world::{World, assignment, beat, join, owning, show};
 use crate::group::ConsumerHeartbeatRequest;
-use crate::group::record::Record;
+use crate::group::record::{CurrentAssignmentValue, MemberKey, Record};
 use bytes::Bytes;
 use model::ErrorCode;
 
@@ -218,6 +218,34 @@ fn a_join_that_cannot_be_written_leaves_nothing() {
     let records =
         ["epoch 2", "target m 1:0,1,2,3,4,5", "targets 2", "current m 2(1) stable 1:0,1,2,3,4,5 / -"];
     check(&mut world, beat("m", 1), &records, 2, "1:0,1,2,3,4,5", "Stable");
+}
+
+#[test]
+fn a_deadline_begins_when_its_record_is_written() {
+    let mut world = reconciling();
+    world.fail_next_write = true;
+    world.beat(beat("m", 1)).0.expect_err("not told to revoke");
+    assert_eq!(world.pass(6_000).records, []);
+    world.beat(beat("m", 1)).0.expect("told to revoke");
+    assert_eq!(world.pass(5_000).records.len(), 4);
+}
+
+#[test]
+fn an_old_owner_releases_nothing_of_the_next() {
+    let mut world = stable();
+    let Some(Record::CurrentAssignment(key, Some(value))) = world.log.last().cloned() else {
+        panic!("it ends so")
+    };
+    let topic = *value.assigned.keys().next().expect("a topic");
+    let mut replay = |member_id: &str, member_epoch, assigned| {
+        let key = MemberKey { member_id: member_id.into(), ..key.clone() };
+        let value = CurrentAssignmentValue { member_epoch, assigned: assignment(assigned), ..value.clone() };
+        world.shard.replay(Record::CurrentAssignment(key, Some(value)), None);
+        world.group().is_owned(topic, 0)
+    };
+    assert!(replay("n", 2, "1:0"));
+    assert!(replay("m", 2, "1:1"), "`n` has it");
+    assert!(!replay("n", 3, "1:2"));
 }
 
 #[test]
