@@ -1,7 +1,7 @@
 //! Reads the log of a shard into it: `CoordinatorLoaderImpl`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
@@ -59,14 +59,22 @@ impl Loading {
     fn run(&self, state: &mut State, hosts: Vec<Arc<Host>>) {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = cores.min(THREADS_MAX).min(hosts.len());
+        let Some(clock) = hosts.first().map(|host| host.shared.clock.clone()) else { return };
+        let (shards, begun) = (hosts.len(), clock.monotonic());
+        let left = Arc::new(AtomicUsize::new(shards));
         let queue = Arc::new(Mutex::new(hosts.into_iter()));
         state.threads.retain(|thread| !thread.is_finished());
         for number in 0..count {
             let (work, stopping) = (Arc::clone(&queue), Arc::clone(&self.stopping));
+            let (left, clock) = (Arc::clone(&left), clock.clone());
             let run = move || {
                 while !stopping.load(Ordering::Acquire) {
                     let Some(host) = work.lock().next() else { return };
                     load(&host);
+                    if left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                        let took_ms = clock.monotonic().saturating_sub(begun).as_millis();
+                        tracing::info!(target: "ottla.groups", "loaded the groups of {shards} partitions in {took_ms} ms");
+                    }
                 }
             };
             match std::thread::Builder::new().name(format!("group-load-{number}")).spawn(run) {
