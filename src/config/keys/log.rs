@@ -12,7 +12,7 @@ pub(super) const KEYS: &[Key] = &[
     key("auto.create.topics.enable", Boolean, Some("true"), Any, High, ReadOnly, Honoured, "Whether a topic is created when a client first names it."),
     key("background.threads", Int, Some("10"), AtLeast(1), High, ClusterWide, Accepted, "Threads for housekeeping; sized by the runtime here."),
     key("compression.gzip.level", Int, Some("-1"), GzipLevel, Medium, ClusterWide, Honoured, "Level for compression.type=gzip: 1 to 9, or -1 for the library's choice."),
-    key("compression.lz4.level", Int, Some("9"), Between(1, 17), Medium, ClusterWide, Honoured, "Level for compression.type=lz4."),
+    key("compression.lz4.level", Int, Some("9"), Between(1, 17), Medium, ClusterWide, Honoured, "Level for compression.type=lz4. It is checked; what is compressed here is compressed fast, whatever the level."),
     key("compression.type", String, Some("producer"), OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]), High, ClusterWide, Honoured, "How batches are stored: producer keeps what the producer sent, any other value recompresses."),
     key("compression.zstd.level", Int, Some("3"), Between(-131_072, 22), Medium, ClusterWide, Honoured, "Level for compression.type=zstd."),
     key("delete.records.purgatory.purge.interval.requests", Int, Some("1"), Any, Medium, ReadOnly, Accepted, "How many DeleteRecords waiters gather before finished ones are swept; nothing is swept here."),

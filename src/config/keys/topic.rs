@@ -30,7 +30,7 @@ const fn topic(key: Key, broker_key: Option<&'static str>) -> TopicKey {
 pub const TOPIC_KEYS: &[TopicKey] = &[
     topic(key("cleanup.policy", List, Some("delete"), ListOf(&["compact", "delete"]), Medium, ClusterWide, Honoured, "delete removes old segments, compact keeps the last value of each key; both may be given."), Some("log.cleanup.policy")),
     topic(key("compression.gzip.level", Int, Some("-1"), GzipLevel, Medium, ClusterWide, Honoured, "Level for compression.type=gzip: 1 to 9, or -1 for the library's choice."), Some("compression.gzip.level")),
-    topic(key("compression.lz4.level", Int, Some("9"), Between(1, 17), Medium, ClusterWide, Honoured, "Level for compression.type=lz4."), Some("compression.lz4.level")),
+    topic(key("compression.lz4.level", Int, Some("9"), Between(1, 17), Medium, ClusterWide, Honoured, "Level for compression.type=lz4. It is checked; what is compressed here is compressed fast, whatever the level."), Some("compression.lz4.level")),
     topic(key("compression.type", String, Some("producer"), OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]), Medium, ClusterWide, Honoured, "How batches are stored: producer keeps what the producer sent, any other value recompresses."), Some("compression.type")),
     topic(key("compression.zstd.level", Int, Some("3"), Between(-131_072, 22), Medium, ClusterWide, Honoured, "Level for compression.type=zstd."), Some("compression.zstd.level")),
     topic(key("delete.retention.ms", Long, Some("86400000"), AtLeast(0), Medium, ClusterWide, Honoured, "How long tombstones survive compaction, in milliseconds."), Some("log.cleaner.delete.retention.ms")),
