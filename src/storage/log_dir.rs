@@ -247,6 +247,14 @@ impl LogDir {
         self.recovery_points.offsets().clone()
     }
 
+    /// What the checkpoints say of one partition: below the first offset everything is on disk, and from the second on
+    /// records may be read. 0 where they say nothing.
+    pub fn recovery_point_and_start(&self, partition: &(String, i32)) -> (Offset, Offset) {
+        let of =
+            |checkpoint: &Checkpoint| checkpoint.offsets().get(partition).copied().unwrap_or(Offset::ZERO);
+        (of(&self.recovery_points), of(&self.log_starts))
+    }
+
     /// Writes the recovery points of all partitions of this directory.
     pub fn write_recovery_points(&self, offsets: PartitionOffsets) -> Result<(), StorageError> {
         self.recovery_points.write(&*self.disk, offsets)

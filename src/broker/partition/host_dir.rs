@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use model::topic_name::CLUSTER_METADATA;
-use model::{Clock, Offset, TopicId};
+use model::{Clock, TopicId};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use storage::disk::Space;
 use storage::names::{delete_dir, partition_dir};
@@ -270,15 +270,9 @@ impl HostDir {
         now_ms: i64,
     ) -> Result<PartitionLog, StorageError> {
         let key = (dir.topic.clone(), dir.partition);
-        let (recovery_points, log_starts) =
-            self.with(|log_dir| (log_dir.recovery_points(), log_dir.log_starts()));
-        let opening = Opening {
-            recovery_point: recovery_points.get(&key).copied().unwrap_or(Offset::ZERO),
-            log_start: log_starts.get(&key).copied().unwrap_or(Offset::ZERO),
-            clean: self.was_clean,
-            repair: false,
-            now_ms,
-        };
+        // Only this one's: a copy of all for each of many partitions would take longer than to open them.
+        let (recovery_point, log_start) = self.with(|log_dir| log_dir.recovery_point_and_start(&key));
+        let opening = Opening { recovery_point, log_start, clean: self.was_clean, repair: false, now_ms };
         let (log, recovery) = PartitionLog::open(Arc::clone(&self.disk), &dir.path, config, opening)?;
         tracing::debug!("Opened {}: {recovery:?}", dir.path.display());
         Ok(log)
