@@ -77,7 +77,6 @@ impl Topics for Surroundings {
         let replicas = partition.iter().flat_map(|partition| &partition.replicas);
         let mut racks: Vec<String> = replicas.filter_map(|id| self.image.broker(*id)?.rack.clone()).collect();
         racks.sort_unstable();
-        racks.dedup();
         racks
     }
 
