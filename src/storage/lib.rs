@@ -8,7 +8,7 @@
 //! May use: `model`, `records`, `bytes`, `crc32c`, `libc`, `rustix`, `tracing`, `uuid`. Unsafe code stands in `sys`
 //! alone.
 //! Start reading at [`partition_log`]; a write goes on in `append` and `segment`, a read in [`read_plan`], a start in
-//! [`recovery`]. `FORMAT.md` describes every file.
+//! [`recovery`], compaction in `compaction`. `FORMAT.md` describes every file.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
