@@ -250,3 +250,76 @@ fn a_response_answers_its_own_api() {
     let refused = response::encode(&header(ApiKey::Metadata, 1), answer).expect_err("another API");
     assert_eq!(refused.to_string(), "API 43 does not go with a header of API 3");
 }
+
+#[test]
+fn one_group_becomes_many_and_back() {
+    use kafka_protocol::messages::offset_fetch_response::{
+        OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
+    };
+    use kafka_protocol::messages::{GroupId, OffsetFetchRequest, OffsetFetchResponse};
+    let group = GroupId(StrBytes::from_static_str("g"));
+    let asked = OffsetFetchRequest::default().with_group_id(group.clone()).with_topics(None);
+    let Request::OffsetFetch(request) = arrives(ApiKey::OffsetFetch, 7, &asked) else { panic!("v7") };
+    assert_eq!((&request.groups[0].group_id, &request.groups[0].topics), (&group, &None));
+
+    let refused = ErrorCode::NotCoordinator.code();
+    let partition = OffsetFetchResponsePartitions::default().with_error_code(refused);
+    let topics = OffsetFetchResponseTopics::default().with_name(name("t")).with_partitions(vec![partition]);
+    let answer = OffsetFetchResponseGroup::default()
+        .with_group_id(group)
+        .with_error_code(refused)
+        .with_topics(vec![topics]);
+    let answer = OffsetFetchResponse::default().with_groups(vec![answer]);
+    let read =
+        |version| -> OffsetFetchResponse { reads(version, Response::OffsetFetch(Box::new(answer.clone()))) };
+    assert_eq!((read(8).groups[0].error_code, read(8).groups[0].topics.len()), (refused, 0));
+    assert_eq!((read(2).error_code, read(2).topics.len()), (refused, 0));
+    assert_eq!(read(1).topics[0].partitions[0].error_code, refused, "where the oldest clients look");
+}
+
+#[test]
+fn members_of_old_groups() {
+    use kafka_protocol::messages::describe_groups_response::DescribedGroup;
+    use kafka_protocol::messages::leave_group_response::MemberResponse;
+    use kafka_protocol::messages::{
+        DescribeGroupsResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
+        SyncGroupRequest, SyncGroupResponse,
+    };
+    let asked = JoinGroupRequest::default().with_session_timeout_ms(7);
+    let Request::JoinGroup(request) = arrives(ApiKey::JoinGroup, 0, &asked) else { panic!("v0") };
+    assert_eq!(request.rebalance_timeout_ms, 7);
+    let joined = |version| -> JoinGroupResponse {
+        let answer = JoinGroupResponse::default().with_protocol_name(None).with_skip_assignment(true);
+        reads(version, Response::JoinGroup(Box::new(answer)))
+    };
+    assert_eq!(joined(6).protocol_name.as_deref(), Some(""));
+    assert_eq!((joined(7).protocol_name, joined(9).skip_assignment), (None, true));
+
+    let asked = LeaveGroupRequest::default().with_member_id(StrBytes::from_static_str("m"));
+    let Request::LeaveGroup(request) = arrives(ApiKey::LeaveGroup, 2, &asked) else { panic!("v2") };
+    assert_eq!(&*request.members[0].member_id, "m");
+    let gone = MemberResponse::default().with_error_code(ErrorCode::UnknownMemberId.code());
+    let answer = LeaveGroupResponse::default().with_members(vec![gone]);
+    let read: LeaveGroupResponse = reads(2, Response::LeaveGroup(Box::new(answer)));
+    assert_eq!(read.error_code, ErrorCode::UnknownMemberId.code());
+
+    let Request::Refused(refusal) = arrives(ApiKey::SyncGroup, 5, &SyncGroupRequest::default()) else {
+        panic!("v5")
+    };
+    let read: SyncGroupResponse = reads(5, *refusal);
+    assert_eq!(read.error_code, ErrorCode::InconsistentGroupProtocol.code());
+    assert!(matches!(arrives(ApiKey::SyncGroup, 4, &SyncGroupRequest::default()), Request::SyncGroup(_)));
+
+    let absent = DescribedGroup::default()
+        .with_error_code(ErrorCode::GroupIdNotFound.code())
+        .with_error_message(Some(StrBytes::from_static_str("why")))
+        .with_authorized_operations(3);
+    let answer = DescribeGroupsResponse::default().with_groups(vec![absent]);
+    let read = |version| -> DescribeGroupsResponse {
+        reads(version, Response::DescribeGroups(Box::new(answer.clone())))
+    };
+    let told = |version| (read(version).groups[0].error_code, read(version).groups[0].authorized_operations);
+    assert_eq!(told(2), (0, i32::MIN));
+    assert_eq!(told(5), (0, 3));
+    assert_eq!(told(6), (ErrorCode::GroupIdNotFound.code(), i32::MIN));
+}
