@@ -135,9 +135,10 @@ impl<'a> Appends<'a> {
             broker,
             acks: request.acks,
             internal_topics_allowed: context.header.client_id.as_bytes() == ADMIN_CLIENT_ID,
-            compressed_validation: match broker.config.requests.compressed_by_header {
-                true => CompressedValidation::Header,
-                false => CompressedValidation::Full,
+            compressed_validation: if broker.config.requests.compressed_by_header {
+                CompressedValidation::Header
+            } else {
+                CompressedValidation::Full
             },
             zstd_allowed: request.zstd_allowed,
             refusal: refusal_of(request),
