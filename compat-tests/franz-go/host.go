@@ -1,56 +1,26 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	. "ottla.compat/gotest"
 )
 
-// hostMembers runs members of one group; groups/hosts/host.py describes commands and events.
-func hostMembers() {
-	events, err := os.OpenFile(os.Getenv("EVENTS"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		panic(err)
-	}
-	stops := map[string]context.CancelFunc{}
-	for commands := bufio.NewScanner(os.Stdin); commands.Scan(); {
-		command, name, _ := strings.Cut(commands.Text(), " ")
-		if command == "close" {
-			stops[name]()
-			continue
-		}
-		running, stop := context.WithCancel(context.Background())
-		stops[name] = stop
-		m := &member{name: name, topic: os.Getenv("TOPIC"), unsaved: map[int32]kgo.EpochOffset{}, events: events}
-		go m.run(running)
-	}
-}
-
 type member struct {
-	name, topic string
-	events      *os.File
-	client      *kgo.Client
-	lock        sync.Mutex
-	unsaved     map[int32]kgo.EpochOffset
+	*Member
+	client  *kgo.Client
+	lock    sync.Mutex
+	unsaved map[int32]kgo.EpochOffset
 }
 
-func (m *member) event(words ...any) {
-	fmt.Fprint(m.events, m.name+" "+fmt.Sprintln(words...))
-}
-
-func (m *member) partitions(verb string, all map[string][]int32) {
-	if partitions := all[m.topic]; len(partitions) > 0 {
-		slices.Sort(partitions)
-		m.event(verb, strings.Trim(fmt.Sprint(partitions), "[]"))
-	}
+// runMember takes part in the group until its context is done.
+func runMember(running context.Context, m *Member) {
+	(&member{Member: m, unsaved: map[int32]kgo.EpochOffset{}}).run(running)
 }
 
 func (m *member) run(running context.Context) {
@@ -62,34 +32,34 @@ func (m *member) run(running context.Context) {
 		ctx = context.WithValue(ctx, "opt_in_kafka_next_gen_balancer_beta", true)
 	}
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(os.Getenv("BOOTSTRAP")), kgo.ClientID(m.name), kgo.WithContext(ctx),
-		kgo.ConsumerGroup(os.Getenv("GROUP")), kgo.ConsumeTopics(m.topic), kgo.Balancers(balancer),
+		kgo.SeedBrokers(os.Getenv("BOOTSTRAP")), kgo.ClientID(m.Name), kgo.WithContext(ctx),
+		kgo.ConsumerGroup(os.Getenv("GROUP")), kgo.ConsumeTopics(m.Topic), kgo.Balancers(balancer),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(500*time.Millisecond),
 		kgo.MetadataMaxAge(time.Second), kgo.MetadataMinAge(250*time.Millisecond), kgo.FetchMaxWait(200*time.Millisecond),
-		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, taken map[string][]int32) { m.partitions("own", taken) }),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, taken map[string][]int32) { m.Partitions("own", taken) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, given map[string][]int32) {
 			m.save()
-			m.partitions("give", given)
+			m.Partitions("give", given)
 		}),
-		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, given map[string][]int32) { m.partitions("give", given) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, given map[string][]int32) { m.Partitions("give", given) }),
 	)
 	if err != nil {
-		m.event("error", err)
+		m.Event("error", err)
 		return
 	}
 	m.client = client
 	for running.Err() == nil {
 		fetches := client.PollRecords(running, 50)
 		fetches.EachRecord(func(record *kgo.Record) {
-			m.event("read", record.Partition, record.Offset, string(record.Value))
+			m.Event("read", record.Partition, record.Offset, string(record.Value))
 			m.unsaved[record.Partition] = kgo.EpochOffset{Epoch: record.LeaderEpoch, Offset: record.Offset + 1}
 		})
 		m.save()
 		client.AllowRebalance()
 	}
 	client.CloseAllowingRebalance()
-	m.event("closed")
+	m.Event("closed")
 }
 
 // save commits what was read; what it cannot commit is read again by the next owner.
@@ -104,10 +74,10 @@ func (m *member) save() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	failed := false
-	m.client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{m.topic: wanted}, failedCommit(&failed))
+	m.client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{m.Topic: wanted}, failedCommit(&failed))
 	if !failed {
 		for partition, offset := range wanted {
-			m.event("commit", partition, offset.Offset)
+			m.Event("commit", partition, offset.Offset)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func main() {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "host":
-			hostMembers()
+			HostMembers(runMember)
 			return
 		case "copy":
 			copyInTransactions()

@@ -26,7 +26,7 @@ var admin sarama.ClusterAdmin
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "host" {
-		hostMembers()
+		HostMembers(runMember)
 		return
 	}
 	sarama.Logger = log.New(io.Discard, "", 0)
