@@ -77,5 +77,6 @@ pub struct Described {
     pub timeout_ms: i32,
     pub start_ms: i64,
     pub producer: ProducerIdAndEpoch,
+    /// While the end is written: where its marker is still missing.
     pub partitions: Partitions,
 }

@@ -1,6 +1,6 @@
 //! The transactional ids of one partition of `__transaction_state`.
 
-use super::record::{Partitions, Record, Status, Value};
+use super::record::{Partitions, Record, Status, TEXT_BYTES_MAX, Value};
 use super::transaction::{BUMPS_EPOCHS, End, Init};
 use super::{
     AddPartitionsRequest, Context, Described, EndTxnRequest, InitProducerIdRequest, Marker, PartitionErrors,
@@ -11,6 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Ids that one tick looks at.
 const IDS_PER_TICK: usize = 500;
+/// What the records of one tick may take, roughly: a batch that is larger than a log accepts would never be written.
+const BYTES_PER_TICK: usize = 256 * 1024;
+/// A record without its texts and partitions takes less.
+const RECORD_BYTES: usize = 128;
 
 /// A machine; see [`crate`] for its contract with the shell, which is that of [`crate::group::Shard`].
 #[derive(Debug, Default)]
@@ -30,6 +34,8 @@ struct Transaction {
     value: Value,
     /// Where the marker of a prepared transaction is still missing. Not stored: after a reload all are written again.
     missing: Partitions,
+    /// Which of its ends was the last one: [`Marker::round`].
+    round: u64,
 }
 
 impl Shard {
@@ -45,14 +51,19 @@ impl Shard {
     /// Aborts what has timed out, completes what could not be completed before, and forgets ids that have expired.
     pub fn tick(&mut self, context: &Context) -> Step {
         let mut step = Step::default();
+        let mut bytes = 0;
         for _ in 0..IDS_PER_TICK {
             let Some((_, transactional_id)) =
                 self.alarms.first().filter(|(at_ms, _)| *at_ms <= context.now_ms).cloned()
             else {
                 break;
             };
+            bytes += self.bytes(&transactional_id);
+            if bytes > BYTES_PER_TICK && !step.records.is_empty() {
+                break;
+            }
             self.disarm(&transactional_id);
-            self.alarm(context, transactional_id, &mut step);
+            self.alarm(context, &transactional_id, &mut step);
         }
         if step.records.is_empty() && self.expiry_check_ms.is_some_and(|at_ms| at_ms <= context.now_ms) {
             step.records = self.expired(context);
@@ -74,8 +85,13 @@ impl Shard {
             self.transactions.remove(&record.transactional_id);
             return;
         };
-        let missing = if value.is_prepared() { value.partitions.clone() } else { Partitions::new() };
-        self.transactions.insert(record.transactional_id, Transaction { value, missing });
+        let mut round = self.transactions.get(&record.transactional_id).map_or(0, |known| known.round);
+        let mut missing = Partitions::new();
+        if value.is_prepared() {
+            round += 1;
+            missing = value.partitions.clone();
+        }
+        self.transactions.insert(record.transactional_id, Transaction { value, missing, round });
     }
 
     /// The partition is loaded: what was prepared is carried to its end, and timeouts run from the transactions' starts.
@@ -87,17 +103,17 @@ impl Shard {
             let value = &transaction.value;
             match value.status {
                 Status::Ongoing => {
-                    let open_ms = (context.wall_ms - value.start_ms).max(0);
-                    alarms.push((
-                        transactional_id.clone(),
-                        context.now_ms + (i64::from(value.timeout_ms) - open_ms).max(0),
-                    ));
+                    let open_ms = context.wall_ms.saturating_sub(value.start_ms).max(0);
+                    let left_ms = i64::from(value.timeout_ms).saturating_sub(open_ms).max(0);
+                    alarms.push((transactional_id.clone(), context.now_ms + left_ms));
                 }
                 // Without a marker to wait for, completing it is what the alarm does.
                 _ if value.is_prepared() && transaction.missing.is_empty() => {
                     alarms.push((transactional_id.clone(), context.now_ms));
                 }
-                _ if value.is_prepared() => step.markers.push(marker(transactional_id, value)),
+                _ if value.is_prepared() => {
+                    step.markers.push(marker(transactional_id, value, transaction.round));
+                }
                 _ => {}
             }
         }
@@ -113,8 +129,10 @@ impl Shard {
         let Some(transaction) = self.transactions.get_mut(&marker.transactional_id) else { return step };
         let value = &transaction.value;
         let is_this = value.is_prepared()
+            && transaction.round == marker.round
             && (value.producer_id, value.producer_epoch) == (marker.producer_id, marker.producer_epoch);
-        if !is_this {
+        // With nothing missing its completion is on its way, or waits for its alarm.
+        if !is_this || transaction.missing.is_empty() {
             return step;
         }
         for (topic, indexes) in partitions {
@@ -173,6 +191,9 @@ impl Shard {
     }
 
     fn value(&self, transactional_id: &str) -> Result<&Value, ErrorCode> {
+        if transactional_id.is_empty() {
+            return Err(ErrorCode::InvalidRequest);
+        }
         let transaction =
             self.transactions.get(transactional_id).ok_or(ErrorCode::InvalidProducerIdMapping)?;
         Ok(&transaction.value)
@@ -184,7 +205,8 @@ impl Shard {
         ticket: Ticket,
         request: InitProducerIdRequest,
     ) -> Step {
-        if request.transactional_id.is_empty() {
+        // A longer id than the key of a record holds could not be written.
+        if !(1..=TEXT_BYTES_MAX).contains(&request.transactional_id.len()) {
             return Step::reply(ticket, Reply::InitProducerId(Err(ErrorCode::InvalidRequest)));
         }
         if request.timeout_ms <= 0 || request.timeout_ms > context.settings.timeout_max_ms {
@@ -204,7 +226,7 @@ impl Shard {
             Ok(Init::Fence(aborted)) => {
                 let mut step =
                     Step::reply(ticket, Reply::InitProducerId(Err(ErrorCode::ConcurrentTransactions)));
-                Self::prepare(context, &request.transactional_id, aborted, &mut step);
+                self.prepare(context, &request.transactional_id, aborted, &mut step);
                 step
             }
         }
@@ -257,52 +279,63 @@ impl Shard {
                 let of_the_next = next.value.completed(wall_ms).producer();
                 let mut step = Step::reply(ticket, Reply::EndTxn(Ok(Some(of_the_next).filter(|_| bumps))));
                 step.producer_id_taken = next.producer_id_taken;
-                Self::prepare(context, &request.transactional_id, next.value, &mut step);
+                self.prepare(context, &request.transactional_id, next.value, &mut step);
                 step
             }
         }
     }
 
     /// Proposes the end of a transaction: its markers, or, where none is to be written, its completion at once.
-    fn prepare(context: &Context, transactional_id: &str, prepared: Value, step: &mut Step) {
+    fn prepare(&self, context: &Context, transactional_id: &str, prepared: Value, step: &mut Step) {
         if prepared.partitions.is_empty() {
             let completed = prepared.completed(context.wall_ms);
             step.records.push(record(transactional_id, prepared));
             step.records.push(record(transactional_id, completed));
             return;
         }
-        step.markers.push(marker(transactional_id, &prepared));
+        let round = self.transactions.get(transactional_id).map_or(0, |known| known.round) + 1;
+        step.markers.push(marker(transactional_id, &prepared, round));
         step.records.push(record(transactional_id, prepared));
     }
 
     /// What an alarm is for depends on what the transaction has become since.
-    fn alarm(&mut self, context: &Context, transactional_id: String, step: &mut Step) {
-        let Some(transaction) = self.transactions.get(&transactional_id) else { return };
+    fn alarm(&self, context: &Context, transactional_id: &str, step: &mut Step) {
+        let Some(transaction) = self.transactions.get(transactional_id) else { return };
         let value = &transaction.value;
         if value.status == Status::Ongoing {
-            if let Ok(aborted) = value.fenced(context) {
-                Self::prepare(context, &transactional_id, aborted, step);
-            }
+            self.prepare(context, transactional_id, value.fenced(context), step);
         } else if value.is_prepared() && transaction.missing.is_empty() {
-            let completed = value.completed(context.wall_ms);
-            step.records.push(record(&transactional_id, completed));
+            step.records.push(record(transactional_id, value.completed(context.wall_ms)));
         }
+    }
+
+    /// What the records of its end take, at most.
+    fn bytes(&self, transactional_id: &str) -> usize {
+        let partitions = |transaction: &Transaction| {
+            let partitions = transaction.value.partitions.iter();
+            partitions.map(|(topic, indexes)| topic.len() + 16 + 4 * indexes.len()).sum::<usize>()
+        };
+        let value = self.transactions.get(transactional_id).map_or(0, partitions);
+        2 * (transactional_id.len() + RECORD_BYTES) + value
     }
 
     /// Tombstones of ids that nobody has used for `transactional.id.expiration.ms`, some at a time.
     fn expired(&mut self, context: &Context) -> Vec<Record> {
         let unused_since_ms = context.wall_ms - i64::from(context.settings.expiration_ms);
         let from = self.expiry_from.take().unwrap_or_default();
-        let mut looked = self.transactions.range(from..).take(IDS_PER_TICK + 1);
-        let mut tombstones = Vec::new();
-        for (transactional_id, transaction) in looked.by_ref().take(IDS_PER_TICK) {
+        let (mut tombstones, mut bytes) = (Vec::new(), 0);
+        for (looked, (transactional_id, transaction)) in self.transactions.range(from..).enumerate() {
+            if looked == IDS_PER_TICK || bytes > BYTES_PER_TICK {
+                self.expiry_from = Some(transactional_id.clone());
+                break;
+            }
             let value = &transaction.value;
             let idle = matches!(value.status, Status::Empty | Status::CompleteCommit | Status::CompleteAbort);
             if idle && value.last_update_ms <= unused_since_ms {
+                bytes += transactional_id.len() + RECORD_BYTES;
                 tombstones.push(Record { transactional_id: transactional_id.clone(), value: None });
             }
         }
-        self.expiry_from = looked.next().map(|(transactional_id, _)| transactional_id.clone());
         if self.expiry_from.is_none() {
             self.expiry_check_ms = Some(context.now_ms + i64::from(context.settings.expiration_check_ms));
         }
@@ -326,7 +359,7 @@ fn record(transactional_id: &str, value: Value) -> Record {
     Record { transactional_id: transactional_id.to_owned(), value: Some(value) }
 }
 
-fn marker(transactional_id: &str, value: &Value) -> Marker {
+fn marker(transactional_id: &str, value: &Value, round: u64) -> Marker {
     let ProducerIdAndEpoch { producer_id, producer_epoch } = value.producer();
     Marker {
         transactional_id: transactional_id.to_owned(),
@@ -334,6 +367,7 @@ fn marker(transactional_id: &str, value: &Value) -> Marker {
         producer_epoch,
         commit: value.status == Status::PrepareCommit,
         transaction_version: value.client_transaction_version,
+        round,
         partitions: value.partitions.clone(),
     }
 }
@@ -346,7 +380,7 @@ fn described(transactional_id: &str, transaction: &Transaction) -> Described {
         timeout_ms: value.timeout_ms,
         start_ms: value.start_ms,
         producer: value.producer(),
-        partitions: value.partitions.clone(),
+        partitions: if value.is_prepared() { &transaction.missing } else { &value.partitions }.clone(),
     }
 }
 

@@ -15,7 +15,7 @@ pub struct Step {
     /// To be sent after the commit.
     pub replies: Vec<(Ticket, Reply)>,
     /// To be written into partitions' logs after the commit, again and again until they are; then the shell calls
-    /// [`super::Shard::markers_written`].
+    /// [`super::Shard::markers_written`] of the same shard: what a shard that is gone asked for is no longer its concern.
     pub markers: Vec<Marker>,
     /// The context's fresh producer id is used up.
     pub producer_id_taken: bool,
@@ -32,8 +32,12 @@ pub struct Marker {
     pub producer_epoch: i16,
     /// Commit or abort.
     pub commit: bool,
-    /// From 2 on the marker's epoch must be above that of the records it ends (KIP-890).
+    /// From 2 on the marker's epoch must be above that of the records it ends (KIP-890). A partition that has this epoch
+    /// already and no open transaction of the producer has this marker already.
     pub transaction_version: i16,
+    /// Which end of the transactional id this is, as long as the shard lives: the acknowledgement of an earlier one, which
+    /// may have had the same epoch before KIP-890, is not taken for this one's.
+    pub round: u64,
     /// Where.
     pub partitions: Partitions,
 }

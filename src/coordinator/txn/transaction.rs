@@ -91,7 +91,7 @@ impl Value {
         }
         match self.status {
             Status::PrepareAbort | Status::PrepareCommit => Err(ErrorCode::ConcurrentTransactions),
-            Status::Ongoing => Ok(Init::Fence(self.fenced(context)?)),
+            Status::Ongoing => Ok(Init::Fence(self.fenced(context))),
             Status::Dead | Status::PrepareEpochFence => Err(ErrorCode::UnknownServerError),
             Status::Empty | Status::CompleteAbort | Status::CompleteCommit => {
                 let as_expected =
@@ -105,9 +105,7 @@ impl Value {
                     )));
                 }
                 let (epoch, last) = self.bumped(expected)?;
-                let mut value = self.begun(epoch, last, timeout_ms, wall_ms);
-                value.producer_id = self.producer_id;
-                Ok(Init::Grant(Next::of(value)))
+                Ok(Init::Grant(Next::of(self.begun(epoch, last, timeout_ms, wall_ms))))
             }
         }
     }
@@ -154,16 +152,17 @@ impl Value {
     }
 
     /// The open transaction is aborted under an epoch that its producer does not have. Nobody is given that epoch; with
-    /// KIP-890 the producer may come back for it, if it asks before another does.
-    pub(super) fn fenced(&self, context: &Context) -> Result<Self, ErrorCode> {
-        let epoch = self.producer_epoch.checked_add(1).ok_or(ErrorCode::UnknownServerError)?;
-        let may_return = context.transaction_version >= BUMPS_EPOCHS;
-        Ok(Self {
+    /// KIP-890 the producer may come back for it, if it asks before another does. There is always such an epoch: the last
+    /// one is given to nobody. A log that says otherwise gets its transaction ended under the epoch that it has.
+    pub(super) fn fenced(&self, context: &Context) -> Self {
+        let epoch = self.producer_epoch.saturating_add(1);
+        let may_return = context.transaction_version >= BUMPS_EPOCHS && epoch != self.producer_epoch;
+        Self {
             producer_epoch: epoch,
             last_producer_epoch: if may_return { self.producer_epoch } else { -1 },
             client_transaction_version: if may_return { BUMPS_EPOCHS } else { 0 },
             ..self.changed(Status::PrepareAbort, context.wall_ms)
-        })
+        }
     }
 
     /// Is this the producer that has the id now?
@@ -262,6 +261,11 @@ impl Value {
         match (self.status, commit) {
             (Status::Ongoing, _) => {
                 Ok(End::Prepare(self.prepared_and_bumped(commit, false, fresh_producer_id, wall_ms)))
+            }
+            // The coordinator has ended it at the last epoch, which is for nobody: a new producer id comes from
+            // InitProducerId.
+            (Status::CompleteAbort, false) if again && self.producer_epoch == i16::MAX => {
+                Err(ErrorCode::ProducerFenced)
             }
             (Status::CompleteCommit, true) | (Status::CompleteAbort, false) if again => Ok(End::AlreadyDone),
             // An abort of a transaction that nothing was added to is how a producer gets rid of its doubts.

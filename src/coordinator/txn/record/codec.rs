@@ -10,6 +10,9 @@ const TRANSACTION_LOG: i16 = 0;
 /// The first version with tagged fields; written from `transaction.version` 1 on.
 const FLEXIBLE: i16 = 1;
 
+/// The longest text of the older encoding.
+pub(in crate::txn) const TEXT_BYTES_MAX: usize = i16::MAX as usize;
+
 const PREVIOUS_PRODUCER_ID: u32 = 0;
 const NEXT_PRODUCER_ID: u32 = 1;
 const CLIENT_TRANSACTION_VERSION: u32 = 2;
@@ -29,19 +32,28 @@ pub enum RecordError {
     /// The value cannot be read.
     #[error("the value cannot be read: {0}")]
     Value(ReadError),
+    /// A text that the format cannot hold, in bytes.
+    #[error("a text of {0} bytes does not fit")]
+    TooLong(usize),
     /// A state that Kafka does not have.
     #[error("there is no state of a transaction with id {0}")]
     Status(i8),
 }
 
 impl Record {
-    /// Key and value as Kafka writes them where `transaction.version` has this level.
-    pub fn encode(&self, transaction_version: i16) -> (Bytes, Option<Bytes>) {
+    /// Key and value as Kafka writes them where `transaction.version` has this level. Fails only for texts that the format
+    /// cannot hold.
+    pub fn encode(&self, transaction_version: i16) -> Result<(Bytes, Option<Bytes>), RecordError> {
+        let topics = self.value.iter().flat_map(|value| value.partitions.keys());
+        let texts = topics.chain([&self.transactional_id]);
+        if let Some(long) = texts.map(String::len).find(|length| *length > TEXT_BYTES_MAX) {
+            return Err(RecordError::TooLong(long));
+        }
         let mut key = Writer::new();
         key.i16(TRANSACTION_LOG);
         key.string(&self.transactional_id);
         let version = if transaction_version == 0 { 0 } else { FLEXIBLE };
-        (key.freeze(), self.value.as_ref().map(|value| value.encode(version)))
+        Ok((key.freeze(), self.value.as_ref().map(|value| value.encode(version))))
     }
 
     /// Reads key and value.
@@ -118,7 +130,11 @@ impl Value {
     fn decode_fields(reader: &mut Reader, status: Status, flexible: bool) -> Result<Self, ReadError> {
         let (producer_id, producer_epoch, timeout_ms) = (reader.i64()?, reader.i16()?, reader.i32()?);
         reader.i8()?;
-        let partitions = decode_partitions(reader, flexible)?;
+        let mut partitions = decode_partitions(reader, flexible)?;
+        if status == Status::Empty {
+            // There is no transaction that they could be in.
+            partitions.clear();
+        }
         let (last_update_ms, start_ms) = (reader.i64()?, reader.i64()?);
         let mut value = Self {
             producer_id,

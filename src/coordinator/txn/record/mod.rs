@@ -1,8 +1,12 @@
 //! The records of `__transaction_state`, in Kafka's own schemas (`TransactionLogKey`, `TransactionLogValue`).
 
 mod codec;
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;
 
 pub use codec::RecordError;
+pub(super) use codec::TEXT_BYTES_MAX;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +27,7 @@ pub type Partitions = BTreeMap<String, BTreeSet<i32>>;
 pub struct Value {
     /// Its producer id.
     pub producer_id: i64,
-    /// The id before the last one ran out of epochs; -1 for none (KIP-890, tagged).
+    /// The id before the last change: another one after the epochs of that ran out; -1 for none (KIP-890, tagged).
     pub previous_producer_id: i64,
     /// The id that the next transaction uses, while this one's end is written; -1 for none (KIP-890, tagged).
     pub next_producer_id: i64,
