@@ -431,6 +431,25 @@ fn a_small_map_takes_several_compactions() {
 }
 
 #[test]
+fn a_transaction_that_was_aborted_before_the_dirty_part_does_not_hide_the_next_one() {
+    let mut world = World::new(config());
+    world.append(&[(0, false)], Some(0), Codec::None, false).unwrap();
+    world.end_transaction(0, false).unwrap();
+    world.append(&[(7, false)], None, Codec::None, false).unwrap();
+    world.append(&[(0, false), (1, false), (7, false)], Some(0), Codec::None, false).unwrap();
+    world.log().roll(NOW_MS).unwrap();
+    world.end_transaction(0, true).unwrap();
+    world.sync();
+    world.map_bytes = 24 * 2;
+    world.compact().unwrap();
+    assert_eq!(world.checkpoint, Some(Offset::new(3)));
+    world.map_bytes = 1 << 16;
+    world.compact().unwrap();
+    world.check("compacted");
+    world.check_compacted("compacted");
+}
+
+#[test]
 fn a_reader_goes_on_while_its_segment_is_replaced() {
     let mut world = World::new(config());
     for round in 0..60_u8 {

@@ -166,7 +166,9 @@ impl Compaction {
         let dirty = dirty_range(&self.pieces, first_dirty, first_uncleanable);
         let dirty = self.pieces.get(dirty).unwrap_or_default();
         map.prepare(self.count_records(dirty, pace)?);
-        let mut transactions = Transactions::new(self.aborted.clone());
+        // A transaction that had ended before says nothing about its producer's next one.
+        let undecided = self.aborted.iter().filter(|txn| txn.last_offset >= first_dirty);
+        let mut transactions = Transactions::new(undecided.copied().collect());
         let mut mapped = Offset::new(first_dirty.value() - 1);
         for (at, piece) in dirty.iter().enumerate() {
             let position = if at == 0 { self.dirty_position } else { 0 };
