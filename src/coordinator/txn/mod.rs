@@ -9,6 +9,8 @@ mod event;
 pub mod record;
 mod shard;
 mod step;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 pub use event::*;

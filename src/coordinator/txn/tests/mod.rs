@@ -1,0 +1,5 @@
+//! The machine by table, by rule, and by simulation.
+
+mod cells;
+mod rules;
+mod world;
