@@ -2,4 +2,5 @@
 
 mod cells;
 mod rules;
+mod simulation;
 mod world;

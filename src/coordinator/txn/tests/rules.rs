@@ -149,7 +149,7 @@ fn what_is_loaded_goes_on() {
     world.replay("from the future", Some(of(WALL_MS + 20_000)));
     world.replay("out of time", Some(of(i64::MIN)));
     world.replay("idle", Some(value(Empty)));
-    let step = world.act(|shard, context| shard.loaded(context));
+    let step = world.act(Shard::loaded);
     assert_eq!(text(&step), "! commit 1000/5 v0 {0}");
     let step = world.tick();
     let ids: Vec<&str> = step.records.iter().map(|record| record.transactional_id.as_str()).collect();
@@ -201,7 +201,7 @@ fn what_time_brought_is_tried_again_when_it_could_not_be_written() {
 fn a_request_that_could_not_be_written_changes_nothing() {
     for request in [init(None), add((1000, 5), 1), end((1000, 5), true, 0), end((1000, 5), true, 2)] {
         let mut world = World::with(Some(value(Ongoing)));
-        world.act(|shard, context| shard.loaded(context));
+        world.act(Shard::loaded);
         let (before, deadline) = (world.shard.describe("id"), world.shard.next_deadline_ms());
         let step = world.ask(request.clone());
         world.act(|shard, context| shard.write_failed(context, &step));
@@ -228,9 +228,9 @@ fn ids_expire_when_nobody_has_used_them() {
     ] {
         let start_ms = WALL_MS;
         let timeout_ms = i32::MAX;
-        world.replay(id, Some(Value { last_update_ms, start_ms, timeout_ms, ..value(status) }));
+        world.replay(id, Some(Value { timeout_ms, last_update_ms, start_ms, ..value(status) }));
     }
-    world.act(|shard, context| shard.loaded(context));
+    world.act(Shard::loaded);
     assert_eq!(world.shard.next_deadline_ms(), Some(3_600_000));
     world.now_ms = 3_600_000;
     let step = world.tick();
@@ -251,7 +251,7 @@ fn no_tick_proposes_more_than_a_log_takes() {
         world.replay(&format!("{index:032000}"), Some(Value { partitions, ..value(Ongoing) }));
         world.replay(&format!("x{index:032000}"), Some(Value { last_update_ms: 0, ..value(Empty) }));
     }
-    world.act(|shard, context| shard.loaded(context));
+    world.act(Shard::loaded);
     world.now_ms = 3_600_000;
     let (mut aborted, mut gone, mut ticks) = (0, 0, 0);
     while world.shard.next_deadline_ms().is_some_and(|at_ms| at_ms <= world.now_ms) {

@@ -134,24 +134,7 @@ pub fn value(status: Status) -> Value {
 pub fn text(step: &Step) -> String {
     let mut out = String::new();
     for (_, reply) in &step.replies {
-        out += &match reply {
-            Reply::InitProducerId(Ok(producer)) => {
-                format!("{}/{}", producer.producer_id, producer.producer_epoch)
-            }
-            Reply::AddPartitions(Ok(errors)) => errors
-                .iter()
-                .flat_map(|(_, indexes)| indexes)
-                .map(|(_, code)| if *code == ErrorCode::None { "ok".into() } else { format!("ok:{code:?}") })
-                .collect::<Vec<_>>()
-                .join(","),
-            Reply::EndTxn(Ok(Some(producer))) => {
-                format!("{}/{}", producer.producer_id, producer.producer_epoch)
-            }
-            Reply::EndTxn(Ok(None)) => "ok".into(),
-            Reply::InitProducerId(Err(code)) | Reply::AddPartitions(Err(code)) | Reply::EndTxn(Err(code)) => {
-                format!("{code:?}")
-            }
-        };
+        out.push_str(&answer(reply));
     }
     for record in &step.records {
         match &record.value {
@@ -181,6 +164,27 @@ pub fn text(step: &Step) -> String {
     out.trim_start().into()
 }
 
+fn answer(reply: &Reply) -> String {
+    match reply {
+        Reply::InitProducerId(Ok(producer)) | Reply::EndTxn(Ok(Some(producer))) => {
+            format!("{}/{}", producer.producer_id, producer.producer_epoch)
+        }
+        Reply::AddPartitions(Ok(errors)) => {
+            let codes = errors.iter().flat_map(|(_, indexes)| indexes);
+            let text = |code| if code == ErrorCode::None { "ok".into() } else { format!("ok:{code:?}") };
+            codes.map(|(_, code)| text(*code)).collect::<Vec<_>>().join(",")
+        }
+        Reply::EndTxn(Ok(None)) => "ok".into(),
+        Reply::InitProducerId(Err(code)) | Reply::AddPartitions(Err(code)) | Reply::EndTxn(Err(code)) => {
+            format!("{code:?}")
+        }
+    }
+}
+
 fn indexes(partitions: &Partitions) -> String {
-    partitions.values().map(|indexes| format!(" {indexes:?}")).collect()
+    let mut out = String::new();
+    for indexes in partitions.values() {
+        write!(out, " {indexes:?}").expect("text");
+    }
+    out
 }

@@ -1,0 +1,267 @@
+//! The shell around a shard: its log, what waits for the log to be durable, and the partitions that get markers.
+
+use super::client::Produce;
+use super::partition::{Partition, pair};
+use super::random::Random;
+use super::{Answer, Bug, Event, FAULTS_MS, LATE_MS, Simulation};
+use crate::txn::record::{Record, Status};
+use crate::txn::tests::world::{WALL_MS, partitions, value};
+use crate::txn::{Context, Marker, Reply, Request, Settings, Shard, Step, Ticket};
+use bytes::Bytes;
+use model::ErrorCode;
+use std::collections::{BTreeMap, BTreeSet};
+
+const PARTITIONS: usize = 3;
+
+#[derive(Clone, Debug)]
+pub struct Waiter {
+    pub client: usize,
+    pub attempt: u64,
+    pub produce: Option<(Produce, u64)>,
+}
+
+/// By generation of the shard, transactional id, end and partition.
+type End = (u64, String, u64, usize);
+
+pub struct Broker {
+    pub shard: Shard,
+    pub log: Vec<(Bytes, Option<Bytes>)>,
+    pub partitions: Vec<Partition>,
+    durable: usize,
+    pending: Vec<Step>,
+    waiters: BTreeMap<Ticket, Waiter>,
+    tickets: u64,
+    next_producer_id: i64,
+    generation: u64,
+    written: BTreeSet<End>,
+    acknowledged: BTreeSet<End>,
+    rounds: BTreeMap<String, u64>,
+    version: i16,
+    settings: Settings,
+}
+
+impl Broker {
+    pub fn new(random: &mut Random, version: i16) -> Self {
+        let expiration_ms = if random.chance(300) { 4_000 } else { 604_800_000 };
+        let settings =
+            Settings { expiration_ms, expiration_check_ms: 500, abort_check_ms: 500, ..Settings::default() };
+        let mut log = Vec::new();
+        if random.chance(500) {
+            // The end of the epochs is near.
+            let mut value = value(Status::Empty);
+            (value.producer_id, value.producer_epoch) = (999, i16::MAX - 5);
+            value.last_update_ms = WALL_MS;
+            let record = Record { transactional_id: "a".into(), value: Some(value) };
+            log.push(record.encode(version).expect("short texts"));
+        }
+        Self {
+            shard: Shard::default(),
+            durable: log.len(),
+            log,
+            partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
+            pending: Vec::new(),
+            waiters: BTreeMap::new(),
+            tickets: 0,
+            next_producer_id: 1000,
+            generation: 0,
+            written: BTreeSet::new(),
+            acknowledged: BTreeSet::new(),
+            rounds: BTreeMap::new(),
+            version,
+            settings,
+        }
+    }
+
+    pub fn act(&mut self, now_ms: i64, act: impl FnOnce(&mut Shard, &Context) -> Step) -> Step {
+        let context = Context {
+            now_ms,
+            wall_ms: WALL_MS + now_ms,
+            fresh_producer_id: self.next_producer_id,
+            transaction_version: self.version,
+            settings: &self.settings,
+        };
+        let step = act(&mut self.shard, &context);
+        self.next_producer_id += i64::from(step.producer_id_taken);
+        step
+    }
+
+    pub fn ask(&mut self, now_ms: i64, waiter: Waiter, request: Request) -> Step {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.waiters.insert(ticket, waiter);
+        self.act(now_ms, |shard, context| shard.step(context, ticket, request))
+    }
+
+    /// Some of what was not durable is gone, and a new shard starts from the rest.
+    pub fn crash(&mut self, now_ms: i64, random: &mut Random, bug: Option<Bug>) -> Step {
+        let left = random.within(self.durable as i64, self.log.len() as i64 + 1) as usize;
+        self.log.truncate(left);
+        self.durable = left;
+        self.pending.clear();
+        self.waiters.clear();
+        self.rounds.clear();
+        self.generation += 1;
+        if bug == Some(Bug::IdsAgain) {
+            self.next_producer_id = 1000;
+        }
+        self.shard = Shard::default();
+        for (key, value) in &self.log {
+            self.shard.replay(Record::decode(key, value.as_ref()).expect("our own bytes"));
+        }
+        if bug == Some(Bug::LoadedForgotten) {
+            return Step::default();
+        }
+        self.act(now_ms, Shard::loaded)
+    }
+}
+
+impl Simulation {
+    /// Appends what a step proposes, or fails to.
+    pub fn take(&mut self, mut step: Step) {
+        if self.bug == Some(Bug::NoBump) {
+            unbump(&mut step);
+        }
+        if !step.records.is_empty() && self.faulty(40) {
+            if self.bug != Some(Bug::FailureForgotten) {
+                self.broker.act(self.now_ms, |shard, context| shard.write_failed(context, &step));
+            }
+            for (ticket, _) in step.replies {
+                if let Some(waiter) = self.broker.waiters.remove(&ticket) {
+                    let answer = Answer::Failed(ErrorCode::CoordinatorNotAvailable);
+                    self.answer(waiter.client, waiter.attempt, answer);
+                }
+            }
+            return;
+        }
+        for record in std::mem::take(&mut step.records) {
+            self.ledger.recorded(&record);
+            self.broker.log.push(record.encode(self.broker.version).expect("short texts"));
+            self.broker.shard.replay(record);
+        }
+        if self.bug == Some(Bug::RepliesBeforeDurable) {
+            self.release(std::mem::take(&mut step.replies));
+        }
+        if self.bug == Some(Bug::MarkersBeforeDurable) {
+            self.spread(std::mem::take(&mut step.markers));
+        }
+        self.broker.pending.push(step);
+        self.after(0, 30, Event::Durable);
+    }
+
+    pub fn durable(&mut self) {
+        self.broker.durable = self.broker.log.len();
+        for step in std::mem::take(&mut self.broker.pending) {
+            self.release(step.replies);
+            self.spread(step.markers);
+        }
+    }
+
+    fn release(&mut self, replies: Vec<(Ticket, Reply)>) {
+        for (ticket, reply) in replies {
+            let Some(waiter) = self.broker.waiters.remove(&ticket) else { continue };
+            let Waiter { client, attempt, produce } = waiter;
+            let answer = match reply {
+                Reply::InitProducerId(Ok(producer)) => {
+                    self.ledger.initialized(&self.clients[client].transactional_id, pair(producer));
+                    self.ledger.granted(client, pair(producer));
+                    Answer::Granted(pair(producer))
+                }
+                Reply::AddPartitions(Ok(errors)) => match (errors[0].1[0].1, produce) {
+                    (ErrorCode::None, None) => Answer::Added,
+                    (ErrorCode::None, Some((produce, guard))) => {
+                        let waiter = Waiter { client, attempt, produce: None };
+                        let high_ms = if self.faulty(100) { LATE_MS } else { 20 };
+                        self.after(1, high_ms, Event::Verified { waiter, produce, guard });
+                        continue;
+                    }
+                    (code, _) => Answer::Failed(code),
+                },
+                Reply::EndTxn(Ok(next)) => {
+                    if let Some(next) = next {
+                        self.ledger.granted(client, pair(next));
+                    }
+                    Answer::Ended(next.map(pair))
+                }
+                Reply::InitProducerId(Err(code))
+                | Reply::AddPartitions(Err(code))
+                | Reply::EndTxn(Err(code)) => Answer::Failed(code),
+            };
+            self.answer(client, attempt, answer);
+        }
+    }
+
+    fn spread(&mut self, markers: Vec<Marker>) {
+        let generation = self.broker.generation;
+        for marker in markers {
+            self.broker.rounds.insert(marker.transactional_id.clone(), marker.round);
+            for index in marker.partitions.values().flatten() {
+                let mark = Event::Mark {
+                    generation,
+                    marker: marker.clone(),
+                    partition: *index as usize,
+                    again: true,
+                };
+                self.after(0, 50, mark);
+            }
+        }
+    }
+
+    pub fn marks(&mut self, generation: u64, marker: Marker, partition: usize, again: bool) {
+        let end = (generation, marker.transactional_id.clone(), marker.round, partition);
+        if again && generation == self.broker.generation && !self.broker.acknowledged.contains(&end) {
+            if self.bug != Some(Bug::MarkersOnce) {
+                self.after(100, 500, Event::Mark { generation, marker: marker.clone(), partition, again });
+            }
+            if marker.transaction_version >= 2 && self.faulty(100) {
+                let late = Event::Mark { generation, marker: marker.clone(), partition, again: false };
+                self.after(0, LATE_MS, late);
+            }
+        }
+        let is_lost = self.faulty(100);
+        if is_lost && self.bug != Some(Bug::AcknowledgedUnwritten) {
+            return;
+        }
+        // Before KIP-890 nothing tells a second copy from the marker of the next transaction: there is none.
+        let is_copy = marker.transaction_version < 2 && !self.broker.written.insert(end);
+        if !is_lost && !is_copy && !self.broker.partitions[partition].end(&marker, generation) {
+            return;
+        }
+        let acknowledged = Event::Acknowledged { generation, marker, partition };
+        if self.now_ms < FAULTS_MS && self.random.chance(100) {
+            self.after(0, LATE_MS, acknowledged.clone());
+        }
+        self.after(0, 50, acknowledged);
+    }
+
+    pub fn acknowledged(&mut self, generation: u64, mut marker: Marker, partition: usize) {
+        if generation != self.broker.generation {
+            return;
+        }
+        let end = (generation, marker.transactional_id.clone(), marker.round, partition);
+        self.broker.acknowledged.insert(end);
+        if self.bug == Some(Bug::AnyRound) {
+            marker.round = self.broker.rounds[&marker.transactional_id];
+        }
+        let at = partitions(&[partition as i32]);
+        let step =
+            self.broker.act(self.now_ms, |shard, context| shard.markers_written(context, &marker, &at));
+        self.take(step);
+    }
+}
+
+/// An EndTxn of KIP-890 that keeps the epoch.
+fn unbump(step: &mut Step) {
+    let Some((_, Reply::EndTxn(Ok(Some(next))))) = step.replies.first_mut() else { return };
+    if step.records.is_empty() || next.producer_epoch == 0 {
+        return;
+    }
+    next.producer_epoch -= 1;
+    for value in step.records.iter_mut().filter_map(|record| record.value.as_mut()) {
+        value.producer_epoch -= 1;
+        value.last_producer_epoch = -1;
+    }
+    for marker in &mut step.markers {
+        marker.producer_epoch -= 1;
+        marker.transaction_version = 0;
+    }
+}

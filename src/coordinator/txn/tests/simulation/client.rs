@@ -1,0 +1,164 @@
+//! A producer: transaction after transaction, in either protocol, with an application that may forget everything.
+
+use super::partition::Holder;
+use super::random::Random;
+use crate::txn::tests::world::{partitions, producer};
+use crate::txn::{AddPartitionsRequest, EndTxnRequest, InitProducerIdRequest, Request};
+use model::ErrorCode;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug)]
+pub enum Ask {
+    Coordinator(Request),
+    Produce(Produce),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Produce {
+    pub holder: Holder,
+    pub partition: usize,
+    pub sequence: i32,
+    pub transaction: u64,
+    pub value: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Init { recover: bool },
+    Add,
+    Produce,
+    End { commit: bool },
+}
+
+#[derive(Debug)]
+pub struct Client {
+    pub transactional_id: String,
+    pub kip_890: bool,
+    pub phase: Phase,
+    pub attempt: u64,
+    pub holder: Option<Holder>,
+    pub transaction: u64,
+    /// Where the transaction still goes.
+    plan: Vec<usize>,
+    sequences: BTreeMap<usize, i32>,
+    /// Acknowledged: partition and value.
+    pub written: Vec<(usize, u64)>,
+    value: u64,
+}
+
+impl Client {
+    pub fn new(transactional_id: String, kip_890: bool) -> Self {
+        Self {
+            transactional_id,
+            kip_890,
+            phase: Phase::Init { recover: false },
+            attempt: 0,
+            holder: None,
+            transaction: 0,
+            plan: Vec::new(),
+            sequences: BTreeMap::new(),
+            written: Vec::new(),
+            value: 0,
+        }
+    }
+
+    pub fn ask(&self) -> Ask {
+        let transactional_id = self.transactional_id.clone();
+        let (id, epoch) = self.holder.unwrap_or((-1, -1));
+        let transaction_version = if self.kip_890 { 2 } else { 0 };
+        Ask::Coordinator(match self.phase {
+            Phase::Init { recover } => {
+                let expected = self.holder.filter(|_| recover).map(|(id, epoch)| producer(id, epoch));
+                Request::InitProducerId(InitProducerIdRequest {
+                    transactional_id,
+                    timeout_ms: 3000,
+                    expected,
+                })
+            }
+            Phase::Add => Request::AddPartitions(self.add((id, epoch), self.partition(), false)),
+            Phase::End { commit } => {
+                let producer = producer(id, epoch);
+                Request::EndTxn(EndTxnRequest { transactional_id, producer, commit, transaction_version })
+            }
+            Phase::Produce => {
+                let partition = self.partition();
+                return Ask::Produce(Produce {
+                    holder: (id, epoch),
+                    partition,
+                    sequence: self.sequences.get(&partition).copied().unwrap_or(0),
+                    transaction: self.transaction,
+                    value: self.value,
+                });
+            }
+        })
+    }
+
+    /// What the partition's leader asks before a transaction's first record there.
+    pub fn first_record(&self, produce: &Produce, verify_only: bool) -> AddPartitionsRequest {
+        self.add(produce.holder, produce.partition, verify_only)
+    }
+
+    fn add(&self, (id, epoch): Holder, partition: usize, verify_only: bool) -> AddPartitionsRequest {
+        AddPartitionsRequest {
+            transactional_id: self.transactional_id.clone(),
+            producer: producer(id, epoch),
+            partitions: partitions(&[partition as i32]),
+            verify_only,
+            transaction_version: if self.kip_890 { 2 } else { 0 },
+        }
+    }
+
+    fn partition(&self) -> usize {
+        self.plan.last().copied().unwrap_or(0)
+    }
+
+    pub fn granted(&mut self, holder: Holder) {
+        if self.holder != Some(holder) {
+            self.sequences.clear();
+        }
+        self.holder = Some(holder);
+    }
+
+    pub fn begin(&mut self, random: &mut Random, transaction: u64, partitions: usize) {
+        self.transaction = transaction;
+        self.value = transaction * 100;
+        self.written.clear();
+        self.plan = (0..random.within(1, 6)).map(|_| random.within(0, partitions as i64) as usize).collect();
+        self.phase = self.next_write();
+    }
+
+    fn next_write(&self) -> Phase {
+        if self.kip_890 { Phase::Produce } else { Phase::Add }
+    }
+
+    pub fn added(&mut self) {
+        self.phase = Phase::Produce;
+    }
+
+    pub fn produced(&mut self, random: &mut Random) {
+        let partition = self.partition();
+        self.written.push((partition, self.value));
+        *self.sequences.entry(partition).or_insert(0) += 1;
+        self.value += 1;
+        self.plan.pop();
+        self.phase =
+            if self.plan.is_empty() { Phase::End { commit: random.chance(700) } } else { self.next_write() };
+    }
+
+    /// Goes on after an error: true when it asks the same again.
+    pub fn failed(&mut self, random: &mut Random, code: ErrorCode) -> bool {
+        use ErrorCode as E;
+        match code {
+            E::ConcurrentTransactions | E::CoordinatorNotAvailable => return true,
+            // A late copy of what has not been written must not get into the next transaction: only a new epoch sees to
+            // that.
+            E::TransactionAbortable if self.kip_890 => self.phase = Phase::End { commit: false },
+            E::TransactionAbortable => self.phase = Phase::Init { recover: true },
+            _ => self.phase = Phase::Init { recover: self.holder.is_some() && random.chance(300) },
+        }
+        if matches!(code, E::ProducerFenced | E::InvalidProducerIdMapping) {
+            self.phase = Phase::Init { recover: false };
+        }
+        false
+    }
+}

@@ -1,0 +1,26 @@
+//! One number decides a whole run.
+
+/// `SplitMix64`: small, and the same on every machine.
+#[derive(Clone, Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// From `low` up to, not including, `high`.
+    pub fn within(&mut self, low: i64, high: i64) -> i64 {
+        debug_assert!(low < high);
+        low + (self.next() % (high - low) as u64) as i64
+    }
+
+    /// True so many times of a thousand.
+    pub fn chance(&mut self, per_mille: u64) -> bool {
+        self.next() % 1_000 < per_mille
+    }
+}
