@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bind listeners → open log directories (recovery) → replay metadata → reconcile → accept
-//! stop accepting → answer what has taken effect → stop groups → stop metadata → close logs, clean-shutdown marker
+//! stop accepting, let go of waiting members → answer what has taken effect → stop groups → stop metadata → close logs, clean-shutdown marker
 //! ```
 //!
 //! Listeners are bound first, so that a taken port ends the start before any file is touched; they accept last.
@@ -244,6 +244,7 @@ impl Node {
     /// Stops every part; returns when all logs are closed.
     pub fn stop(self) {
         self.stop.send_replace(true);
+        self.broker.groups.resign();
         if self.acceptors.join().is_err() {
             tracing::error!(target: "ottla.server", "the acceptor thread panicked");
         }

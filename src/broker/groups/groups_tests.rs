@@ -11,14 +11,16 @@ use model::{ErrorCode, ProducerEpoch, ProducerId};
 use records::{BatchBuilder, EndTxnMarker};
 use storage::Origin;
 use wire::StrBytes;
+use wire::messages::join_group_request::JoinGroupRequestProtocol;
 use wire::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use wire::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use wire::messages::{
-    FindCoordinatorRequest, GroupId, HeartbeatRequest, OffsetCommitRequest, OffsetFetchRequest, TopicName,
+    FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest, OffsetCommitRequest,
+    OffsetFetchRequest, TopicName,
 };
 
 use crate::handlers::test_support::{TOPIC, TestBroker, run};
-use crate::handlers::{find_coordinator, heartbeat, offset_commit, offset_fetch};
+use crate::handlers::{find_coordinator, heartbeat, join_group, offset_commit, offset_fetch};
 use crate::partition::{Acks, Partition};
 
 const GROUP: &str = "group";
@@ -190,6 +192,37 @@ fn a_group_that_nobody_coordinates_is_told_so() {
         let request = HeartbeatRequest::default().with_group_id(GroupId(text(GROUP)));
         let answer = heartbeat::handle(&node.broker, &node.context, request).await;
         assert_eq!(answer.error_code, ErrorCode::NotCoordinator.code());
+        node.stop();
+    });
+}
+
+/// A new member, of an old client that needs no id first.
+fn join_request() -> JoinGroupRequest {
+    let protocol = JoinGroupRequestProtocol::default().with_name(text("range"));
+    JoinGroupRequest::default()
+        .with_group_id(GroupId(text(GROUP)))
+        .with_session_timeout_ms(10_000)
+        .with_rebalance_timeout_ms(300_000)
+        .with_protocol_type(text("consumer"))
+        .with_protocols(vec![protocol])
+}
+
+#[test]
+fn who_resigns_lets_go_whoever_waits_for_others() {
+    run(async {
+        let node = start().await;
+        let mut context = node.context.clone();
+        context.header.api_version = 3;
+        {
+            let mut join = pin!(join_group::handle(&node.broker, &context, join_request()));
+            assert!(ends_at_once(join.as_mut()).is_none(), "the initial delay");
+            node.broker.groups.resign();
+            let answer = ends_at_once(join).expect("answered");
+            assert_eq!(answer.error_code, ErrorCode::NotCoordinator.code());
+        }
+        let late =
+            ends_at_once(join_group::handle(&node.broker, &context, join_request())).expect("answered");
+        assert_eq!(late.error_code, ErrorCode::NotCoordinator.code());
         node.stop();
     });
 }

@@ -75,6 +75,13 @@ impl Groups {
         Ok(())
     }
 
+    /// Coordinates nobody any more. Whoever waits for the others of its group is told NOT_COORDINATOR, so that a stop
+    /// does not wait for them; what has been appended is still answered when it is on disk.
+    pub fn resign(&self) {
+        let table = self.table.load_full();
+        table.iter().flat_map(|table| &table.hosts).flatten().for_each(|host| host.retire());
+    }
+
     /// Ends all threads. Nothing is answered any more.
     pub fn stop(&self) {
         self.loading.stop();
