@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bind listeners → open log directories (recovery) → replay metadata → reconcile → accept
-//! stop accepting, let go of waiting members → answer what has taken effect → stop groups → stop metadata → close logs, clean-shutdown marker
+//! stop accepting → groups resign → answer what has taken effect → stop metadata → close logs, clean-shutdown marker
 //! ```
 //!
 //! Listeners are bound first, so that a taken port ends the start before any file is touched; they accept last.
