@@ -5,7 +5,8 @@ use wire::messages::join_group_request::JoinGroupRequestProtocol;
 use wire::messages::leave_group_request::MemberIdentity;
 use wire::messages::sync_group_request::SyncGroupRequestAssignment;
 use wire::messages::{
-    GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetFetchRequest, SyncGroupRequest,
+    GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetFetchRequest,
+    SyncGroupRequest,
 };
 
 use crate::ask::{prepare, text};
@@ -106,6 +107,21 @@ pub async fn joined(pair: &mut Pair, name: &str, version: i16) {
     }
     if version >= IDS_FIRST {
         pair.one(&format!("{name}: its id"), version, |side, _| join(name, side.text("member"))).await;
+    }
+    listed(pair, name).await;
+}
+
+/// Waits until either side lists the group: Kafka answers a join before its list, which shows what is committed, has the
+/// group.
+async fn listed(pair: &mut Pair, name: &str) {
+    for side in &mut pair.sides {
+        for _ in 0..100 {
+            let answer = side.call(0, &ListGroupsRequest::default()).await;
+            if answer.is_ok_and(|answer| answer.groups.iter().any(|group| &**group.group_id == name)) {
+                break;
+            }
+            tokio::time::sleep(PATIENCE / 100).await;
+        }
     }
 }
 

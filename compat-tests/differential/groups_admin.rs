@@ -6,7 +6,6 @@ use crate::ask::{prepare, text};
 use crate::groups::{group, joined, loaded};
 use crate::groups_offsets::commit;
 use crate::pair::Pair;
-use crate::side::PATIENCE;
 
 /// The steps.
 pub async fn script(pair: &mut Pair) {
@@ -14,25 +13,10 @@ pub async fn script(pair: &mut Pair) {
     prepare(pair, "shown", 1, &[]).await;
     pair.newest("an empty group", |_, _| commit("shown-empty", &[("shown", 0, 1)])).await;
     joined(pair, "shown-busy", 3).await;
-    listed(pair, "shown-busy").await;
     list(pair).await;
     describe(pair).await;
     delete(pair).await;
     list_after(pair).await;
-}
-
-/// Waits until either side lists the group: Kafka answers a join before its list, which shows what is committed, has the
-/// group.
-async fn listed(pair: &mut Pair, name: &str) {
-    for side in &mut pair.sides {
-        for _ in 0..100 {
-            let answer = side.call(0, &ListGroupsRequest::default()).await;
-            if answer.is_ok_and(|answer| answer.groups.iter().any(|group| &**group.group_id == name)) {
-                break;
-            }
-            tokio::time::sleep(PATIENCE / 100).await;
-        }
-    }
 }
 
 async fn list(pair: &mut Pair) {
