@@ -8,4 +8,6 @@
 #![forbid(unsafe_code)]
 
 pub mod group;
+#[cfg(test)]
+mod test_support;
 pub mod txn;

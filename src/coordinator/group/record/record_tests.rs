@@ -3,12 +3,14 @@ use model::codec::ReadError;
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use crate::test_support::golden;
+
 const GOLDEN: &str = include_str!("testdata/kafka-4.1.2.txt");
 
 #[test]
 fn every_record_of_kafka_is_read() {
     let mut left: BTreeMap<&str, Record> = meant().into_iter().collect();
-    for (name, key, value) in golden() {
+    for (name, key, value) in golden(GOLDEN) {
         let decoded = Record::decode(&key, value.as_ref()).unwrap_or_else(|error| panic!("{name}: {error}"));
         if let Some(meant) = left.remove(name) {
             assert_eq!(decoded, Decoded::Record(meant), "{name}");
@@ -31,7 +33,7 @@ fn what_is_written_is_what_kafka_writes() {
     };
     let meant: BTreeMap<&str, Record> = meant().into_iter().collect();
     let mut compared = 0;
-    for (name, key, value) in golden() {
+    for (name, key, value) in golden(GOLDEN) {
         if let Some(record) = meant.get(name).filter(|_| !read_only(name)) {
             assert_eq!(record.encode(), Ok((key, value)), "{name}");
             compared += 1;
@@ -119,7 +121,7 @@ proptest! {
 
     #[test]
     fn damaged_kafka_records_do_not_make_the_reader_panic(line in 0usize..49, at in any::<prop::sample::Index>(), byte: u8) {
-        let (_, key, value) = golden().nth(line).expect("49 lines");
+        let (_, key, value) = golden(GOLDEN).nth(line).expect("49 lines");
         for damaged in [Some(&key), value.as_ref()].into_iter().flatten() {
             let mut bytes = damaged.to_vec();
             let at = at.index(bytes.len());
@@ -130,21 +132,6 @@ proptest! {
             let _ = Record::decode(&key, Some(&bytes.slice(..at)));
         }
     }
-}
-
-fn golden() -> impl Iterator<Item = (&'static str, Bytes, Option<Bytes>)> {
-    GOLDEN.lines().map(|line| {
-        let mut columns = line.split(' ');
-        let mut column = || columns.next().expect("three columns");
-        let (name, key, value) = (column(), column(), column());
-        (name, unhex(key), (value != "-").then(|| unhex(value)))
-    })
-}
-
-fn unhex(text: &str) -> Bytes {
-    let digits: Vec<u8> =
-        text.chars().map(|digit| digit.to_digit(16).expect("a hexadecimal digit") as u8).collect();
-    digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 fn id_a() -> TopicId {
@@ -269,7 +256,7 @@ fn consumer_groups_meant() -> Vec<(&'static str, Record)> {
     let regex = || RegularExpressionKey { group_id: group(), regex: "x.*".into() };
     let epoch = |metadata_hash| Some(ConsumerGroupValue { epoch: 17, metadata_hash });
     let partition_metadata =
-        golden().find(|(name, ..)| *name == "partition-metadata").and_then(|(_, _, value)| value);
+        golden(GOLDEN).find(|(name, ..)| *name == "partition-metadata").and_then(|(_, _, value)| value);
     let target = || Some(Assignment::from([(id_a(), vec![0, 1, 200]), (id_b(), vec![3])]));
     let current = CurrentAssignmentValue {
         member_epoch: 18,

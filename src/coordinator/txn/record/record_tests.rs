@@ -3,12 +3,14 @@ use bytes::Bytes;
 use model::codec::ReadError;
 use proptest::prelude::*;
 
+use crate::test_support::golden;
+
 const GOLDEN: &str = include_str!("testdata/kafka-4.1.2.txt");
 
 #[test]
 fn every_record_of_kafka_is_read() {
     let mut left = meant();
-    for (name, key, value) in golden() {
+    for (name, key, value) in golden(GOLDEN) {
         let meant = left.remove(name).unwrap_or_else(|| panic!("{name} is not in the table"));
         assert_eq!(Record::decode(&key, value.as_ref()), Ok(meant), "{name}");
     }
@@ -18,7 +20,7 @@ fn every_record_of_kafka_is_read() {
 #[test]
 fn what_is_written_is_what_kafka_writes() {
     let meant = meant();
-    for (name, key, value) in golden() {
+    for (name, key, value) in golden(GOLDEN) {
         let transaction_version = i16::from(!name.contains(".v0"));
         assert_eq!(meant[name].encode(transaction_version), Ok((key, value)), "{name}");
     }
@@ -97,7 +99,7 @@ proptest! {
 
     #[test]
     fn damaged_records_make_nothing_panic(line in 0usize..23, at in any::<prop::sample::Index>(), byte: u8) {
-        let (_, key, value) = golden().nth(line).expect("23 lines");
+        let (_, key, value) = golden(GOLDEN).nth(line).expect("23 lines");
         for damaged in [Some(&key), value.as_ref()].into_iter().flatten() {
             let mut bytes = damaged.to_vec();
             let at = at.index(bytes.len());
@@ -136,21 +138,6 @@ fn any_record() -> impl Strategy<Value = Record> {
         });
     ("[a-zä]{0,12}", prop::option::of(value))
         .prop_map(|(transactional_id, value)| Record { transactional_id, value })
-}
-
-fn golden() -> impl Iterator<Item = (&'static str, Bytes, Option<Bytes>)> {
-    GOLDEN.lines().map(|line| {
-        let mut columns = line.split(' ');
-        let mut column = || columns.next().expect("three columns");
-        let (name, key, value) = (column(), column(), column());
-        (name, unhex(key), (value != "-").then(|| unhex(value)))
-    })
-}
-
-fn unhex(text: &str) -> Bytes {
-    let digits: Vec<u8> =
-        text.chars().map(|digit| digit.to_digit(16).expect("a hexadecimal digit") as u8).collect();
-    digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 /// What the lines of the file mean.

@@ -1,10 +1,10 @@
 //! A consumer as clients are: joins, syncs, sends heartbeats, commits, and does with errors what they do.
 
-use super::random::Random;
 use crate::group::{
     Client, CommitPartition, CommitTopic, HeartbeatRequest, JoinReply, JoinRequest, LeaveRequest,
     LeavingMember, OffsetCommitRequest, Request, SyncReply, SyncRequest,
 };
+use crate::test_support::Random;
 use bytes::Bytes;
 use model::ErrorCode;
 use std::collections::BTreeMap;

@@ -6,15 +6,14 @@
 
 mod ledger;
 mod member;
-mod random;
 
 use super::world::{Outcome, World};
 use crate::group::{Reply, Request, Settings, Ticket};
+use crate::test_support::Random;
 use bytes::Bytes;
 use ledger::{Ledger, read};
 use member::{Member, Phase};
 use model::ErrorCode;
-use random::Random;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use uuid::Uuid;

@@ -2,8 +2,8 @@
 
 use super::client::Produce;
 use super::partition::{Partition, pair};
-use super::random::Random;
 use super::{Answer, Bug, Event, FAULTS_MS, LATE_MS, Simulation};
+use crate::test_support::Random;
 use crate::txn::record::{Record, Status};
 use crate::txn::tests::world::{WALL_MS, partitions, value};
 use crate::txn::{Context, Marker, Reply, Request, Settings, Shard, Step, Ticket};

@@ -1,7 +1,7 @@
 //! A producer: transaction after transaction, in either protocol, with an application that may forget everything.
 
 use super::partition::Holder;
-use super::random::Random;
+use crate::test_support::Random;
 use crate::txn::tests::world::{partitions, producer};
 use crate::txn::{AddPartitionsRequest, EndTxnRequest, InitProducerIdRequest, Request};
 use model::ErrorCode;

@@ -11,8 +11,8 @@ mod broker;
 mod client;
 mod ledger;
 mod partition;
-mod random;
 
+use crate::test_support::Random;
 use crate::txn::record::Status;
 use crate::txn::{Marker, Request};
 use broker::{Broker, Waiter};
@@ -20,7 +20,6 @@ use client::{Ask, Client, Phase, Produce};
 use ledger::Ledger;
 use model::ErrorCode;
 use partition::{Appended, Holder};
-use random::Random;
 use std::collections::BTreeMap;
 
 /// Runs in every test run.
