@@ -196,6 +196,13 @@ fn cold<'a>(
         Request::ConsumerGroupDescribe(request) => {
             call!(ConsumerGroupDescribe, consumer_group_describe, request)
         }
+        Request::AddPartitionsToTxn(_)
+        | Request::AddOffsetsToTxn(_)
+        | Request::EndTxn(_)
+        | Request::WriteTxnMarkers(_)
+        | Request::TxnOffsetCommit(_)
+        | Request::DescribeTransactions(_)
+        | Request::ListTransactions(_) => unreachable!("not served, and so never decoded"),
         Request::Refused(response) => Box::pin(std::future::ready(*response)),
         Request::Produce(_) | Request::Fetch(_) => unreachable!("answered by `answer` itself"),
     }

@@ -2,16 +2,18 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest,
-    ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, CreateAclsRequest, CreatePartitionsRequest,
-    CreateTopicsRequest, DeleteAclsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
-    DescribeAclsRequest, DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeGroupsRequest, DescribeLogDirsRequest, DescribeProducersRequest, DescribeQuorumRequest,
-    DescribeTopicPartitionsRequest, ElectLeadersRequest, FindCoordinatorRequest, HeartbeatRequest,
-    IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
-    ListConfigResourcesRequest, ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
-    MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
-    OffsetForLeaderEpochRequest, SyncGroupRequest, UpdateFeaturesRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest,
+    AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ConsumerGroupDescribeRequest,
+    ConsumerGroupHeartbeatRequest, CreateAclsRequest, CreatePartitionsRequest, CreateTopicsRequest,
+    DeleteAclsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeAclsRequest,
+    DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest,
+    DescribeLogDirsRequest, DescribeProducersRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
+    DescribeTransactionsRequest, ElectLeadersRequest, EndTxnRequest, FindCoordinatorRequest,
+    HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListConfigResourcesRequest, ListGroupsRequest, ListOffsetsRequest,
+    ListPartitionReassignmentsRequest, ListTransactionsRequest, MetadataRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, SyncGroupRequest,
+    TxnOffsetCommitRequest, UpdateFeaturesRequest, WriteTxnMarkersRequest,
 };
 use kafka_protocol::protocol::Decodable;
 
@@ -70,6 +72,16 @@ pub enum Request {
     InitProducerId(Box<InitProducerIdRequest>),
     /// Where leader epochs end (KIP-101, KIP-320).
     OffsetForLeaderEpoch(Box<OffsetForLeaderEpochRequest>),
+    /// Partitions that belong to transactions; they always stand in `transactions`.
+    AddPartitionsToTxn(Box<AddPartitionsToTxnRequest>),
+    /// A group whose offsets belong to a transaction.
+    AddOffsetsToTxn(Box<AddOffsetsToTxnRequest>),
+    /// The end of a transaction.
+    EndTxn(Box<EndTxnRequest>),
+    /// Ends of transactions, for the logs of partitions.
+    WriteTxnMarkers(Box<WriteTxnMarkersRequest>),
+    /// Offsets to keep for a group once a transaction is committed.
+    TxnOffsetCommit(Box<TxnOffsetCommitRequest>),
     /// Access rules to list.
     DescribeAcls(Box<DescribeAclsRequest>),
     /// Access rules to add.
@@ -108,6 +120,10 @@ pub enum Request {
     DescribeCluster(Box<DescribeClusterRequest>),
     /// Producers of partitions.
     DescribeProducers(Box<DescribeProducersRequest>),
+    /// Transactional ids to show (KIP-664).
+    DescribeTransactions(Box<DescribeTransactionsRequest>),
+    /// Transactional ids to list (KIP-664).
+    ListTransactions(Box<ListTransactionsRequest>),
     /// A member of a consumer group: what it wants and what it owns (KIP-848).
     ConsumerGroupHeartbeat(Box<ConsumerGroupHeartbeatRequest>),
     /// Consumer groups to show (KIP-848).
@@ -199,6 +215,17 @@ pub fn decode(header: &RequestHeader, body: Bytes) -> Result<Request, DecodeErro
             Request::ListConfigResources(request)
         }
         ApiKey::DescribeTopicPartitions => Request::DescribeTopicPartitions(generated(header, body)?),
+        ApiKey::AddPartitionsToTxn => {
+            let mut request = generated(header, body)?;
+            compat::add_partitions_to_txn::upgrade(&mut request, header.api_version);
+            Request::AddPartitionsToTxn(request)
+        }
+        ApiKey::AddOffsetsToTxn => Request::AddOffsetsToTxn(generated(header, body)?),
+        ApiKey::EndTxn => Request::EndTxn(generated(header, body)?),
+        ApiKey::WriteTxnMarkers => Request::WriteTxnMarkers(generated(header, body)?),
+        ApiKey::TxnOffsetCommit => Request::TxnOffsetCommit(generated(header, body)?),
+        ApiKey::DescribeTransactions => Request::DescribeTransactions(generated(header, body)?),
+        ApiKey::ListTransactions => Request::ListTransactions(generated(header, body)?),
         ApiKey::OffsetCommit => Request::OffsetCommit(generated(header, body)?),
         ApiKey::OffsetFetch => {
             let mut request = generated(header, body)?;

@@ -1,17 +1,18 @@
 //! From a typed response in the shape of the newest version to a frame of the version that the client asked in.
 
 use kafka_protocol::messages::{
-    AlterConfigsResponse, AlterPartitionReassignmentsResponse, AlterReplicaLogDirsResponse,
-    ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatResponse, CreateAclsResponse,
-    CreatePartitionsResponse, CreateTopicsResponse, DeleteAclsResponse, DeleteGroupsResponse,
-    DeleteRecordsResponse, DeleteTopicsResponse, DescribeAclsResponse, DescribeClientQuotasResponse,
-    DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse,
-    DescribeProducersResponse, DescribeQuorumResponse, DescribeTopicPartitionsResponse, ElectLeadersResponse,
+    AddOffsetsToTxnResponse, AddPartitionsToTxnResponse, AlterConfigsResponse,
+    AlterPartitionReassignmentsResponse, AlterReplicaLogDirsResponse, ConsumerGroupDescribeResponse,
+    ConsumerGroupHeartbeatResponse, CreateAclsResponse, CreatePartitionsResponse, CreateTopicsResponse,
+    DeleteAclsResponse, DeleteGroupsResponse, DeleteRecordsResponse, DeleteTopicsResponse,
+    DescribeAclsResponse, DescribeClientQuotasResponse, DescribeClusterResponse, DescribeConfigsResponse,
+    DescribeGroupsResponse, DescribeLogDirsResponse, DescribeProducersResponse, DescribeQuorumResponse,
+    DescribeTopicPartitionsResponse, DescribeTransactionsResponse, ElectLeadersResponse, EndTxnResponse,
     FindCoordinatorResponse, HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse,
     JoinGroupResponse, LeaveGroupResponse, ListConfigResourcesResponse, ListGroupsResponse,
-    ListOffsetsResponse, ListPartitionReassignmentsResponse, MetadataResponse, OffsetCommitResponse,
-    OffsetDeleteResponse, OffsetFetchResponse, OffsetForLeaderEpochResponse, SyncGroupResponse,
-    UpdateFeaturesResponse,
+    ListOffsetsResponse, ListPartitionReassignmentsResponse, ListTransactionsResponse, MetadataResponse,
+    OffsetCommitResponse, OffsetDeleteResponse, OffsetFetchResponse, OffsetForLeaderEpochResponse,
+    SyncGroupResponse, TxnOffsetCommitResponse, UpdateFeaturesResponse, WriteTxnMarkersResponse,
 };
 use kafka_protocol::protocol::Encodable;
 
@@ -49,6 +50,11 @@ pub enum Response {
     DeleteRecords(Box<DeleteRecordsResponse>),
     InitProducerId(Box<InitProducerIdResponse>),
     OffsetForLeaderEpoch(Box<OffsetForLeaderEpochResponse>),
+    AddPartitionsToTxn(Box<AddPartitionsToTxnResponse>),
+    AddOffsetsToTxn(Box<AddOffsetsToTxnResponse>),
+    EndTxn(Box<EndTxnResponse>),
+    WriteTxnMarkers(Box<WriteTxnMarkersResponse>),
+    TxnOffsetCommit(Box<TxnOffsetCommitResponse>),
     DescribeAcls(Box<DescribeAclsResponse>),
     CreateAcls(Box<CreateAclsResponse>),
     DeleteAcls(Box<DeleteAclsResponse>),
@@ -68,6 +74,8 @@ pub enum Response {
     UpdateFeatures(Box<UpdateFeaturesResponse>),
     DescribeCluster(Box<DescribeClusterResponse>),
     DescribeProducers(Box<DescribeProducersResponse>),
+    DescribeTransactions(Box<DescribeTransactionsResponse>),
+    ListTransactions(Box<ListTransactionsResponse>),
     ConsumerGroupHeartbeat(Box<ConsumerGroupHeartbeatResponse>),
     ConsumerGroupDescribe(Box<ConsumerGroupDescribeResponse>),
     ListConfigResources(Box<ListConfigResourcesResponse>),
@@ -97,6 +105,11 @@ impl Response {
             Self::DeleteRecords(_) => ApiKey::DeleteRecords,
             Self::InitProducerId(_) => ApiKey::InitProducerId,
             Self::OffsetForLeaderEpoch(_) => ApiKey::OffsetForLeaderEpoch,
+            Self::AddPartitionsToTxn(_) => ApiKey::AddPartitionsToTxn,
+            Self::AddOffsetsToTxn(_) => ApiKey::AddOffsetsToTxn,
+            Self::EndTxn(_) => ApiKey::EndTxn,
+            Self::WriteTxnMarkers(_) => ApiKey::WriteTxnMarkers,
+            Self::TxnOffsetCommit(_) => ApiKey::TxnOffsetCommit,
             Self::DescribeAcls(_) => ApiKey::DescribeAcls,
             Self::CreateAcls(_) => ApiKey::CreateAcls,
             Self::DeleteAcls(_) => ApiKey::DeleteAcls,
@@ -116,6 +129,8 @@ impl Response {
             Self::UpdateFeatures(_) => ApiKey::UpdateFeatures,
             Self::DescribeCluster(_) => ApiKey::DescribeCluster,
             Self::DescribeProducers(_) => ApiKey::DescribeProducers,
+            Self::DescribeTransactions(_) => ApiKey::DescribeTransactions,
+            Self::ListTransactions(_) => ApiKey::ListTransactions,
             Self::ConsumerGroupHeartbeat(_) => ApiKey::ConsumerGroupHeartbeat,
             Self::ConsumerGroupDescribe(_) => ApiKey::ConsumerGroupDescribe,
             Self::ListConfigResources(_) => ApiKey::ListConfigResources,
@@ -197,6 +212,25 @@ pub fn encode(header: &RequestHeader, response: Response) -> Result<Reply, Encod
         Response::DescribeProducers(response) => generated(header, version, &*response),
         Response::ListConfigResources(response) => generated(header, version, &*response),
         Response::DescribeTopicPartitions(response) => generated(header, version, &*response),
+        Response::AddPartitionsToTxn(mut response) => {
+            compat::add_partitions_to_txn::downgrade(&mut response, version);
+            generated(header, version, &*response)
+        }
+        Response::AddOffsetsToTxn(mut response) => {
+            compat::add_offsets_to_txn::downgrade(&mut response, version);
+            generated(header, version, &*response)
+        }
+        Response::EndTxn(mut response) => {
+            compat::end_txn::downgrade(&mut response, version);
+            generated(header, version, &*response)
+        }
+        Response::WriteTxnMarkers(response) => generated(header, version, &*response),
+        Response::TxnOffsetCommit(mut response) => {
+            compat::txn_offset_commit::downgrade(&mut response, version);
+            generated(header, version, &*response)
+        }
+        Response::DescribeTransactions(response) => generated(header, version, &*response),
+        Response::ListTransactions(response) => generated(header, version, &*response),
         Response::OffsetCommit(response) => generated(header, version, &*response),
         Response::OffsetFetch(mut response) => {
             compat::offset_fetch::downgrade(&mut response, version);

@@ -1,17 +1,10 @@
 //! Requests about coordinators, configurations, access rights and the cluster. Field names, versions and nullability are those of Kafka 4.1.
 
 use super::field::Kind::{Array, Str, Struct};
-use super::field::{BOOL, I8, I16, I32, I64, Schema, f};
+use super::field::{BOOL, I8, I16, I32, Schema, f};
 
 pub(super) const FIND_COORDINATOR: Schema =
     &[f("key", Str).until(3), f("key_type", I8).from(1), f("coordinator_keys", Array(&Str)).from(4)];
-
-pub(super) const INIT_PRODUCER_ID: Schema = &[
-    f("transactional_id", Str).null_from(0),
-    f("transaction_timeout_ms", I32),
-    f("producer_id", I64).from(3),
-    f("producer_epoch", I16).from(3),
-];
 
 pub(super) const DESCRIBE_ACLS: Schema = &[
     f("resource_type_filter", I8),

@@ -8,6 +8,7 @@ mod cluster;
 mod field;
 mod groups;
 mod topics;
+mod transactions;
 
 use bytes::Bytes;
 
@@ -68,7 +69,7 @@ fn schema_of(api: ApiKey) -> Option<Schema> {
         ApiKey::CreateTopics => topics::CREATE_TOPICS,
         ApiKey::DeleteTopics => topics::DELETE_TOPICS,
         ApiKey::DeleteRecords => topics::DELETE_RECORDS,
-        ApiKey::InitProducerId => cluster::INIT_PRODUCER_ID,
+        ApiKey::InitProducerId => transactions::INIT_PRODUCER_ID,
         ApiKey::OffsetForLeaderEpoch => topics::OFFSET_FOR_LEADER_EPOCH,
         ApiKey::DescribeAcls => cluster::DESCRIBE_ACLS,
         ApiKey::CreateAcls => cluster::CREATE_ACLS,
@@ -89,6 +90,13 @@ fn schema_of(api: ApiKey) -> Option<Schema> {
         ApiKey::DescribeProducers => topics::DESCRIBE_PRODUCERS,
         ApiKey::ListConfigResources => cluster::LIST_CONFIG_RESOURCES,
         ApiKey::DescribeTopicPartitions => topics::DESCRIBE_TOPIC_PARTITIONS,
+        ApiKey::AddPartitionsToTxn => transactions::ADD_PARTITIONS_TO_TXN,
+        ApiKey::AddOffsetsToTxn => transactions::ADD_OFFSETS_TO_TXN,
+        ApiKey::EndTxn => transactions::END_TXN,
+        ApiKey::WriteTxnMarkers => transactions::WRITE_TXN_MARKERS,
+        ApiKey::TxnOffsetCommit => transactions::TXN_OFFSET_COMMIT,
+        ApiKey::DescribeTransactions => transactions::DESCRIBE_TRANSACTIONS,
+        ApiKey::ListTransactions => transactions::LIST_TRANSACTIONS,
         ApiKey::OffsetCommit => groups::OFFSET_COMMIT,
         ApiKey::OffsetFetch => groups::OFFSET_FETCH,
         ApiKey::JoinGroup => groups::JOIN_GROUP,

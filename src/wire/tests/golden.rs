@@ -106,6 +106,13 @@ fn encode(header: &RequestHeader, request: &Request) -> Result<Frame, EncodeErro
         Request::ConsumerGroupDescribe(request) => call::encode(header, &**request),
         Request::ListConfigResources(request) => call::encode(header, &**request),
         Request::DescribeTopicPartitions(request) => call::encode(header, &**request),
+        Request::AddPartitionsToTxn(request) => call::encode(header, &**request),
+        Request::AddOffsetsToTxn(request) => call::encode(header, &**request),
+        Request::EndTxn(request) => call::encode(header, &**request),
+        Request::WriteTxnMarkers(request) => call::encode(header, &**request),
+        Request::TxnOffsetCommit(request) => call::encode(header, &**request),
+        Request::DescribeTransactions(request) => call::encode(header, &**request),
+        Request::ListTransactions(request) => call::encode(header, &**request),
         Request::Refused(answer) => panic!("a golden frame is refused: {answer:?}"),
     }
 }
