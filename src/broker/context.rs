@@ -13,6 +13,7 @@ use crate::groups::Groups;
 use crate::metadata::Metadata;
 use crate::partition::Registry;
 use crate::producer_ids::ProducerIds;
+use crate::transactions::Transactions;
 
 /// The parts of a running node that handlers share.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub struct Broker {
     /// Identity of the cluster, from `meta.properties`.
     pub cluster_id: String,
     /// Cluster metadata: the current image, and the way to change it.
-    pub metadata: Metadata,
+    pub metadata: Arc<Metadata>,
     /// The partitions whose logs this node holds.
     pub partitions: Arc<Registry>,
     /// The bytes of fetched records that clients have not read yet.
@@ -35,8 +36,10 @@ pub struct Broker {
     pub fetch_sessions: FetchSessions,
     /// The groups this node coordinates.
     pub groups: Arc<Groups>,
+    /// The transactional ids this node coordinates.
+    pub transactions: Arc<Transactions>,
     /// The block of producer ids this node hands out from.
-    pub producer_ids: ProducerIds,
+    pub producer_ids: Arc<ProducerIds>,
     /// The addresses this node answers with.
     pub endpoints: Endpoints,
 }

@@ -22,5 +22,6 @@ pub mod partition;
 pub mod producer_ids;
 pub mod server;
 pub mod start_topics;
+pub mod transactions;
 
 pub use context::{Broker, ConnectionInfo, Fatal, RequestContext};

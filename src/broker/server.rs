@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bind listeners → open log directories (recovery) → replay metadata → reconcile → accept
-//! stop accepting → groups resign → answer what has taken effect → stop metadata → close logs, clean-shutdown marker
+//! stop accepting → coordinators resign → answer what has taken effect → stop metadata → close logs, clean-shutdown marker
 //! ```
 //!
 //! Listeners are bound first, so that a taken port ends the start before any file is touched; they accept last.
@@ -36,6 +36,7 @@ use crate::open_files::OpenFiles;
 use crate::partition::{OpenError as PartitionsError, PartitionEngine};
 use crate::producer_ids::ProducerIds;
 use crate::start_topics;
+use crate::transactions::Transactions;
 
 /// Everything a start is decided by.
 #[derive(Debug)]
@@ -206,10 +207,20 @@ impl Node {
         let partitions = PartitionEngine::open(&config, clock.clone(), fatal.clone())?;
         let groups = Groups::new(&config, partitions.registry(), clock.clone(), fatal.clone());
         let groups = Arc::new(groups);
-        let follower = follower_of(&groups);
+        let transactions = Transactions::new(
+            &config,
+            partitions.registry(),
+            Arc::clone(&groups),
+            clock.clone(),
+            fatal.clone(),
+        );
+        let transactions = Arc::new(transactions);
+        let follower = follower_of(&groups, &transactions);
         let metadata =
             Metadata::open(&loaded, clock.clone(), cluster_id, partitions.registry(), follower, fatal)?;
+        let metadata = Arc::new(metadata);
         let node_id = BrokerId::new(config.identity.node_id);
+        let producer_ids = Arc::new(ProducerIds::new(Arc::clone(&metadata), node_id));
         let broker = Arc::new(Broker {
             config: Arc::clone(&config),
             clock: clock.clone(),
@@ -220,11 +231,13 @@ impl Node {
             fetch_memory: FetchMemory::new(fetched_bytes_max(&config)),
             fetch_sessions: fetch_sessions(&config),
             groups,
-            producer_ids: ProducerIds::new(),
+            transactions,
+            producer_ids,
             endpoints: endpoints(&config),
         });
         partitions.start()?;
         broker.groups.start()?;
+        broker.transactions.start(Arc::clone(&broker.producer_ids))?;
         let addresses = listeners
             .iter()
             .map(|listener| Ok((listener.name().to_owned(), listener.address()?)))
@@ -245,9 +258,11 @@ impl Node {
     pub fn stop(self) {
         self.stop.send_replace(true);
         self.broker.groups.resign();
+        self.broker.transactions.resign();
         if self.acceptors.join().is_err() {
             tracing::error!(target: "ottla.server", "the acceptor thread panicked");
         }
+        self.broker.transactions.stop();
         self.broker.groups.stop();
         self.broker.metadata.stop();
         self.partitions.stop();
@@ -318,9 +333,12 @@ fn endpoints(config: &BrokerConfig) -> Endpoints {
 const BACKLOG: i32 = 4096;
 
 /// What the metadata thread tells of each change.
-fn follower_of(groups: &Arc<Groups>) -> Follower {
-    let groups = Arc::clone(groups);
-    Follower::new(move |view| groups.follow(view))
+fn follower_of(groups: &Arc<Groups>, transactions: &Arc<Transactions>) -> Follower {
+    let (groups, transactions) = (Arc::clone(groups), Arc::clone(transactions));
+    Follower::new(move |view| {
+        groups.follow(view);
+        transactions.follow(view);
+    })
 }
 
 /// Fetch sessions, whose partitions take a sixteenth of the memory there is at the most.

@@ -4,11 +4,8 @@
 //! the one that Java and librdkafka take for final at once, where the codes of a coordinator that is away or
 //! loading would make them ask again until their timeout.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use controller::command::AllocateProducerIds;
-use controller::{Command, Reply};
 use model::{ErrorCode, ProducerEpoch, ProducerId};
 use wire::messages::{InitProducerIdRequest, InitProducerIdResponse};
 
@@ -21,7 +18,7 @@ pub async fn handle(
     request: InitProducerIdRequest,
 ) -> InitProducerIdResponse {
     let result = match check(&request) {
-        Ok(()) => broker.producer_ids.next(async || next_block(broker).await).await,
+        Ok(()) => broker.producer_ids.next().await,
         Err(code) => Err(code),
     };
     match result {
@@ -46,22 +43,5 @@ fn check(request: &InitProducerIdRequest) -> Result<(), ErrorCode> {
         None => Ok(()),
         Some(true) => Err(ErrorCode::InvalidRequest),
         Some(false) => Err(ErrorCode::UnsupportedVersion),
-    }
-}
-
-async fn next_block(broker: &Broker) -> Result<Range<i64>, ErrorCode> {
-    let command = Command::AllocateProducerIds(AllocateProducerIds {
-        broker_id: broker.node_id,
-        broker_epoch: broker.metadata.broker_epoch(),
-    });
-    match broker.metadata.submit(command).await {
-        Ok(Reply::AllocateProducerIds(Ok(block))) => Ok(block.first..block.first + i64::from(block.count)),
-        Ok(Reply::AllocateProducerIds(Err(error))) => {
-            tracing::warn!("no producer ids are to be had: {error}");
-            Err(ErrorCode::CoordinatorLoadInProgress)
-        }
-        Ok(other) => unreachable!("AllocateProducerIds was answered {other:?}"),
-        // Kafka's own answer while it has no block: producers ask again.
-        Err(_stopping) => Err(ErrorCode::CoordinatorLoadInProgress),
     }
 }

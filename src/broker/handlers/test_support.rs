@@ -22,6 +22,7 @@ use crate::groups::Groups;
 use crate::metadata::{Follower, Metadata, random};
 use crate::partition::{Partition, PartitionEngine};
 use crate::producer_ids::ProducerIds;
+use crate::transactions::Transactions;
 
 pub(crate) const TOPIC: &str = "orders";
 
@@ -54,26 +55,41 @@ impl TestBroker {
         let fatal = Fatal::call(|what| panic!("{what}"));
         let engine = PartitionEngine::open_on(disk, &loaded.broker, clock.clone(), fatal.clone()).unwrap();
         let groups = Arc::new(Groups::new(&loaded.broker, engine.registry(), clock.clone(), fatal.clone()));
+        let transactions = Arc::new(Transactions::new(
+            &loaded.broker,
+            engine.registry(),
+            Arc::clone(&groups),
+            clock.clone(),
+            fatal.clone(),
+        ));
         let follower = {
-            let groups = Arc::clone(&groups);
-            Follower::new(move |view| groups.follow(view))
+            let (groups, transactions) = (Arc::clone(&groups), Arc::clone(&transactions));
+            Follower::new(move |view| {
+                groups.follow(view);
+                transactions.follow(view);
+            })
         };
         let metadata =
             Metadata::open(&loaded, clock.clone(), None, engine.registry(), follower, fatal).unwrap();
+        let metadata = Arc::new(metadata);
+        let node_id = BrokerId::new(loaded.broker.identity.node_id);
+        let producer_ids = Arc::new(ProducerIds::new(Arc::clone(&metadata), node_id));
         engine.start().unwrap();
         groups.start().unwrap();
+        transactions.start(Arc::clone(&producer_ids)).unwrap();
         let advertised =
             Advertised { listener: "PLAINTEXT".to_owned(), host: "broker.test".to_owned(), port: 9092 };
         let broker = Broker {
             clock,
-            node_id: BrokerId::new(loaded.broker.identity.node_id),
+            node_id,
             cluster_id: metadata.cluster_id().to_owned(),
             metadata,
             partitions: engine.registry(),
             fetch_memory: FetchMemory::new(64 * 1024 * 1024),
             fetch_sessions: FetchSessions::new(100, 1_000, 1),
             groups,
-            producer_ids: ProducerIds::new(),
+            transactions,
+            producer_ids,
             endpoints: Endpoints::new(vec![advertised], None),
             config: Arc::new(loaded.broker),
         };
@@ -91,6 +107,7 @@ impl TestBroker {
         // These block, which a runtime's own thread must not.
         std::thread::scope(|scope| {
             scope.spawn(|| {
+                self.broker.transactions.stop();
                 self.broker.groups.stop();
                 self.broker.metadata.stop();
                 self.engine.stop();
