@@ -11,7 +11,8 @@ use crate::error::{AppendError, StorageError};
 use crate::index::txn::AbortedTxn;
 use crate::names::LEADER_EPOCHS;
 use crate::partition_log::PartitionLog;
-use crate::producer_state::{BatchMetadata, EndedTxn, Verdict, parse_marker};
+use crate::producer_state::verification::VerificationGuard;
+use crate::producer_state::{Asked, BatchMetadata, EndedTxn, Verdict, parse_marker};
 use crate::segment::{NextBatch, Segment};
 use crate::sync::SideFile;
 
@@ -64,6 +65,20 @@ impl PartitionLog {
         epoch: LeaderEpoch,
         now_ms: i64,
     ) -> Result<Appended, AppendError> {
+        self.append_verified(origin, batch, epoch, now_ms, None)
+    }
+
+    /// As [`PartitionLog::append_from`], for a batch of a transaction that its coordinator has admitted since `guard`
+    /// was given out. The first batch of a transaction is refused without it, unless
+    /// [`LogConfig::verify_transactions`](crate::LogConfig::verify_transactions) is off.
+    pub fn append_verified(
+        &mut self,
+        origin: Origin,
+        batch: Bytes,
+        epoch: LeaderEpoch,
+        now_ms: i64,
+        guard: Option<VerificationGuard>,
+    ) -> Result<Appended, AppendError> {
         self.check_usable()?;
         let mut header = BatchHeader::parse(&batch)?;
         if header.size() != batch.len() || header.last_offset_delta < 0 {
@@ -75,7 +90,8 @@ impl PartitionLog {
             .filter(|last| last.value() < i64::MAX)
             .ok_or(AppendError::OffsetsExhausted)?;
         let marker = marker_of(&header, &batch);
-        if let Verdict::Duplicate(original) = self.check_producer(&header, marker, origin)? {
+        let asked = Asked { origin, offset: base_offset, verify: self.config.verify_transactions, guard };
+        if let Verdict::Duplicate(original) = self.check_producer(&header, marker, &asked)? {
             return Ok(duplicate(&original));
         }
         self.roll_if_needed(&next_batch(&header, last_offset, now_ms), base_offset, now_ms)?;
@@ -136,10 +152,9 @@ impl PartitionLog {
         &mut self,
         header: &BatchHeader,
         marker: Option<EndTxnMarker>,
-        origin: Origin,
+        asked: &Asked,
     ) -> Result<Verdict, AppendError> {
-        let offset = self.log_end();
-        let refused = match self.producers.check(header, marker, origin, offset) {
+        let refused = match self.producers.check(header, marker, asked) {
             Err(refused @ AppendError::OutOfOrderSequence { .. }) => refused,
             result => return result,
         };
@@ -147,7 +162,7 @@ impl PartitionLog {
         let Some(known_from) = self.producers.window_is_partial(header) else { return Err(refused) };
         let older = self.producer_batches_before(header, known_from)?;
         self.producers.complete_window(header.producer_id, &older);
-        self.producers.check(header, marker, origin, offset)
+        self.producers.check(header, marker, asked)
     }
 
     fn roll_if_needed(&mut self, next: &NextBatch, base: Offset, now_ms: i64) -> Result<(), AppendError> {

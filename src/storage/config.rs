@@ -37,6 +37,9 @@ pub struct LogConfig {
     pub preallocate: bool,
     /// `producer.id.expiration.ms` (broker key): idle time after which a producer is forgotten.
     pub producer_id_expiration_ms: i64,
+    /// `transaction.partition.verification.enable` (broker key, KIP-890): the first batch of a transaction needs proof that
+    /// its coordinator knows of it.
+    pub verify_transactions: bool,
     /// `max.message.bytes`; the validation of batches applies it.
     pub max_message_bytes: u32,
 }
@@ -82,6 +85,7 @@ impl Default for LogConfig {
             flush_ms: i64::MAX,
             preallocate: false,
             producer_id_expiration_ms: DAY_MS,
+            verify_transactions: true,
             max_message_bytes: 1_048_588,
         }
     }

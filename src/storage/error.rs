@@ -185,6 +185,26 @@ pub enum AppendError {
         /// Where the batch would have gone.
         offset: Offset,
     },
+    /// The first record of a transaction that the coordinator was not asked about, or that was ended since (KIP-890).
+    #[error("the write of producer {producer_id} at offset {offset} is not part of an ongoing transaction")]
+    NotVerified {
+        /// The producer.
+        producer_id: ProducerId,
+        /// Where the batch would have gone.
+        offset: Offset,
+    },
+    /// A marker whose epoch the producer's next transaction has already (KIP-890).
+    #[error(
+        "the marker of producer {producer_id} at offset {offset} has epoch {epoch}, whose transaction is open"
+    )]
+    MarkerEpoch {
+        /// The producer.
+        producer_id: ProducerId,
+        /// Where the marker would have gone.
+        offset: Offset,
+        /// Its epoch.
+        epoch: ProducerEpoch,
+    },
     /// A transaction marker from a coordinator that has been replaced.
     #[error(
         "invalid coordinator epoch for producer {producer_id} at offset {offset}: {epoch} (zombie), {current} (current)"
@@ -220,8 +240,8 @@ impl AppendError {
             Self::Header(_) | Self::Corrupt(_) => ErrorCode::CorruptMessage,
             Self::TooLarge { .. } => ErrorCode::RecordListTooLarge,
             Self::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
-            Self::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
-            Self::InvalidTxnState { .. } => ErrorCode::InvalidTxnState,
+            Self::InvalidProducerEpoch { .. } | Self::MarkerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+            Self::InvalidTxnState { .. } | Self::NotVerified { .. } => ErrorCode::InvalidTxnState,
             Self::CoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
             Self::UnexpectedOffset { .. } | Self::OffsetsExhausted => ErrorCode::UnknownServerError,
         }

@@ -17,7 +17,13 @@ fn testdata() -> PathBuf {
 }
 
 fn config() -> LogConfig {
-    LogConfig { segment_ms: 1_000, index_interval_bytes: 100, index_bytes_max: 4_096, ..LogConfig::default() }
+    LogConfig {
+        segment_ms: 1_000,
+        index_interval_bytes: 100,
+        index_bytes_max: 4_096,
+        verify_transactions: false,
+        ..LogConfig::default()
+    }
 }
 
 /// A copy that may be changed.

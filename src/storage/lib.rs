@@ -34,6 +34,7 @@ mod retention;
 mod segment;
 mod sync;
 mod sys;
+mod transactions;
 mod truncation;
 
 #[cfg(test)]
@@ -58,8 +59,10 @@ pub use log_read::{AbortedLookup, OffsetLookup, ReadStep, TimeLookup, TimeStep};
 pub use meta_properties::MetaProperties;
 pub use partition_log::{Opening, PartitionLog};
 pub use producer_state::ProducerSummary;
+pub use producer_state::verification::{VerificationGuard, VerificationStart};
 pub use read_plan::{BatchRead, Batches, ReadHint, ReadPlan, ReadRange, ReadRequest};
 pub use recovery::{Recovery, Truncated};
 pub use retention::{DeletedFiles, DeletedSegment, DeletionReason};
 pub use segment::FoundOffset;
 pub use sync::SyncTarget;
+pub use transactions::TxnMarker;

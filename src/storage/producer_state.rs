@@ -4,14 +4,17 @@
 //! Nothing here touches a file: see [`snapshot`] for the form in which the state survives a restart.
 
 pub(crate) mod snapshot;
+pub(crate) mod verification;
 
 use std::collections::BTreeMap;
 
 use model::{BatchHeader, Offset, ProducerEpoch, ProducerId};
 use records::EndTxnMarker;
 
+use self::verification::{Verification, VerificationGuard, VerificationStart, Verifications};
 use crate::append::Origin;
 use crate::error::AppendError;
+use crate::transactions::TxnMarker;
 
 /// Batches of one producer that a retry is recognised by.
 pub(crate) const WINDOW: usize = 5;
@@ -111,12 +114,53 @@ impl ProducerEntry {
         self.batches.push(batch);
     }
 
+    fn check_epoch(
+        &self,
+        producer_id: ProducerId,
+        epoch: ProducerEpoch,
+        offset: Offset,
+    ) -> Result<(), AppendError> {
+        if epoch >= self.epoch {
+            return Ok(());
+        }
+        Err(AppendError::InvalidProducerEpoch { producer_id, offset, epoch, current: self.epoch })
+    }
+
+    /// A marker of a coordinator that has been replaced ends nothing.
+    fn check_coordinator(
+        &self,
+        producer_id: ProducerId,
+        epoch: i32,
+        offset: Offset,
+    ) -> Result<(), AppendError> {
+        if epoch >= self.coordinator_epoch {
+            return Ok(());
+        }
+        Err(AppendError::CoordinatorFenced { producer_id, offset, epoch, current: self.coordinator_epoch })
+    }
+
+    /// Of a newer epoch nothing is open: whatever is belongs to a transaction that it has ended.
+    fn is_open_in(&self, epoch: ProducerEpoch) -> bool {
+        self.transaction_start.is_some() && self.epoch == epoch
+    }
+
     fn duplicate_of(&self, header: &BatchHeader) -> Option<BatchMetadata> {
         let same = |batch: &&BatchMetadata| {
             batch.first_sequence() == header.base_sequence && batch.last_sequence == header.last_sequence()
         };
         if self.epoch == header.producer_epoch { self.batches.iter().find(same).copied() } else { None }
     }
+}
+
+/// What [`ProducerState::check`] goes by, beside the batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) origin: Origin,
+    /// Where the batch would go.
+    pub(crate) offset: Offset,
+    /// `transaction.partition.verification.enable`.
+    pub(crate) verify: bool,
+    pub(crate) guard: Option<VerificationGuard>,
 }
 
 /// The decision of [`ProducerState::check`].
@@ -147,6 +191,7 @@ pub(crate) struct ProducerState {
     open: BTreeMap<Offset, ProducerId>,
     /// Ended transactions by their first offset, with their marker's offset, until the high watermark passes it.
     undecided: BTreeMap<Offset, Offset>,
+    verifications: Verifications,
     /// The state holds every batch below this offset.
     end: Offset,
 }
@@ -165,7 +210,9 @@ impl ProducerState {
     }
 
     pub(crate) fn clear(&mut self, end: Offset) {
-        *self = Self { end, ..Self::default() };
+        let mut verifications = std::mem::take(&mut self.verifications);
+        verifications.clear();
+        *self = Self { end, verifications, ..Self::default() };
     }
 
     /// Takes over an entry of a snapshot.
@@ -195,41 +242,87 @@ impl ProducerState {
         }
     }
 
-    /// Whether a batch may be appended at `offset`. Changes nothing.
+    /// Whether a batch may be appended. Changes nothing.
     pub(crate) fn check(
         &self,
         header: &BatchHeader,
         marker: Option<EndTxnMarker>,
-        origin: Origin,
-        offset: Offset,
+        asked: &Asked,
     ) -> Result<Verdict, AppendError> {
-        let Some(entry) = self.producers.get(&header.producer_id).filter(|_| header.has_producer_id()) else {
-            // A producer the log knows nothing of may start with any sequence: its records may all have been deleted.
+        if !header.has_producer_id() {
             return Ok(Verdict::Append);
-        };
+        }
+        let Asked { origin, offset, .. } = *asked;
+        let entry = self.producers.get(&header.producer_id);
         if origin == Origin::Client
-            && let Some(duplicate) = entry.duplicate_of(header)
+            && let Some(duplicate) = entry.and_then(|entry| entry.duplicate_of(header))
         {
             return Ok(Verdict::Duplicate(duplicate));
         }
-        if header.producer_epoch < entry.epoch {
-            return Err(AppendError::InvalidProducerEpoch {
-                producer_id: header.producer_id,
-                offset,
-                epoch: header.producer_epoch,
-                current: entry.epoch,
-            });
+        if let Some(entry) = entry {
+            entry.check_epoch(header.producer_id, header.producer_epoch, offset)?;
         }
         if header.is_control() {
             return check_marker(entry, header, marker, offset);
         }
-        if origin == Origin::Client {
-            check_sequence(entry, header, offset)?;
+        if header.is_transactional() {
+            self.check_verified(entry, header, asked)?;
         }
-        if entry.transaction_start.is_some() && !header.is_transactional() {
+        if origin == Origin::Client {
+            check_sequence(entry, self.verifications.of(header.producer_id), header, offset)?;
+        }
+        if entry.is_some_and(|entry| entry.transaction_start.is_some()) && !header.is_transactional() {
             return Err(AppendError::InvalidTxnState { producer_id: header.producer_id, offset });
         }
         Ok(Verdict::Append)
+    }
+
+    /// The first batch of a transaction must have been verified, and nothing may have ended the transaction since; as
+    /// long as it is open here, the coordinator knows of it.
+    fn check_verified(
+        &self,
+        entry: Option<&ProducerEntry>,
+        header: &BatchHeader,
+        asked: &Asked,
+    ) -> Result<(), AppendError> {
+        let is_open = entry.is_some_and(|entry| entry.is_open_in(header.producer_epoch));
+        if is_open || !asked.verify || self.verifications.admits(header.producer_id, asked.guard) {
+            return Ok(());
+        }
+        Err(AppendError::NotVerified { producer_id: header.producer_id, offset: asked.offset })
+    }
+
+    /// See [`PartitionLog::begin_verification`](crate::PartitionLog::begin_verification).
+    pub(crate) fn begin_verification(
+        &mut self,
+        start: &VerificationStart,
+        offset: Offset,
+        now_ms: i64,
+    ) -> Result<Option<VerificationGuard>, AppendError> {
+        if let Some(entry) = self.producers.get(&start.producer_id) {
+            entry.check_epoch(start.producer_id, start.producer_epoch, offset)?;
+            if entry.is_open_in(start.producer_epoch) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(self.verifications.begin(start, now_ms)))
+    }
+
+    /// Whether the log has this end of a transaction already; an error where it must not have it.
+    ///
+    /// Before KIP-890 that cannot be told: the next transaction may have the marker's epoch too.
+    pub(crate) fn has_ended(&self, marker: &TxnMarker, offset: Offset) -> Result<bool, AppendError> {
+        let entry = self.producers.get(&marker.producer_id).filter(|_| marker.bumps_epoch());
+        let Some(entry) = entry.filter(|entry| entry.epoch == marker.producer_epoch) else {
+            return Ok(false);
+        };
+        let TxnMarker { producer_id, producer_epoch: epoch, coordinator_epoch, .. } = *marker;
+        entry.check_coordinator(producer_id, coordinator_epoch, offset)?;
+        if entry.transaction_start.is_some() {
+            // It is the next one's, whose own end will have a higher epoch.
+            return Err(AppendError::MarkerEpoch { producer_id, offset, epoch });
+        }
+        Ok(true)
     }
 
     /// Takes in a batch that is in the log at `base_offset`, checked or not. Answers the transaction it ended.
@@ -243,6 +336,9 @@ impl ProducerState {
         self.end = batch.last_offset.next();
         if !header.has_producer_id() || (header.is_control() && marker.is_none()) {
             return None;
+        }
+        if header.is_transactional() {
+            self.verifications.settle(header.producer_id, header.producer_epoch, marker.is_some());
         }
         let entry = self.producers.entry(header.producer_id).or_insert_with(ProducerEntry::new);
         entry.adopt_epoch(header.producer_epoch);
@@ -279,6 +375,7 @@ impl ProducerState {
     /// Forgets producers that have been idle for `expiration_ms` and have no open transaction.
     pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
         self.producers.retain(|_, entry| !is_expired(entry, now_ms, expiration_ms));
+        self.verifications.expire(now_ms, expiration_ms);
     }
 
     pub(crate) fn summaries(&self) -> impl Iterator<Item = ProducerSummary> + '_ {
@@ -312,41 +409,50 @@ pub(crate) fn parse_marker(records: &[u8]) -> Option<EndTxnMarker> {
 }
 
 fn check_marker(
-    entry: &ProducerEntry,
+    entry: Option<&ProducerEntry>,
     header: &BatchHeader,
     marker: Option<EndTxnMarker>,
     offset: Offset,
 ) -> Result<Verdict, AppendError> {
-    match marker {
-        Some(marker) if entry.coordinator_epoch > marker.coordinator_epoch => {
-            Err(AppendError::CoordinatorFenced {
-                producer_id: header.producer_id,
-                offset,
-                epoch: marker.coordinator_epoch,
-                current: entry.coordinator_epoch,
-            })
-        }
-        _ => Ok(Verdict::Append),
+    if let (Some(entry), Some(marker)) = (entry, marker) {
+        entry.check_coordinator(header.producer_id, marker.coordinator_epoch, offset)?;
     }
+    Ok(Verdict::Append)
 }
 
-fn check_sequence(entry: &ProducerEntry, header: &BatchHeader, offset: Offset) -> Result<(), AppendError> {
+/// A producer the log knows nothing of may start with any sequence: its records may all have been deleted. Not so while
+/// it verifies a transaction: then it starts with the lowest that has asked, and with 0 where each transaction has
+/// an epoch of its own.
+fn check_sequence(
+    entry: Option<&ProducerEntry>,
+    verification: Option<&Verification>,
+    header: &BatchHeader,
+    offset: Offset,
+) -> Result<(), AppendError> {
     let next = header.base_sequence;
+    let out_of_order = |current| AppendError::OutOfOrderSequence {
+        producer_id: header.producer_id,
+        offset,
+        sequence: next,
+        current,
+    };
+    if let Some(asked) = verification {
+        let is_new = entry.is_none_or(|entry| entry.batches.is_empty());
+        if asked.supports_epoch_bump && is_new && next != 0 {
+            return Err(out_of_order(-1));
+        }
+        if next > asked.lowest_sequence {
+            return Err(out_of_order(asked.lowest_sequence));
+        }
+    }
+    let Some(entry) = entry else { return Ok(()) };
     let last = entry.last_sequence();
     let legal = if header.producer_epoch == entry.epoch {
         i64::from(next) == i64::from(last) + 1 || (next == 0 && last == i32::MAX)
     } else {
         next == 0 || entry.epoch == ProducerEpoch::NONE
     };
-    if legal {
-        return Ok(());
-    }
-    Err(AppendError::OutOfOrderSequence {
-        producer_id: header.producer_id,
-        offset,
-        sequence: next,
-        current: last,
-    })
+    if legal { Ok(()) } else { Err(out_of_order(last)) }
 }
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ fn epochs_only_grow() {
 #[test]
 fn coordinators_are_not_held_to_sequences() {
     let mut log = bench().open();
+    log.set_config(LogConfig { verify_transactions: false, ..log.config().clone() });
     let append = |log: &mut PartitionLog, batch| {
         log.append_from(Origin::Coordinator, batch, LeaderEpoch::new(0), NOW_MS)
     };

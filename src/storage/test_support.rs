@@ -8,8 +8,8 @@ use records::{BatchBuilder, EndTxnMarker};
 
 use crate::disk_mem::MemoryDisk;
 use crate::{
-    AbortedTxn, Access, FoundOffset, LogConfig, Opening, PartitionLog, ReadRequest, Recovery, StorageError,
-    TimeStep,
+    AbortedTxn, Access, AppendError, Appended, FoundOffset, LogConfig, Opening, Origin, PartitionLog,
+    ReadRequest, Recovery, StorageError, TimeStep, VerificationStart,
 };
 
 pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
@@ -80,7 +80,24 @@ impl Bench {
 }
 
 pub(crate) fn append(log: &mut PartitionLog, batch: Bytes) -> Offset {
-    log.append_as_leader(batch, LeaderEpoch::new(1), NOW_MS).unwrap().base_offset
+    try_append(log, batch).unwrap().base_offset
+}
+
+/// As a coordinator has it that is asked about every first batch of a transaction, and agrees.
+pub(crate) fn try_append(log: &mut PartitionLog, batch: Bytes) -> Result<Appended, AppendError> {
+    let guard = verification_of(&batch).map(|start| log.begin_verification(&start, NOW_MS)).transpose()?;
+    log.append_verified(Origin::Client, batch, LeaderEpoch::new(1), NOW_MS, guard.flatten())
+}
+
+/// What is asked before a batch of a transaction is appended.
+pub(crate) fn verification_of(batch: &Bytes) -> Option<VerificationStart> {
+    let header = BatchHeader::parse(batch).unwrap();
+    (header.is_transactional() && !header.is_control()).then_some(VerificationStart {
+        producer_id: header.producer_id,
+        producer_epoch: header.producer_epoch,
+        base_sequence: header.base_sequence,
+        supports_epoch_bump: false,
+    })
 }
 
 pub(crate) fn sync(log: &mut PartitionLog) {

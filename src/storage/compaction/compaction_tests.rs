@@ -85,6 +85,7 @@ struct World {
 
 fn config() -> LogConfig {
     LogConfig {
+        verify_transactions: false,
         segment_bytes: 1_200,
         index_interval_bytes: 150,
         index_bytes_max: 480,
