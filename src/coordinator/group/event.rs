@@ -3,6 +3,7 @@
 
 use super::Refusal;
 use super::record::Assignment;
+use crate::append_error;
 use bytes::Bytes;
 use model::{ErrorCode, TopicId};
 use uuid::Uuid;
@@ -365,18 +366,4 @@ fn refused_topics(topics: &[CommitTopic], code: ErrorCode) -> Vec<CommittedTopic
         partitions: topic.partitions.iter().map(|partition| (partition.index, code)).collect(),
     };
     topics.iter().map(refused).collect()
-}
-
-/// What clients of the coordinator are told about a failed append.
-fn append_error(code: ErrorCode) -> ErrorCode {
-    match code {
-        ErrorCode::UnknownTopicOrPartition | ErrorCode::NotEnoughReplicas | ErrorCode::RequestTimedOut => {
-            ErrorCode::CoordinatorNotAvailable
-        }
-        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
-        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge | ErrorCode::InvalidFetchSize => {
-            ErrorCode::UnknownServerError
-        }
-        other => other,
-    }
 }

@@ -93,7 +93,13 @@ impl Shard {
     /// When [`Shard::tick`] has something to do, on the monotonic clock; never polled. The tick may find that a
     /// deadline has moved on meanwhile.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        if self.due.is_empty() && self.follow_ups.is_empty() { self.timers.next_ms() } else { Some(i64::MIN) }
+        if self.is_unsettled() { Some(i64::MIN) } else { self.timers.next_ms() }
+    }
+
+    /// Something waited for the records of the last step, which are replayed now: [`Shard::tick`] does it, and should at
+    /// once.
+    pub fn is_unsettled(&self) -> bool {
+        !self.due.is_empty() || !self.follow_ups.is_empty()
     }
 
     /// Takes in a record that is in the log: just appended, or read when the partition is loaded. `stamp` is the

@@ -1,6 +1,7 @@
 //! What the shell asks a shard, and what it is told. The shell translates every version into these.
 
 use super::record::{Partitions, Status};
+use crate::append_error;
 use model::ErrorCode;
 
 /// A request.
@@ -63,6 +64,40 @@ pub enum Reply {
     AddPartitions(Result<PartitionErrors, ErrorCode>),
     /// With the producer id and epoch of the next transaction, where the version has them.
     EndTxn(Result<Option<ProducerIdAndEpoch>, ErrorCode>),
+}
+
+impl Request {
+    /// The transactional id that the request is about: it decides which shard is asked.
+    pub fn transactional_id(&self) -> &str {
+        match self {
+            Self::InitProducerId(request) => &request.transactional_id,
+            Self::AddPartitions(request) => &request.transactional_id,
+            Self::EndTxn(request) => &request.transactional_id,
+        }
+    }
+}
+
+impl Reply {
+    /// What is sent in place of this reply when the records it depends on could not be written; `code` is what the append
+    /// came to. Kafka: `TransactionStateManager.appendTransactionToLog`.
+    pub fn failed(self, code: ErrorCode) -> Self {
+        let code = append_error(code);
+        match self {
+            Self::InitProducerId(_) => Self::InitProducerId(Err(code)),
+            Self::AddPartitions(_) => Self::AddPartitions(Err(code)),
+            Self::EndTxn(_) => Self::EndTxn(Err(code)),
+        }
+    }
+
+    /// Whether the producer's last transaction is being completed, and its next has to wait for that.
+    pub fn is_concurrent(&self) -> bool {
+        const CODE: ErrorCode = ErrorCode::ConcurrentTransactions;
+        match self {
+            Self::InitProducerId(reply) => *reply == Err(CODE),
+            Self::AddPartitions(reply) => *reply == Err(CODE),
+            Self::EndTxn(reply) => *reply == Err(CODE),
+        }
+    }
 }
 
 /// An error code for each partition, by topic.

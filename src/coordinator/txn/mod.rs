@@ -6,6 +6,7 @@
 //! alone changes; replies and markers leave once the shard's log is durable up to them.
 
 mod event;
+mod filter;
 pub mod record;
 mod shard;
 mod step;
@@ -14,6 +15,7 @@ mod tests;
 mod transaction;
 
 pub use event::*;
+pub use filter::Filter;
 pub use shard::Shard;
 pub use step::{Marker, Step};
 

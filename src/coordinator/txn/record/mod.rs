@@ -80,17 +80,23 @@ impl Status {
         }
     }
 
+    /// The state of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    const ALL: [Self; 8] = [
+        Self::Empty,
+        Self::Ongoing,
+        Self::PrepareCommit,
+        Self::PrepareAbort,
+        Self::CompleteCommit,
+        Self::CompleteAbort,
+        Self::Dead,
+        Self::PrepareEpochFence,
+    ];
+
     fn from_id(id: i8) -> Option<Self> {
-        const ALL: [Status; 8] = [
-            Status::Empty,
-            Status::Ongoing,
-            Status::PrepareCommit,
-            Status::PrepareAbort,
-            Status::CompleteCommit,
-            Status::CompleteAbort,
-            Status::Dead,
-            Status::PrepareEpochFence,
-        ];
-        ALL.into_iter().find(|status| *status as i8 == id)
+        Self::ALL.into_iter().find(|status| *status as i8 == id)
     }
 }
