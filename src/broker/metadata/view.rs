@@ -105,8 +105,7 @@ impl View {
             });
             defaults.resolve(&legal).unwrap_or_else(|_| defaults.config())
         });
-        let expiration_ms = i64::from(self.config.transactions.producer_id_expiration_ms);
-        TopicSettings::resolve(&topic, expiration_ms)
+        TopicSettings::resolve(&topic, &self.config.transactions)
     }
 }
 

@@ -12,7 +12,7 @@ use model::{ErrorCode, LeaderEpoch, Offset, TopicId};
 use parking_lot::{Mutex, MutexGuard};
 use storage::{
     Access, AppendError, Appended, Batches, OffsetLookup, Origin, PartitionLog, ReadError, ReadHint,
-    ReadRequest, ReadStep, StorageError,
+    ReadRequest, ReadStep, StorageError, VerificationGuard,
 };
 
 use super::committer::{BACKGROUND_SYNC, Enlistment, Urgency};
@@ -218,14 +218,36 @@ impl Partition {
         acks: Acks,
         now_ms: i64,
     ) -> Result<Placed, PartitionError> {
+        self.append_verified(origin, batch, acks, now_ms, None)
+    }
+
+    /// As [`Partition::append_from`], with what [`Partition::begin_verification`] gave out before the transaction's
+    /// coordinator admitted the batch.
+    pub fn append_verified(
+        self: &Arc<Self>,
+        origin: Origin,
+        batch: Bytes,
+        acks: Acks,
+        now_ms: i64,
+        guard: Option<VerificationGuard>,
+    ) -> Result<Placed, PartitionError> {
+        let size = batch.len();
+        self.append_with(size, acks, |log, epoch| log.append_verified(origin, batch, epoch, now_ms, guard))
+    }
+
+    /// `size` is that of what `append` appends, should it append anything.
+    pub(super) fn append_with(
+        self: &Arc<Self>,
+        size: usize,
+        acks: Acks,
+        append: impl FnOnce(&mut PartitionLog, LeaderEpoch) -> Result<Appended, AppendError>,
+    ) -> Result<Placed, PartitionError> {
         let settings = self.topic.settings.load();
         let (flush_messages, write_caching) = (settings.log.flush_messages, settings.write_caching);
-        let size = batch.len() as u64;
 
         let mut appender = self.appender.lock();
         let log = appender.log.as_mut().ok_or(PartitionError::Gone)?;
-        let appended = log.append_from(origin, batch, self.leader_epoch(), now_ms);
-        let at = match appended {
+        let at = match append(log, self.leader_epoch()) {
             Ok(at) => at,
             Err(error) => {
                 drop(appender);
@@ -236,7 +258,7 @@ impl Partition {
         let (log_start, log_end) = (log.log_start_offset(), log.log_end_offset());
         self.marks.raise_log_end(log_end);
         if !at.duplicate {
-            appender.bytes += size;
+            appender.bytes += size as u64;
         }
         let commit = write_caching.then(|| appender.commit_at(log_end));
         drop(appender);

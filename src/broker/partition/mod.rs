@@ -22,6 +22,7 @@ mod reserve;
 pub mod settings;
 #[cfg(test)]
 pub(crate) mod test_support;
+mod transactions;
 pub mod waiters;
 
 pub use engine::{OpenError, PartitionEngine};

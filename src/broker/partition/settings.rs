@@ -1,5 +1,6 @@
 //! What one topic's configuration means to its partitions.
 
+use config::resolved::Transactions;
 use config::{Compression, TopicConfig};
 use records::Codec;
 use storage::LogConfig;
@@ -26,10 +27,10 @@ pub struct TopicSettings {
 }
 
 impl TopicSettings {
-    /// Settings of a topic with this configuration, on a broker with this `producer.id.expiration.ms`.
-    pub fn resolve(topic: &TopicConfig, producer_id_expiration_ms: i64) -> Self {
+    /// Settings of a topic with this configuration, on a broker with these settings of producers and transactions.
+    pub fn resolve(topic: &TopicConfig, transactions: &Transactions) -> Self {
         Self {
-            log: log_config(topic, producer_id_expiration_ms),
+            log: log_config(topic, transactions),
             timestamp_type: match topic.timestamp_type {
                 config::TimestampType::CreateTime => records::TimestampType::CreateTime,
                 config::TimestampType::LogAppendTime => records::TimestampType::LogAppendTime,
@@ -56,7 +57,7 @@ impl TopicSettings {
     }
 }
 
-fn log_config(topic: &TopicConfig, producer_id_expiration_ms: i64) -> LogConfig {
+fn log_config(topic: &TopicConfig, transactions: &Transactions) -> LogConfig {
     // The config room admits no negative sizes; were one to come, the smallest segment is the safe reading.
     let size = |bytes: i32| u32::try_from(bytes).unwrap_or(0);
     LogConfig {
@@ -76,7 +77,8 @@ fn log_config(topic: &TopicConfig, producer_id_expiration_ms: i64) -> LogConfig 
         flush_messages: topic.flush_messages,
         flush_ms: topic.flush_ms,
         preallocate: topic.preallocate,
-        producer_id_expiration_ms,
+        producer_id_expiration_ms: i64::from(transactions.producer_id_expiration_ms),
+        verify_transactions: transactions.verify_partitions,
         max_message_bytes: size(topic.max_message_bytes),
     }
 }

@@ -31,8 +31,8 @@ pub(crate) fn config(overrides: &[&str]) -> BrokerConfig {
 }
 
 pub(crate) fn settings(change: impl FnOnce(&mut TopicSettings)) -> TopicSettings {
-    let topic = config(&[]).topics.defaults.config();
-    let mut settings = TopicSettings::resolve(&topic, 86_400_000);
+    let config = config(&[]);
+    let mut settings = TopicSettings::resolve(&config.topics.defaults.config(), &config.transactions);
     // The disk is memory, and an active segment's indexes are reserved in full.
     settings.log.index_bytes_max = 4096;
     change(&mut settings);
