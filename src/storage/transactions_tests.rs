@@ -1,7 +1,9 @@
 use model::{ErrorCode, LeaderEpoch, Offset, ProducerEpoch, ProducerId};
 
 use crate::test_support::{Bench, NOW_MS, transactional, try_append};
-use crate::{AppendError, Appended, LogConfig, PartitionLog, TxnMarker};
+use crate::{
+    AppendError, Appended, LogConfig, Origin, PartitionLog, TxnMarker, VerificationGuard, VerificationStart,
+};
 
 fn bench() -> Bench {
     Bench::new(LogConfig { index_bytes_max: 240, ..LogConfig::default() })
@@ -27,7 +29,7 @@ fn send(log: &mut PartitionLog, epoch: i16, sequence: i32) -> Result<Appended, A
     try_append(log, transactional(7, epoch, sequence, 1))
 }
 
-fn code(result: Result<Appended, AppendError>) -> ErrorCode {
+fn code<T: std::fmt::Debug>(result: Result<T, AppendError>) -> ErrorCode {
     result.unwrap_err().code()
 }
 
@@ -84,4 +86,152 @@ fn a_coordinator_that_was_replaced_ends_nothing() {
         assert_eq!(code(mark(&mut log, &stale)), ErrorCode::TransactionCoordinatorFenced, "{version}");
         mark(&mut log, &TxnMarker { coordinator_epoch: 6, ..end(2, version) }).unwrap();
     }
+}
+
+fn ask(log: &mut PartitionLog, epoch: i16, sequence: i32, bumps: bool) -> Option<VerificationGuard> {
+    ask_for(log, PRODUCER, epoch, sequence, bumps).unwrap()
+}
+
+fn ask_for(
+    log: &mut PartitionLog,
+    producer_id: ProducerId,
+    epoch: i16,
+    base_sequence: i32,
+    supports_epoch_bump: bool,
+) -> Result<Option<VerificationGuard>, AppendError> {
+    let producer_epoch = ProducerEpoch::new(epoch);
+    let start = VerificationStart { producer_id, producer_epoch, base_sequence, supports_epoch_bump };
+    log.begin_verification(&start, NOW_MS)
+}
+
+fn send_with(
+    log: &mut PartitionLog,
+    guard: Option<VerificationGuard>,
+    epoch: i16,
+    sequence: i32,
+) -> Result<Appended, AppendError> {
+    let batch = transactional(7, epoch, sequence, 1);
+    log.append_verified(Origin::Client, batch, LeaderEpoch::new(1), NOW_MS, guard)
+}
+
+/// KIP-890's hanging transaction: the coordinator admits a batch, the transaction is aborted, the batch comes.
+#[test]
+fn a_marker_takes_the_proof_away() {
+    let mut log = bench().open();
+    let guard = ask(&mut log, 0, 0, false);
+    assert!(guard.is_some());
+    mark(&mut log, &end(0, 1)).unwrap();
+    assert_eq!(code(send_with(&mut log, guard, 0, 0)), ErrorCode::InvalidTxnState);
+    // It asks again, for the next transaction: the proof of before does not come back to life.
+    let next = ask(&mut log, 0, 0, false);
+    assert_ne!(next, guard);
+    assert_eq!(code(send_with(&mut log, guard, 0, 0)), ErrorCode::InvalidTxnState);
+    assert_eq!(code(send_with(&mut log, None, 0, 0)), ErrorCode::InvalidTxnState);
+    send_with(&mut log, next, 0, 0).unwrap();
+    assert_eq!(ask(&mut log, 0, 1, false), None, "it is open");
+    send_with(&mut log, None, 0, 1).unwrap();
+    mark(&mut log, &end(0, 1)).unwrap();
+    assert_eq!(
+        code(send_with(&mut log, next, 0, 2)),
+        ErrorCode::InvalidTxnState,
+        "one proof, one transaction"
+    );
+    assert!(send_with(&mut log, None, 0, 1).unwrap().duplicate, "a retry of what is there is answered");
+}
+
+#[test]
+fn an_end_of_kip_890_leaves_the_next_question_alone() {
+    let mut log = bench().open();
+    let first = ask(&mut log, 0, 0, true);
+    send_with(&mut log, first, 0, 0).unwrap();
+    // The producer is told of the commit before its markers are there, and goes on.
+    let next = ask(&mut log, 1, 0, true);
+    mark(&mut log, &end(1, 2)).unwrap();
+    assert_eq!(code(send_with(&mut log, next, 0, 1)), ErrorCode::InvalidProducerEpoch, "late");
+    assert_eq!(code(ask_for(&mut log, PRODUCER, 0, 1, true)), ErrorCode::InvalidProducerEpoch);
+    send_with(&mut log, next, 1, 0).unwrap();
+
+    // The question of an epoch that the marker ends goes.
+    let late = ask(&mut log, 2, 0, true);
+    mark(&mut log, &end(3, 2)).unwrap();
+    assert_eq!(code(send_with(&mut log, late, 2, 0)), ErrorCode::InvalidProducerEpoch);
+    assert_eq!(code(send_with(&mut log, late, 3, 0)), ErrorCode::InvalidTxnState);
+}
+
+/// A batch that fails in a way that is tried again must find its place free: a later one that got in would have it
+/// refused for ever.
+#[test]
+fn a_later_sequence_does_not_overtake_a_question() {
+    let mut log = bench().open();
+    let guard = ask(&mut log, 0, 5, false);
+    assert_eq!(ask(&mut log, 0, 8, false), guard);
+    assert_eq!(code(send_with(&mut log, guard, 0, 8)), ErrorCode::OutOfOrderSequenceNumber);
+    assert_eq!(ask(&mut log, 0, 3, false), guard);
+    assert_eq!(code(send_with(&mut log, guard, 0, 5)), ErrorCode::OutOfOrderSequenceNumber);
+    // A new epoch begins anew.
+    assert_eq!(ask(&mut log, 1, 4, false), guard);
+    send_with(&mut log, guard, 1, 4).unwrap();
+}
+
+#[test]
+fn a_producer_of_kip_890_begins_at_0() {
+    let mut log = bench().open();
+    let guard = ask(&mut log, 0, 2, true);
+    assert_eq!(code(send_with(&mut log, guard, 0, 2)), ErrorCode::OutOfOrderSequenceNumber);
+    assert_eq!(ask(&mut log, 0, 0, true), guard);
+    send_with(&mut log, guard, 0, 0).unwrap();
+    mark(&mut log, &end(1, 2)).unwrap();
+    let guard = ask(&mut log, 1, 1, true);
+    assert_eq!(code(send_with(&mut log, guard, 1, 1)), ErrorCode::OutOfOrderSequenceNumber);
+}
+
+#[test]
+fn coordinators_are_verified_as_well() {
+    let mut log = bench().open();
+    let append = |log: &mut PartitionLog, guard| {
+        let batch = transactional(7, 0, -1, 1);
+        log.append_verified(Origin::Coordinator, batch, LeaderEpoch::new(1), NOW_MS, guard)
+    };
+    assert_eq!(code(append(&mut log, None)), ErrorCode::InvalidTxnState);
+    let guard = ask(&mut log, 0, -1, true);
+    append(&mut log, guard).unwrap();
+    append(&mut log, None).unwrap();
+    log.set_config(LogConfig { verify_transactions: false, ..log.config().clone() });
+    mark(&mut log, &end(0, 1)).unwrap();
+    append(&mut log, None).expect("transaction.partition.verification.enable=false");
+}
+
+#[test]
+fn a_proof_does_not_outlive_the_log_it_was_made_for() {
+    let bench = bench();
+    let mut log = bench.open();
+    send(&mut log, 0, 0).unwrap();
+    mark(&mut log, &end(0, 1)).unwrap();
+    let guard = ask(&mut log, 0, 1, false);
+    log.truncate_to(Offset::new(1), NOW_MS).unwrap();
+    send_with(&mut log, None, 0, 1).expect("the transaction is open again");
+    mark(&mut log, &end(0, 1)).unwrap();
+    assert_eq!(code(send_with(&mut log, guard, 0, 2)), ErrorCode::InvalidTxnState);
+    log.close().unwrap();
+    let mut log = bench.open_clean(Offset::new(3));
+    assert_eq!(code(send_with(&mut log, guard, 0, 2)), ErrorCode::InvalidTxnState);
+}
+
+#[test]
+fn questions_without_an_end_are_forgotten() {
+    let mut log = bench().open();
+    let guard = ask(&mut log, 0, 0, false);
+    log.expire_producers(NOW_MS + log.config().producer_id_expiration_ms - 1);
+    assert_eq!(ask(&mut log, 0, 0, false), guard);
+    log.expire_producers(NOW_MS + log.config().producer_id_expiration_ms);
+    assert_eq!(code(send_with(&mut log, guard, 0, 0)), ErrorCode::InvalidTxnState);
+
+    // Anybody may ask for producers that do not exist: the oldest questions give way.
+    let guard = ask(&mut log, 0, 0, false);
+    for producer in 1_000..11_001 {
+        ask_for(&mut log, ProducerId::new(producer), 0, 0, false).unwrap();
+    }
+    assert_eq!(code(send_with(&mut log, guard, 0, 0)), ErrorCode::InvalidTxnState);
+    let guard = ask(&mut log, 0, 0, false);
+    send_with(&mut log, guard, 0, 0).unwrap();
 }
