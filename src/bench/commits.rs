@@ -1,24 +1,25 @@
 //! Offset commits per second and per second of the broker's CPU time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::ensure;
+use bytes::{Bytes, BytesMut};
 use clap::Args;
 use model::Clock;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use wire::api_table::ApiKey;
+use wire::call;
+use wire::header::{ClientId, RequestHeader};
 use wire::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use wire::messages::{GroupId, TopicName};
 
 use crate::target::{self, is_not_ready, text};
+use crate::window::{Window, with_arguments};
 use crate::{Broker, process};
 
 const OFFSET_COMMIT: i16 = 7;
-const WARM_UP: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Args)]
 pub struct Commits {
@@ -28,6 +29,9 @@ pub struct Commits {
     /// Partitions in each commit.
     #[arg(long, default_value_t = 1)]
     partitions: i32,
+    /// Commits that a group sends at once, before it waits for their answers.
+    #[arg(long, default_value_t = 1)]
+    in_flight: usize,
     /// Measured seconds, after a warm-up.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -37,41 +41,27 @@ impl Commits {
     pub async fn run(&self, broker: &Broker, clock: &Clock) -> anyhow::Result<Value> {
         let (topic, _) = target::topic(broker.bootstrap, self.partitions).await?;
         target::coordinator(broker.bootstrap, "commits").await?;
-        let measuring = Arc::new(AtomicBool::new(false));
-        let stop = Arc::new(AtomicBool::new(false));
+        let window = Window::new();
         let mut committers = JoinSet::new();
         for number in 0..self.groups {
             let committer = Committer {
                 request: self.request(&format!("{topic}-{number}"), &topic),
+                in_flight: self.in_flight,
                 clock: clock.clone(),
-                measuring: Arc::clone(&measuring),
-                stop: Arc::clone(&stop),
+                window: window.clone(),
             };
             committers.spawn(committer.run(broker.bootstrap));
         }
-        tokio::time::sleep(WARM_UP).await;
-        let (started, cpu) = (clock.monotonic(), process::cpu(broker.pid)?);
-        measuring.store(true, Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_secs(self.seconds)).await;
-        measuring.store(false, Ordering::Relaxed);
-        let (seconds, cpu) =
-            (clock.monotonic().saturating_sub(started), process::cpu(broker.pid)?.saturating_sub(cpu));
-        stop.store(true, Ordering::Relaxed);
-
+        let cost = window.measure(broker, clock, self.seconds).await?;
         let mut took = Vec::new();
         while let Some(times) = committers.join_next().await {
             took.extend(times??);
         }
-        took.sort_unstable();
-        ensure!(!took.is_empty(), "nothing was committed");
-        let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-        Ok(json!({
-            "what": "commits", "groups": self.groups, "partitions": self.partitions, "commits": took.len(),
-            "per_second": (took.len() as f64 / seconds.as_secs_f64()).round(),
-            "broker_cpu_seconds": cpu.as_secs_f64(),
-            "per_broker_cpu_second": (took.len() as f64 / cpu.as_secs_f64().max(0.01)).round(),
-            "p50_ms": at(0.5), "p99_ms": at(0.99), "broker_memory_kib": process::memory_kib(broker.pid)?,
-        }))
+        let arguments = json!({
+            "groups": self.groups, "partitions": self.partitions, "in_flight": self.in_flight,
+            "broker_memory_kib": process::memory_kib(broker.pid)?,
+        });
+        Ok(with_arguments(cost.figures("commits", took, self.in_flight)?, arguments))
     }
 
     fn request(&self, group: &str, topic: &str) -> OffsetCommitRequest {
@@ -93,35 +83,59 @@ impl Commits {
 
 struct Committer {
     request: OffsetCommitRequest,
+    in_flight: usize,
     clock: Clock,
-    measuring: Arc<AtomicBool>,
-    stop: Arc<AtomicBool>,
+    window: Window,
 }
 
 impl Committer {
-    /// Commits until told to stop; gives the time that each measured commit took.
+    /// Commits until told to stop; gives the time that each measured round of commits took.
     async fn run(mut self, address: std::net::SocketAddr) -> anyhow::Result<Vec<Duration>> {
         let mut connection = target::connect(address, "kbench").await?;
         let mut took = Vec::new();
-        while !self.stop.load(Ordering::Relaxed) {
-            for partition in &mut self.request.topics[0].partitions {
-                partition.committed_offset += 1;
-            }
+        while !self.window.has_ended() {
+            let frames = self.frames()?;
             let started = self.clock.monotonic();
-            let answer = connection.call(OFFSET_COMMIT, &self.request).await?;
-            let elapsed = self.clock.monotonic().saturating_sub(started);
-            let code = answer.topics[0]
-                .partitions
-                .iter()
-                .map(|partition| partition.error_code)
-                .find(|code| *code != 0);
-            match code {
-                None if self.measuring.load(Ordering::Relaxed) => took.push(elapsed),
-                None => {}
-                Some(code) if is_not_ready(code) => tokio::time::sleep(Duration::from_millis(50)).await,
-                Some(code) => anyhow::bail!("a commit was refused with error {code}"),
+            connection.send_bytes(&frames).await?;
+            let mut is_ready = true;
+            for _ in 0..self.in_flight {
+                is_ready &= is_committed(connection.receive().await?)?;
+            }
+            if !is_ready {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            } else if self.window.is_measuring() {
+                took.push(self.clock.monotonic().saturating_sub(started));
             }
         }
         Ok(took)
+    }
+
+    /// As many commits as go out at once, each one offset further.
+    fn frames(&mut self) -> anyhow::Result<BytesMut> {
+        let mut frames = BytesMut::new();
+        for correlation_id in 0..self.in_flight {
+            for partition in &mut self.request.topics[0].partitions {
+                partition.committed_offset += 1;
+            }
+            let header = RequestHeader {
+                api_key: ApiKey::OffsetCommit,
+                api_version: OFFSET_COMMIT,
+                correlation_id: i32::try_from(correlation_id)?,
+                client_id: ClientId::new("kbench".to_owned()),
+            };
+            frames.extend_from_slice(&call::encode(&header, &self.request)?.to_bytes());
+        }
+        Ok(frames)
+    }
+}
+
+/// Whether the commit was taken; false when it has to be tried again later.
+fn is_committed(answer: Bytes) -> anyhow::Result<bool> {
+    let (_, answer) = call::decode::<OffsetCommitRequest>(answer, OFFSET_COMMIT)?;
+    let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
+    match partitions.map(|partition| partition.error_code).find(|code| *code != 0) {
+        None => Ok(true),
+        Some(code) if is_not_ready(code) => Ok(false),
+        Some(code) => anyhow::bail!("a commit was refused with error {code}"),
     }
 }

@@ -1,7 +1,7 @@
 //! `kbench`: measures a Kafka broker from outside, with raw requests. It works against any Kafka; what it prints is one
 //! line of JSON per run, so that runs against several brokers can be compared.
 //!
-//! May use: `model`, `wire`, `client`, `tokio`. Is not shipped.
+//! May use: `model`, `wire`, `records`, `client`, `tokio`. Is not shipped.
 #![forbid(unsafe_code)]
 
 mod commits;
@@ -10,6 +10,8 @@ mod member;
 mod process;
 mod rebalance;
 mod target;
+mod transactions;
+mod window;
 
 use std::net::SocketAddr;
 
@@ -39,6 +41,8 @@ struct Broker {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Producers of one transaction after the other.
+    Transactions(transactions::Transactions),
     /// Groups of one standalone committer each, who commit as fast as they are answered.
     Commits(commits::Commits),
     /// Groups of members who only send heartbeats; optionally over a restart of the broker.
@@ -53,6 +57,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let figures = runtime.block_on(async {
         match cli.what {
+            What::Transactions(transactions) => transactions.run(&cli.broker, &clock).await,
             What::Commits(commits) => commits.run(&cli.broker, &clock).await,
             What::Heartbeats(heartbeats) => heartbeats.run(&cli.broker, &clock).await,
             What::Rebalance(rebalance) => rebalance.run(&cli.broker, &clock).await,
