@@ -196,13 +196,16 @@ fn cold<'a>(
         Request::ConsumerGroupDescribe(request) => {
             call!(ConsumerGroupDescribe, consumer_group_describe, request)
         }
-        Request::AddPartitionsToTxn(_)
-        | Request::AddOffsetsToTxn(_)
-        | Request::EndTxn(_)
-        | Request::WriteTxnMarkers(_)
-        | Request::TxnOffsetCommit(_)
-        | Request::DescribeTransactions(_)
-        | Request::ListTransactions(_) => unreachable!("not served, and so never decoded"),
+        Request::AddPartitionsToTxn(request) => call!(AddPartitionsToTxn, add_partitions_to_txn, request),
+        Request::AddOffsetsToTxn(request) => call!(AddOffsetsToTxn, add_offsets_to_txn, request),
+        Request::EndTxn(request) => call!(EndTxn, end_txn, request),
+        Request::DescribeTransactions(request) => {
+            call!(DescribeTransactions, describe_transactions, request)
+        }
+        Request::ListTransactions(request) => call!(ListTransactions, list_transactions, request),
+        Request::WriteTxnMarkers(_) | Request::TxnOffsetCommit(_) => {
+            unreachable!("not served, and so never decoded")
+        }
         Request::Refused(response) => Box::pin(std::future::ready(*response)),
         Request::Produce(_) | Request::Fetch(_) => unreachable!("answered by `answer` itself"),
     }

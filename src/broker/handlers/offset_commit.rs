@@ -20,7 +20,7 @@ pub async fn handle(
     context: &RequestContext,
     request: OffsetCommitRequest,
 ) -> OffsetCommitResponse {
-    let (topics, unknown) = sort_out(broker, &request);
+    let (topics, unknown) = sort_out(broker, request.topics.iter().map(asked));
     if topics.is_empty() {
         return response(unknown);
     }
@@ -40,30 +40,36 @@ pub async fn handle(
     }
 }
 
+fn asked(topic: &OffsetCommitRequestTopic) -> CommitTopic {
+    let partitions = topic.partitions.iter().map(|partition| CommitPartition {
+        index: partition.partition_index,
+        offset: partition.committed_offset,
+        leader_epoch: partition.committed_leader_epoch,
+        metadata: owned_option(partition.committed_metadata.as_ref()),
+    });
+    CommitTopic { name: owned(&topic.name), id: None, partitions: partitions.collect() }
+}
+
 /// What can be committed, and what is answered of topics and partitions that do not exist.
-fn sort_out(broker: &Broker, request: &OffsetCommitRequest) -> (Vec<CommitTopic>, Vec<CommittedTopic>) {
+pub(super) fn sort_out(
+    broker: &Broker,
+    asked: impl Iterator<Item = CommitTopic>,
+) -> (Vec<CommitTopic>, Vec<CommittedTopic>) {
     let image = broker.metadata.image();
-    let (mut topics, mut unknown) = (Vec::with_capacity(request.topics.len()), Vec::new());
-    for asked in &request.topics {
-        let known = image.topic(&asked.name);
-        let (mut partitions, mut refused) = (Vec::with_capacity(asked.partitions.len()), Vec::new());
-        for partition in &asked.partitions {
-            match partition_error(known.map(AsRef::as_ref), partition.partition_index) {
-                Some(code) => refused.push((partition.partition_index, code)),
-                None => partitions.push(CommitPartition {
-                    index: partition.partition_index,
-                    offset: partition.committed_offset,
-                    leader_epoch: partition.committed_leader_epoch,
-                    metadata: owned_option(partition.committed_metadata.as_ref()),
-                }),
-            }
-        }
-        let name = owned(&asked.name);
+    let (mut topics, mut unknown) = (Vec::new(), Vec::new());
+    for CommitTopic { name, id, mut partitions } in asked {
+        let known = image.topic(&name);
+        let mut refused = Vec::new();
+        partitions.retain(|partition| {
+            let error = partition_error(known.map(AsRef::as_ref), partition.index);
+            refused.extend(error.map(|code| (partition.index, code)));
+            error.is_none()
+        });
         if !refused.is_empty() || known.is_none() {
-            unknown.push(CommittedTopic { name: name.clone(), id: None, partitions: refused });
+            unknown.push(CommittedTopic { name: name.clone(), id, partitions: refused });
         }
         if !partitions.is_empty() {
-            topics.push(CommitTopic { name, id: None, partitions });
+            topics.push(CommitTopic { name, id, partitions });
         }
     }
     (topics, unknown)
