@@ -115,7 +115,9 @@ The later wins:
 3. environment variables that begin with `KAFKA_`, as the `apache/kafka` image maps them: the rest in lower case, `_`
    becomes `.`, `__` becomes `_`, `___` becomes `-`. `KAFKA_VERSION`, `KAFKA_HEAP_OPTS`, `KAFKA_LOG4J_OPTS`,
    `KAFKA_OPTS`, `KAFKA_JMX_OPTS`, `KAFKA_JVM_PERFORMANCE_OPTS`, `KAFKA_GC_LOG_OPTS`, `KAFKA_LOG4J_ROOT_LOGLEVEL`,
-   `KAFKA_LOG4J_LOGGERS`, `KAFKA_TOOLS_LOG4J_LOGLEVEL` and `KAFKA_JMX_HOSTNAME` are no settings;
+   `KAFKA_LOG4J_LOGGERS`, `KAFKA_TOOLS_LOG4J_LOGLEVEL`, `KAFKA_JMX_HOSTNAME` and `KAFKA_DATA_DIRS` are no settings. With
+   any `KAFKA_CFG_*`, or `ALLOW_PLAINTEXT_LISTENER`, the rules are those of `bitnami/kafka`: `KAFKA_CFG_` and the rest in
+   lower case with dots, and the older names without `CFG_` that image knows;
 4. `--override key=value`, as often as needed.
 
 Above these stand the dynamic settings of `kafka-configs.sh`: the default of the cluster, then those of the one broker.
@@ -138,6 +140,9 @@ A key nobody knows gives one WARN line with a suggestion and never stops the sta
 `zookeeper.connect`. Settings of other products (`confluent.*`) share one INFO line. The removed keys
 `advertised.host.name`, `advertised.port`, `host.name` and `port` stop the start, because they say where clients are to
 connect and would be passed over.
+
+A broker of a ZooKeeper cluster (`zookeeper.connect` without `process.roles`) starts as a node of its own, unless its
+id (2 to 9) or a replication factor above 1 says that it is one of several: alone it would pretend to be all of them.
 
 A value that is not legal stops the start with a sentence that names the key, the value, what is legal and where the
 value came from: `Invalid value 0 for configuration num.partitions: Value must be at least 1 (server.properties line 2)`.

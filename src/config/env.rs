@@ -1,4 +1,27 @@
-//! `KAFKA_*` environment variables, mapped as the `apache/kafka` image maps them (`KafkaDockerWrapper`).
+//! Environment variables that stand for properties, in the dialects of the three families of images.
+
+mod bitnami;
+
+pub(crate) use bitnami::{cluster_id, with_files};
+
+/// Whose rules turn variables into properties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `KAFKA_*`, as `apache/kafka` maps it (`KafkaDockerWrapper`).
+    Apache,
+    /// The same names, as `confluentinc/cp-kafka` renders them.
+    Confluent,
+    /// `KAFKA_CFG_*`, and a list of names that also work without `CFG_` (`bitnami/kafka`).
+    Bitnami,
+}
+
+impl Dialect {
+    /// What the variables' names betray.
+    pub fn of(environment: &[(String, String)]) -> Self {
+        let betrays = |name: &str| name.starts_with(bitnami::PREFIX) || bitnami::SIGNS.contains(&name);
+        if environment.iter().any(|(name, _)| betrays(name)) { Self::Bitnami } else { Self::Apache }
+    }
+}
 
 /// One variable that stands for a property.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +34,7 @@ pub struct Variable<'a> {
     pub value: String,
 }
 
-/// Variables of the image's shell scripts, which never become properties.
+/// Variables of the images' shell scripts, which never become properties.
 const EXCLUDED: &[&str] = &[
     "KAFKA_VERSION",
     "KAFKA_HEAP_OPTS",
@@ -24,17 +47,25 @@ const EXCLUDED: &[&str] = &[
     "KAFKA_LOG4J_LOGGERS",
     "KAFKA_TOOLS_LOG4J_LOGLEVEL",
     "KAFKA_JMX_HOSTNAME",
+    // cp-kafka's word for the directory that must be writable; KAFKA_LOG_DIRS is the property.
+    "KAFKA_DATA_DIRS",
 ];
 
-/// The properties the environment sets, in the order of the variables' names.
-pub fn kafka_properties(environment: &[(String, String)]) -> Vec<Variable<'_>> {
-    let mut variables: Vec<Variable<'_>> = environment
-        .iter()
-        .filter_map(|(name, value)| Some(Variable { name, key: property_name(name)?, value: value.clone() }))
-        .collect();
+/// The properties that the environment sets by the rules of a dialect. Of two for one key the later counts.
+pub fn kafka_properties(environment: &[(String, String)], dialect: Dialect) -> Vec<Variable<'_>> {
+    let mut variables: Vec<(&str, &str)> =
+        environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     // Two spellings of one property (`KAFKA_A`, `KAFKA_a`) must not depend on the order of the environment block.
-    variables.sort_by(|a, b| a.name.cmp(b.name));
-    variables
+    variables.sort_unstable();
+    match dialect {
+        Dialect::Apache | Dialect::Confluent => {
+            let named = |(name, value)| {
+                Some(Variable { name, key: property_name(name)?, value: as_property_value(value) })
+            };
+            variables.into_iter().filter_map(named).collect()
+        }
+        Dialect::Bitnami => bitnami::properties(&variables),
+    }
 }
 
 /// `KAFKA_ABC_DEF` is `abc.def`, `KAFKA_ABC__DEF` is `abc_def`, `KAFKA_ABC___DEF` is `abc-def`; `None` for a
@@ -46,6 +77,20 @@ pub fn property_name(variable: &str) -> Option<String> {
     }
     // The order of the three replacements is the image's, so that longer runs of underscores come out the same.
     Some(rest.to_lowercase().replace('_', ".").replace("...", "-").replace("..", "_"))
+}
+
+/// The images write `key=value` lines as the variable has them, and Java then reads them as properties: blanks in
+/// front disappear, and a backslash escapes. A value that would fall apart into several properties stays whole.
+fn as_property_value(text: &str) -> String {
+    let line = format!("value={text}\n");
+    match crate::properties::parse(line.as_bytes()) {
+        Ok(parsed) => match <[_; 1]>::try_from(parsed) {
+            Ok([property]) => property.value,
+            Err(_) => text.to_owned(),
+        },
+        // A stray `\u` is read as it is written.
+        Err(_) => text.to_owned(),
+    }
 }
 
 /// What the images listen on when only `KAFKA_ADVERTISED_LISTENERS` says where: the same names and ports, on all
@@ -60,49 +105,5 @@ pub fn listeners_of_advertised(advertised: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn underscores_become_dots_underscores_and_dashes() {
-        let cases = [
-            ("KAFKA_ABC_DEF", "abc.def"),
-            ("KAFKA_ABC__DEF", "abc_def"),
-            ("KAFKA_ABC___DEF", "abc-def"),
-            ("KAFKA_ABC____DEF", "abc-.def"),
-            ("KAFKA_KAFKA_METRICS_REPORTERS", "kafka.metrics.reporters"),
-            (
-                "KAFKA_LISTENER_NAME_SECURE_SCRAM-SHA-512_SASL_JAAS_CONFIG",
-                "listener.name.secure.scram-sha-512.sasl.jaas.config",
-            ),
-            ("KAFKA_JMX_PORT", "jmx.port"),
-        ];
-        for (variable, key) in cases {
-            assert_eq!(property_name(variable).as_deref(), Some(key), "{variable}");
-        }
-    }
-
-    #[test]
-    fn advertised_ports_are_listened_on() {
-        assert_eq!(
-            listeners_of_advertised("PLAINTEXT://kafka:29092,HOST://localhost:9092,V6://[::1]:1,odd"),
-            "PLAINTEXT://0.0.0.0:29092,HOST://0.0.0.0:9092,V6://0.0.0.0:1,odd"
-        );
-    }
-
-    #[test]
-    fn script_variables_and_others_are_no_properties() {
-        for variable in EXCLUDED.iter().chain(&["KAFKA_", "CLUSTER_ID", "kafka_listeners", "XKAFKA_A"]) {
-            assert_eq!(property_name(variable), None, "{variable}");
-        }
-    }
-
-    #[test]
-    fn properties_come_in_the_order_of_names() {
-        let environment = [("KAFKA_b", "1"), ("KAFKA_B", "2"), ("PATH", "/bin"), ("KAFKA_A", "3")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let keys: Vec<_> = kafka_properties(&environment).into_iter().map(|v| (v.key, v.value)).collect();
-        let expected = [("a", "3"), ("b", "2"), ("b", "1")].map(|(k, v)| (k.to_owned(), v.to_owned()));
-        assert_eq!(keys, expected);
-    }
-}
+#[path = "env_tests.rs"]
+mod tests;

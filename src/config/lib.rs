@@ -4,10 +4,11 @@
 //! May use: `thiserror`. Pure: files and environment come in as data, nothing is read here; no
 //! clock, no sockets. Knows what a key means, never how the broker acts on it.
 //!
-//! Start reading at [`load`] (raw settings and where each came from), then [`layers`] (static and dynamic settings
+//! Start reading at [`load`] (raw settings and where each came from; inside a container [`container`]), then [`layers`] (static and dynamic settings
 //! together), [`resolved`] (the typed result) and [`keys`] (the table of every key).
 #![forbid(unsafe_code)]
 
+pub mod container;
 pub mod describe;
 pub mod dynamic;
 pub mod env;
@@ -31,8 +32,12 @@ mod documents;
 #[cfg(test)]
 mod load_fuzz_tests;
 mod review;
+mod secrets;
+mod zookeeper;
 
+pub use container::{Container, Mounts, Surroundings};
 pub use describe::{ConfigEntry, ConfigSource, ConfigSynonym, ConfigType};
+pub use env::Dialect;
 pub use error::ConfigError;
 pub use layers::Layers;
 pub use listeners::{Listener, SecurityProtocol};

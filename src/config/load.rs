@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::env::Dialect;
 use crate::error::ConfigError;
 use crate::layers::Layers;
 use crate::providers::{self, ReadFile};
 use crate::resolved::BrokerConfig;
-use crate::{env, properties, review};
+use crate::{env, properties, review, secrets, zookeeper};
 
 /// Everything that decides a start, as data.
 #[derive(Clone, Debug, Default)]
@@ -121,22 +122,39 @@ pub fn load_with(inputs: &Inputs<'_>, read_file: ReadFile<'_>) -> Result<Loaded,
     if let Some(file) = inputs.file {
         add_file(&mut settings, file)?;
     }
-    for variable in env::kafka_properties(inputs.environment) {
+    for variable in env::kafka_properties(inputs.environment, Dialect::of(inputs.environment)) {
         let source = Source::Environment { variable: Arc::from(variable.name) };
         settings.insert(variable.key, Setting { value: variable.value, source });
     }
-    for text in inputs.overrides {
-        let (key, value) = split_override(text)?;
-        let source = Source::Override;
-        settings.insert(key, Setting { value, source });
-    }
+    add_overrides(&mut settings, inputs.overrides)?;
+    finish(settings, inputs.environment, read_file)
+}
+
+/// From all settings that were given to the typed configuration.
+pub(crate) fn finish(
+    mut settings: Settings,
+    environment: &[(String, String)],
+    read_file: ReadFile<'_>,
+) -> Result<Loaded, ConfigError> {
     add_listeners(&mut settings);
+    zookeeper::refuse_several_brokers(&settings)?;
     add_embedded(&mut settings);
-    let mut notices = providers::substitute(&mut settings, inputs.environment, read_file)?;
+    let mut notices = providers::substitute(&mut settings, environment, read_file)?;
     notices.extend(review::review(&settings)?);
     let layers = Layers::new(settings);
-    let broker = layers.resolve().map_err(|error| name_origins(error, layers.statics()))?;
+    let broker = layers.resolve().map_err(|error| {
+        let named = name_origins(error, layers.statics());
+        secrets::tell_what_is_there(named, layers.statics(), environment, read_file)
+    })?;
     Ok(Loaded { broker, layers, notices })
+}
+
+pub(crate) fn add_overrides(settings: &mut Settings, overrides: &[String]) -> Result<(), ConfigError> {
+    for text in overrides {
+        let (key, value) = split_override(text)?;
+        settings.insert(key, Setting { value, source: Source::Override });
+    }
+    Ok(())
 }
 
 /// A contradiction is in Kafka's words, which name a setting by its key or by its value: says which settings of the
@@ -158,7 +176,7 @@ fn name_origins(error: ConfigError, settings: &Settings) -> ConfigError {
     if settings.is_empty() { error } else { ConfigError::Traced { error: Box::new(error), settings } }
 }
 
-fn add_file(settings: &mut Settings, file: PropertiesFile<'_>) -> Result<(), ConfigError> {
+pub(crate) fn add_file(settings: &mut Settings, file: PropertiesFile<'_>) -> Result<(), ConfigError> {
     let name: Arc<str> = Arc::from(file.name);
     let parsed = properties::parse(file.bytes)
         .map_err(|e| ConfigError::Syntax(format!("{} line {}: {}", file.name, e.line, e.reason)))?;
@@ -171,7 +189,7 @@ fn add_file(settings: &mut Settings, file: PropertiesFile<'_>) -> Result<(), Con
 
 /// With only `KAFKA_ADVERTISED_LISTENERS` given, the images of Kafka listen on its ports on all interfaces, and
 /// compose files rely on it.
-fn add_listeners(settings: &mut Settings) {
+pub(crate) fn add_listeners(settings: &mut Settings) {
     let is_given = |setting: &&Setting| !setting.value.trim().is_empty();
     let of_environment = |setting: &&Setting| matches!(setting.source, Source::Environment { .. });
     if settings.get("listeners").as_ref().is_some_and(is_given) {
