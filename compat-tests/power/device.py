@@ -10,7 +10,7 @@
 From Python: `with Device(path) as device: ... device.cut(); ...; device.restore()`.
 
 Whoever writes to the disk gets EIO after the cut; end it before `restore`, which waits for open files to be closed. The
-image is DIR.image, beside the mount point; 400 MiB, sparse. It shows what a kernel keeps in memory until it is synced:
+image is DIR.image, beside the mount point; 2 GiB, sparse. It shows what a kernel keeps in memory until it is synced:
 file contents, sizes, names. It does not tear a single sector, nor reorder what the disk itself has taken.
 """
 
@@ -27,7 +27,7 @@ import time
 # EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are one number, and so is the flag "do not flush the log first".
 IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = 2
-IMAGE_BYTES = 400 << 20  # mkfs.xfs takes no less than 300 MiB
+IMAGE_BYTES = 2 << 30  # mkfs.xfs takes no less than 300 MiB
 PACKAGES = {"ext4": "e2fsprogs", "xfs": "xfsprogs"}
 MKFS = {
     "ext4": ["mkfs.ext4", "-q", "-F", "-b", "4096", "-E", "lazy_itable_init=1,lazy_journal_init=1"],
