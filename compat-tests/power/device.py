@@ -72,7 +72,7 @@ class Device:
         if self.kind == "ext4":
             # Brokers take every directory of theirs for a partition.
             os.rmdir(os.path.join(self.path, "lost+found"))
-            self._sync()
+            self.sync()
 
     def cut(self):
         """From here on nothing reaches the disk, and every write and sync fails."""
@@ -95,7 +95,8 @@ class Device:
             if os.path.exists(path):
                 os.remove(path)
 
-    def _sync(self):
+    def sync(self):
+        """Names in the root of the filesystem are on the disk."""
         there = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         os.fsync(there)
         os.close(there)
