@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod context;
+mod coordination;
 pub mod dispatch;
 pub mod fetch_memory;
 pub mod fetch_session;

@@ -171,7 +171,10 @@ fn a_start_passes_over_what_it_cannot_read() {
         for (producer, partition, end) in [(50, 2, Some(true)), (51, 3, Some(false)), (52, 1, None)] {
             let (id, epoch) = (ProducerId::new(producer), ProducerEpoch::new(0));
             let builder = plain().producer(id, epoch, -1).transactional();
-            write(&node, batch(builder, &[offset(partition, 100 + producer)]));
+            let log = log_of(&node);
+            let guard = log.begin_verification(id, epoch, -1, false, 1).expect("asked");
+            let batch = batch(builder, &[offset(partition, 100 + producer)]);
+            log.append_verified(Origin::Coordinator, batch, Acks::Committed, 1, guard).expect("written");
             if let Some(commit) = end {
                 let marker = EndTxnMarker { commit, coordinator_epoch: 0 };
                 write(&node, marker.batch(1, id, epoch).expect("built"));

@@ -13,7 +13,7 @@ use crate::metadata::View;
 
 /// One state of the metadata, as shards see it.
 #[derive(Debug)]
-pub(super) struct Surroundings {
+pub(crate) struct Surroundings {
     image: Arc<Image>,
     config: Arc<BrokerConfig>,
     settings: Arc<Settings>,

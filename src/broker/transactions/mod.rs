@@ -1,19 +1,57 @@
-//! The transaction coordinator at work: the shell around [`coordinator::txn::Shard`].
+//! The transaction coordinator at work: the shell around [`coordinator::txn::Shard`], which is that of all coordinators
+//! ([`crate::coordination`]).
+//!
+//! Start reading at [`Transactions::ask`], then [`markers`] (how a transaction ends) and [`Transactions::admit`] (how a
+//! partition gets into one).
 
-use std::sync::Arc;
+mod machine;
+pub mod markers;
+mod surroundings;
+mod waiting;
 
-use coordinator::txn::{Context, PartitionErrors, ProducerIdAndEpoch, Reply, Request, Shard};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use coordinator::txn::{
+    AddPartitionsRequest, Context, PartitionErrors, ProducerIdAndEpoch, Reply, Request, Shard,
+};
 use model::{Clock, ErrorCode};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use crate::context::Fatal;
-use crate::groups::{Groups, partition_of};
+use crate::coordination::{Clockwork, Coordinator, Host, Shared};
+use crate::groups::Groups;
 use crate::metadata::View;
 use crate::partition::Registry;
 use crate::producer_ids::ProducerIds;
+use machine::Supplied;
+use markers::Markers;
+use surroundings::{Around, Surroundings};
+use waiting::Waiting;
 
 /// The transactional ids that this node coordinates.
 #[derive(Debug)]
-pub struct Transactions {}
+pub struct Transactions {
+    coordinator: Coordinator<Shard>,
+    /// Serialises [`Transactions::follow`].
+    following: Mutex<()>,
+    producer_ids: OnceLock<Arc<ProducerIds>>,
+    /// `add.partitions.to.txn.retry.backoff.max.ms`
+    wait_max: Duration,
+    /// The thread that sees ends through which no request caused. Taken by the one who stops it.
+    ends: Mutex<Option<Ends>>,
+}
+
+#[derive(Debug)]
+struct Ends {
+    /// Gone when the thread is to end.
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
 
 /// How a partition gets into a producer's transaction before something is written there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,86 +62,184 @@ pub enum Admission {
     Add,
 }
 
+/// The protocol that adds a partition to a transaction by writing there.
+const ADDS_BY_WRITING: i16 = 2;
+
 impl Transactions {
     /// A coordinator without transactional ids. It has some once it follows a metadata view.
     pub fn new(
-        _config: &config::BrokerConfig,
-        _registry: Arc<Registry>,
-        _groups: Arc<Groups>,
-        _clock: Clock,
-        _fatal: Fatal,
+        config: &config::BrokerConfig,
+        registry: Arc<Registry>,
+        groups: Arc<Groups>,
+        clock: Clock,
+        fatal: Fatal,
     ) -> Self {
-        Self {}
+        let surroundings = Arc::new(ArcSwap::from_pointee(Surroundings::of_config(config)));
+        let markers = Markers::new(Arc::clone(&registry), groups, Arc::clone(&surroundings), clock.clone());
+        let shared = Shared {
+            clockwork: Clockwork::new(clock.clone()),
+            clock,
+            environment: Around { surroundings, waiting: Waiting::default(), markers },
+            commit_timeout: Duration::from_millis(config.requests.timeout_ms.max(0) as u64),
+            codec: records::Codec::None,
+            fatal,
+        };
+        Self {
+            coordinator: Coordinator::new(registry, shared),
+            following: Mutex::new(()),
+            producer_ids: OnceLock::new(),
+            wait_max: Duration::from_millis(config.transactions.admission_wait_ms_max.max(0) as u64),
+            ends: Mutex::new(None),
+        }
     }
 
-    /// Starts the thread that does what is due, and to load the transactional ids that were found.
-    pub fn start(&self, _producer_ids: Arc<ProducerIds>) -> std::io::Result<()> {
-        Ok(())
+    /// Starts its threads, and to load the transactional ids that were found.
+    ///
+    /// # Errors
+    /// The system refused a thread.
+    pub fn start(&self, producer_ids: Arc<ProducerIds>) -> std::io::Result<()> {
+        // The first is as good.
+        let _ = self.producer_ids.set(producer_ids);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        self.around().markers.run_on(runtime.handle().clone());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let fatal = self.coordinator.shared.fatal.clone();
+        let thread = std::thread::Builder::new().name("txn-ends".to_owned()).spawn(move || {
+            let _alarm = fatal.alarm("the thread of the transaction coordinator panicked");
+            // An error is the end as well.
+            let _ = runtime.block_on(stopped);
+        })?;
+        *self.ends.lock() = Some(Ends { stop, thread });
+        self.coordinator.start()
     }
 
     /// Coordinates nobody any more. What has been appended is still answered when it is on disk.
-    pub fn resign(&self) {}
+    pub fn resign(&self) {
+        self.coordinator.resign();
+    }
 
     /// Ends all threads. Nothing is answered any more.
-    pub fn stop(&self) {}
+    pub fn stop(&self) {
+        self.coordinator.stop();
+        if let Some(Ends { stop, thread }) = self.ends.lock().take() {
+            drop(stop);
+            if thread.join().is_err() {
+                tracing::error!(target: "ottla.transactions", "the thread that ends transactions had panicked");
+            }
+        }
+    }
 
-    /// Takes over a view of the metadata: settings, features, and the shards themselves. To be called before the view is
-    /// published.
-    pub fn follow(&self, _view: &View) {}
-
-    /// Asks the coordinator of a transactional id. The answer comes when its effect is on disk.
+    /// Asks the coordinator of a transactional id. The effect is there when the answer comes, which is when it is on disk.
+    ///
+    /// Where the producer's last transaction is still being completed this waits for that, at most
+    /// `add.partitions.to.txn.retry.backoff.max.ms`, before it answers `CONCURRENT_TRANSACTIONS`: clients would wait longer
+    /// before they ask again.
     ///
     /// # Errors
     /// Nobody here coordinates the transactional id, or not yet.
-    #[allow(clippy::unused_async)]
-    pub async fn ask(&self, _request: Request) -> Result<Reply, ErrorCode> {
-        Err(ErrorCode::NotCoordinator)
+    pub async fn ask(&self, request: Request) -> Result<Reply, ErrorCode> {
+        let host = self.coordinator.host_of(request.transactional_id())?;
+        let only_asks = matches!(&request, Request::AddPartitions(request) if request.verify_only);
+        if only_asks {
+            return self.ask_once(&host, request).await;
+        }
+        let reply = self.ask_once(&host, request.clone()).await?;
+        if !reply.is_concurrent() {
+            return Ok(reply);
+        }
+        let deadline = tokio::time::Instant::now() + self.wait_max;
+        let waiter = self.around().waiting.enter(request.transactional_id());
+        loop {
+            // Before the question: a completion right after it is noticed.
+            let completion = waiter.completion();
+            let reply = self.ask_once(&host, request.clone()).await?;
+            if !reply.is_concurrent() || tokio::time::timeout_at(deadline, completion).await.is_err() {
+                return Ok(reply);
+            }
+        }
+    }
+
+    async fn ask_once(&self, host: &Arc<Host<Shard>>, request: Request) -> Result<Reply, ErrorCode> {
+        let reserved = match (&request, self.producer_ids.get()) {
+            (Request::AddPartitions(_), _) => None,
+            (_, Some(producer_ids)) => Some(producer_ids.reserve().await?),
+            // Not started yet.
+            (_, None) => return Err(ErrorCode::CoordinatorLoadInProgress),
+        };
+        host.ask(Supplied { request, reserved }).await
     }
 
     /// Looks at the shard of a transactional id. The answer comes when everything it is based on is on disk.
     ///
     /// # Errors
     /// Nobody here coordinates the transactional id, or not yet.
-    #[allow(clippy::unused_async)]
     pub async fn look<R>(
         &self,
-        _transactional_id: &str,
-        _look: impl FnOnce(&Shard, &Context<'_>) -> R,
+        transactional_id: &str,
+        look: impl FnOnce(&Shard, &Context<'_>) -> R,
     ) -> Result<R, ErrorCode> {
-        Err(ErrorCode::NotCoordinator)
+        self.coordinator.host_of(transactional_id)?.look(look).await
     }
 
     /// As [`Transactions::look`], at every shard.
     ///
     /// # Errors
     /// A shard is still loading.
-    #[allow(clippy::unused_async)]
     pub async fn look_at_all<R>(
         &self,
-        _look: impl FnMut(&Shard, &Context<'_>) -> R,
+        look: impl FnMut(&Shard, &Context<'_>) -> R,
     ) -> Result<Vec<R>, ErrorCode> {
-        Ok(Vec::new())
+        self.coordinator.look_at_all(look).await
     }
 
     /// The partition of `__transaction_state` that holds a transactional id; `configured` is how many there will be while
     /// there are none.
     pub fn partition_of(&self, transactional_id: &str, configured: i32) -> i32 {
-        partition_of(transactional_id, configured)
+        self.coordinator.partition_of(transactional_id, configured)
     }
 
     /// Whether a producer may write to these partitions in its open transaction: an error for all, or one for each.
-    /// Waits, for as long as a broker of Kafka would ask itself again, while the producer's last transaction is completed.
+    /// One that is added waits as in [`Transactions::ask`] while the producer's last transaction is completed.
     ///
     /// # Errors
     /// That of the coordinator.
-    #[allow(clippy::unused_async)]
     pub async fn admit(
         &self,
-        _transactional_id: &str,
-        _producer: ProducerIdAndEpoch,
-        _partitions: &[(&str, i32)],
-        _how: Admission,
+        transactional_id: &str,
+        producer: ProducerIdAndEpoch,
+        partitions: &[(&str, i32)],
+        how: Admission,
     ) -> Result<PartitionErrors, ErrorCode> {
-        Err(ErrorCode::NotCoordinator)
+        let mut by_topic = BTreeMap::new();
+        for (topic, index) in partitions {
+            by_topic
+                .entry((*topic).to_owned())
+                .or_insert_with(std::collections::BTreeSet::new)
+                .insert(*index);
+        }
+        let request = Request::AddPartitions(AddPartitionsRequest {
+            transactional_id: transactional_id.to_owned(),
+            producer,
+            partitions: by_topic,
+            verify_only: how == Admission::Verify,
+            transaction_version: if how == Admission::Add { ADDS_BY_WRITING } else { 0 },
+        });
+        match self.ask(request).await? {
+            Reply::AddPartitions(answer) => answer,
+            other => unreachable!("AddPartitions was answered {other:?}"),
+        }
+    }
+
+    /// Takes over a view of the metadata: settings, features, and the shards themselves. To be called before the view is
+    /// published.
+    pub fn follow(&self, view: &View) {
+        let _following = self.following.lock();
+        let surroundings = Arc::new(Surroundings::of_view(view));
+        self.around().surroundings.store(Arc::clone(&surroundings));
+        self.coordinator.follow(surroundings.image());
+    }
+
+    fn around(&self) -> &Around {
+        &self.coordinator.shared.environment
     }
 }

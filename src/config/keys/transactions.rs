@@ -9,7 +9,7 @@ use crate::key::{Key, key};
 
 #[rustfmt::skip]
 pub(super) const KEYS: &[Key] = &[
-    key("add.partitions.to.txn.retry.backoff.max.ms", Int, Some("100"), AtLeast(0), High, ReadOnly, Accepted, "Longest the broker waits for a transaction to end before it answers an AddPartitionsToTxn with a retriable error, in milliseconds."),
+    key("add.partitions.to.txn.retry.backoff.max.ms", Int, Some("100"), AtLeast(0), High, ReadOnly, Honoured, "Longest the broker waits for a transaction to end before it answers an AddPartitionsToTxn with a retriable error, in milliseconds."),
     key("add.partitions.to.txn.retry.backoff.ms", Int, Some("20"), AtLeast(1), High, ReadOnly, Accepted, "Pause between the broker's own attempts to add a partition to a transaction, in milliseconds."),
     key("producer.id.expiration.check.interval.ms", Int, Some("600000"), AtLeast(1), Low, ReadOnly, Honoured, "How often forgotten producer ids are looked for, in milliseconds.").internal(),
     key("producer.id.expiration.ms", Int, Some("86400000"), AtLeast(1), Low, ClusterWide, Honoured, "How long the state of an idle producer is kept, in milliseconds."),

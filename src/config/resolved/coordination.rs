@@ -125,6 +125,8 @@ pub struct Transactions {
     pub abort_check_interval_ms: i32,
     /// `transaction.remove.expired.transaction.cleanup.interval.ms`.
     pub expiration_check_interval_ms: i32,
+    /// `add.partitions.to.txn.retry.backoff.max.ms`.
+    pub admission_wait_ms_max: i32,
     /// `transaction.two.phase.commit.enable` (KIP-939).
     pub two_phase_commit: bool,
     /// `transaction.partition.verification.enable` (KIP-890).
@@ -321,6 +323,7 @@ impl Transactions {
                 .int("transaction.abort.timed.out.transaction.cleanup.interval.ms"),
             expiration_check_interval_ms: values
                 .int("transaction.remove.expired.transaction.cleanup.interval.ms"),
+            admission_wait_ms_max: values.int("add.partitions.to.txn.retry.backoff.max.ms"),
             two_phase_commit: values.bool("transaction.two.phase.commit.enable"),
             verify_partitions: values.bool("transaction.partition.verification.enable"),
             producer_id_expiration_ms: values.int("producer.id.expiration.ms"),

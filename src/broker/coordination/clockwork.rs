@@ -1,4 +1,4 @@
-//! The one thread that does what is due in all shards.
+//! The one thread that does what is due in all shards of a coordinator.
 //!
 //! It sleeps until the earliest deadline and is woken only when an earlier one appears. A shard has at most one deadline
 //! here that counts: the one it was armed with last.
@@ -12,46 +12,47 @@ use std::time::Duration;
 use model::Clock;
 use parking_lot::{Condvar, Mutex};
 
-use super::host::{Host, Shared};
+use super::{Host, Machine, Shared};
 
 /// The deadlines, and the thread that watches them.
 #[derive(Debug)]
-pub(super) struct Clockwork {
+pub(crate) struct Clockwork<M: Machine> {
     clock: Clock,
-    queue: Mutex<Queue>,
+    queue: Mutex<Queue<M>>,
     wake: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
+#[derive(Debug)]
+struct Queue<M: Machine> {
     /// By deadline in monotonic milliseconds; the number keeps equal deadlines apart.
-    due: BTreeMap<(i64, u64), Arc<Host>>,
+    due: BTreeMap<(i64, u64), Arc<Host<M>>>,
     next_number: u64,
-    changes: Vec<TopicsChanged>,
+    changes: Vec<TopicsChanged<M>>,
     ended: bool,
 }
 
 #[derive(Debug)]
-struct TopicsChanged {
-    hosts: Vec<Arc<Host>>,
+struct TopicsChanged<M: Machine> {
+    hosts: Vec<Arc<Host<M>>>,
     gone: Vec<String>,
 }
 
-enum Work {
-    Tick(Arc<Host>, i64),
-    Topics(TopicsChanged),
+enum Work<M: Machine> {
+    Tick(Arc<Host<M>>, i64),
+    Topics(TopicsChanged<M>),
 }
 
-impl Clockwork {
-    pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, queue: Mutex::default(), wake: Condvar::new(), thread: Mutex::new(None) }
+impl<M: Machine> Clockwork<M> {
+    pub fn new(clock: Clock) -> Self {
+        let queue = Queue { due: BTreeMap::new(), next_number: 0, changes: Vec::new(), ended: false };
+        Self { clock, queue: Mutex::new(queue), wake: Condvar::new(), thread: Mutex::new(None) }
     }
 
-    pub(super) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
+    pub(super) fn start(shared: &Arc<Shared<M>>) -> std::io::Result<()> {
         let own = Arc::clone(shared);
-        let thread = std::thread::Builder::new().name("groups".to_owned()).spawn(move || {
-            let _alarm = own.fatal.alarm("the thread of the group coordinator panicked");
+        let thread = std::thread::Builder::new().name(M::CLOCKWORK_THREAD.to_owned()).spawn(move || {
+            let _alarm = own.fatal.alarm("the thread of a coordinator panicked");
             own.clockwork.run();
         })?;
         *shared.clockwork.thread.lock() = Some(thread);
@@ -59,7 +60,7 @@ impl Clockwork {
     }
 
     /// Ticks `host` at this moment of the monotonic clock.
-    pub(super) fn arm(&self, at_ms: i64, host: &Arc<Host>) {
+    pub(super) fn arm(&self, at_ms: i64, host: &Arc<Host<M>>) {
         let mut queue = self.queue.lock();
         if queue.ended {
             return;
@@ -75,7 +76,7 @@ impl Clockwork {
     }
 
     /// Tells the shards of these that topics have changed.
-    pub(super) fn topics_changed(&self, hosts: Vec<Arc<Host>>, gone: Vec<String>) {
+    pub fn topics_changed(&self, hosts: Vec<Arc<Host<M>>>, gone: Vec<String>) {
         self.queue.lock().changes.push(TopicsChanged { hosts, gone });
         self.wake.notify_one();
     }
@@ -89,7 +90,7 @@ impl Clockwork {
         self.wake.notify_one();
         let thread = self.thread.lock().take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!(target: "ottla.groups", "the thread of the group coordinator had panicked");
+            M::log(tracing::Level::ERROR, format_args!("the thread {} had panicked", M::CLOCKWORK_THREAD));
         }
     }
 
@@ -104,7 +105,7 @@ impl Clockwork {
         }
     }
 
-    fn next(&self) -> Option<Work> {
+    fn next(&self) -> Option<Work<M>> {
         let mut queue = self.queue.lock();
         loop {
             if queue.ended {

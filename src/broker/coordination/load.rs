@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use coordinator::group::record::{Decoded, Record};
-use coordinator::group::{Shard, Stamp};
+use coordinator::group::Stamp;
 use model::batch::crc_matches;
 use model::limits::DECOMPRESSED_BYTES_MAX;
 use model::{BatchHeader, Offset};
 use parking_lot::Mutex;
 use records::{EndTxnMarker, OpenBatch};
 use storage::ReadRequest;
+use tracing::Level;
 
-use super::host::Host;
+use super::{Host, Machine};
 use crate::partition::{Partition, PartitionError};
 
 /// Bytes of a log that are read at once.
@@ -23,23 +23,30 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 const THREADS_MAX: usize = 4;
 
 /// The threads that load shards; they end when all are loaded.
-#[derive(Debug, Default)]
-pub(super) struct Loading {
-    state: Mutex<State>,
+#[derive(Debug)]
+pub(super) struct Loading<M: Machine> {
+    state: Mutex<State<M>>,
     stopping: Arc<AtomicBool>,
 }
 
-#[derive(Debug, Default)]
-struct State {
+#[derive(Debug)]
+struct State<M: Machine> {
     /// What was found before the start.
-    waiting: Vec<Arc<Host>>,
+    waiting: Vec<Arc<Host<M>>>,
     threads: Vec<JoinHandle<()>>,
     started: bool,
 }
 
-impl Loading {
+impl<M: Machine> Default for Loading<M> {
+    fn default() -> Self {
+        let state = State { waiting: Vec::new(), threads: Vec::new(), started: false };
+        Self { state: Mutex::new(state), stopping: Arc::default() }
+    }
+}
+
+impl<M: Machine> Loading<M> {
     /// Loads these in the background, but not before the node has started.
-    pub(super) fn begin(&self, hosts: Vec<Arc<Host>>) {
+    pub(super) fn begin(&self, hosts: Vec<Arc<Host<M>>>) {
         let mut state = self.state.lock();
         if state.started {
             self.run(&mut state, hosts);
@@ -56,7 +63,7 @@ impl Loading {
         self.run(&mut state, hosts);
     }
 
-    fn run(&self, state: &mut State, hosts: Vec<Arc<Host>>) {
+    fn run(&self, state: &mut State<M>, hosts: Vec<Arc<Host<M>>>) {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = cores.min(THREADS_MAX).min(hosts.len());
         let Some(clock) = hosts.first().map(|host| host.shared.clock.clone()) else { return };
@@ -73,14 +80,17 @@ impl Loading {
                     load(&host);
                     if left.fetch_sub(1, Ordering::AcqRel) == 1 {
                         let took_ms = clock.monotonic().saturating_sub(begun).as_millis();
-                        tracing::info!(target: "ottla.groups", "loaded the groups of {shards} partitions in {took_ms} ms");
+                        M::log(
+                            Level::INFO,
+                            format_args!("loaded the {} of {shards} partitions in {took_ms} ms", M::SUBJECT),
+                        );
                     }
                 }
             };
-            match std::thread::Builder::new().name(format!("group-load-{number}")).spawn(run) {
+            match std::thread::Builder::new().name(format!("{}-{number}", M::LOAD_THREAD)).spawn(run) {
                 Ok(thread) => state.threads.push(thread),
                 Err(error) => {
-                    tracing::error!(target: "ottla.groups", "no thread to load groups: {error}");
+                    M::log(Level::ERROR, format_args!("no thread to load {}: {error}", M::SUBJECT));
                     // Better late than never.
                     let left: Vec<_> = queue.lock().by_ref().collect();
                     left.iter().for_each(load);
@@ -95,26 +105,27 @@ impl Loading {
         let threads = std::mem::take(&mut self.state.lock().threads);
         for thread in threads {
             if thread.join().is_err() {
-                tracing::error!(target: "ottla.groups", "a thread that loaded groups had panicked");
+                M::log(Level::ERROR, format_args!("a thread that loaded {} had panicked", M::SUBJECT));
             }
         }
     }
 }
 
 /// Reads a shard's log from its start to its end and makes the shard ready.
-pub(super) fn load(host: &Arc<Host>) {
-    match replay(&host.partition) {
+pub(super) fn load<M: Machine>(host: &Arc<Host<M>>) {
+    match replay::<M>(&host.partition) {
         Ok((shard, end)) => host.loaded(shard, end),
         Err(PartitionError::Gone) => host.retire(),
         Err(error) => {
-            tracing::error!(target: "ottla.groups", "the groups of {} are not served: {error}", host.partition.dir_name());
+            let name = host.partition.dir_name();
+            M::log(Level::ERROR, format_args!("the {} of {name} are not served: {error}", M::SUBJECT));
             host.retire();
         }
     }
 }
 
-fn replay(partition: &Arc<Partition>) -> Result<(Shard, Offset), PartitionError> {
-    let mut shard = Shard::default();
+fn replay<M: Machine>(partition: &Arc<Partition>) -> Result<(M, Offset), PartitionError> {
+    let mut shard = M::default();
     let offsets = partition.offsets();
     let mut next = offsets.log_start;
     while next < offsets.log_end {
@@ -146,11 +157,12 @@ fn take_batch(bytes: &mut Bytes) -> Option<Bytes> {
     (size <= bytes.len()).then(|| bytes.split_to(size))
 }
 
-/// Replays what is legible of a batch. What is not is said and passed over, as in Kafka: the other groups are worth more
-/// than a coordinator that refuses them all.
-fn take_in(shard: &mut Shard, partition: &Partition, batch: &Bytes) {
+/// Replays what is legible of a batch. What is not is said and passed over, as in Kafka: the others are worth more than a
+/// coordinator that refuses them all.
+fn take_in<M: Machine>(shard: &mut M, partition: &Partition, batch: &Bytes) {
     let complain = |at: Offset, what: &dyn std::fmt::Display| {
-        tracing::error!(target: "ottla.groups", "{} at offset {at}: {what}; it is passed over", partition.dir_name());
+        let name = partition.dir_name();
+        M::log(Level::ERROR, format_args!("{name} at offset {at}: {what}; it is passed over"));
     };
     let opened = OpenBatch::new(batch, DECOMPRESSED_BYTES_MAX);
     let opened = match opened {
@@ -183,10 +195,11 @@ fn take_in(shard: &mut Shard, partition: &Partition, batch: &Bytes) {
             continue;
         };
         let value = record.value.map(Bytes::copy_from_slice);
-        match Record::decode(&Bytes::copy_from_slice(key), value.as_ref()) {
-            Ok(Decoded::Record(record)) => shard.replay(record, stamp),
-            Ok(Decoded::Unknown(key_type)) => {
-                tracing::debug!(target: "ottla.groups", "{} at offset {at}: a record of type {key_type}", partition.dir_name());
+        match M::decode(&Bytes::copy_from_slice(key), value.as_ref()) {
+            Ok(Some(record)) => shard.replay(record, stamp),
+            Ok(None) => {
+                let name = partition.dir_name();
+                M::log(Level::DEBUG, format_args!("{name} at offset {at}: a record of another type"));
             }
             Err(error) => complain(at, &error),
         }
