@@ -11,6 +11,7 @@ use wire::request::{self, Request};
 use wire::response::{self, Response};
 
 use crate::context::{Broker, ConnectionInfo, RequestContext};
+use crate::effect::Effect;
 use crate::fetch_session::NO_SESSION;
 use crate::handlers;
 use crate::handlers::produce::ProduceOutcome;
@@ -36,12 +37,15 @@ pub struct Started {
 
 /// How a request stands to those before and after it on its connection, each of which takes effect only after its
 /// predecessor has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Order {
     /// It has taken effect when it was polled once, and others may follow: a Produce has appended all its records then,
     /// a Fetch changes nothing, and what members ask of their group has taken effect as well, so that a join that waits
     /// for others does not keep its connection from being read.
     AtOnce,
+    /// A Produce of a transaction. Most have taken effect when they were polled once; one whose coordinator must be asked
+    /// first says when it has, and until then nothing may be started after it, as if it were [`Order::Stepwise`].
+    Announced(Effect),
     /// A Fetch that goes on in a session (KIP-227), which its answer changes: the next one of the connection must find
     /// it so, and is not polled before this one has ended.
     InSession,
@@ -73,7 +77,8 @@ pub fn start(
     let context = RequestContext { header, connection: Arc::clone(connection) };
     let broker = Arc::clone(broker);
     let order = Order::of(&request);
-    let answer = Box::pin(async move { answer(&broker, &context, request).await });
+    let effect = order.effect();
+    let answer = Box::pin(async move { answer(&broker, &context, request, effect).await });
     Ok(Started { answer, order })
 }
 
@@ -81,6 +86,9 @@ impl Order {
     fn of(request: &Request) -> Self {
         match request {
             Request::Fetch(fetch) if fetch.session_id != NO_SESSION => Self::InSession,
+            Request::Produce(produce) if produce.transactional_id.is_some() => {
+                Self::Announced(Effect::default())
+            }
             Request::Produce(_)
             | Request::Fetch(_)
             | Request::OffsetCommit(_)
@@ -92,6 +100,10 @@ impl Order {
             | Request::ConsumerGroupHeartbeat(_) => Self::AtOnce,
             _ => Self::Stepwise,
         }
+    }
+
+    fn effect(&self) -> Option<Effect> {
+        if let Self::Announced(effect) = self { Some(effect.clone()) } else { None }
     }
 }
 
@@ -105,13 +117,20 @@ impl Answer {
     }
 }
 
-async fn answer(broker: &Arc<Broker>, context: &RequestContext, request: Request) -> Answer {
+async fn answer(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: Request,
+    effect: Option<Effect>,
+) -> Answer {
     let response = match request {
-        Request::Produce(request) => match handlers::produce::handle(broker, context, request).await {
-            ProduceOutcome::Respond(response) => Response::Produce(response),
-            ProduceOutcome::Silent => return Answer::Nothing,
-            ProduceOutcome::Close(why) => return Answer::Close(why),
-        },
+        Request::Produce(request) => {
+            match handlers::produce::handle(broker, context, request, effect).await {
+                ProduceOutcome::Respond(response) => Response::Produce(response),
+                ProduceOutcome::Silent => return Answer::Nothing,
+                ProduceOutcome::Close(why) => return Answer::Close(why),
+            }
+        }
         Request::Fetch(request) => Response::Fetch(handlers::fetch::handle(broker, context, request).await),
         other => cold(broker, context, other).await,
     };

@@ -10,6 +10,7 @@ pub mod address;
 pub mod context;
 mod coordination;
 pub mod dispatch;
+mod effect;
 pub mod fetch_memory;
 pub mod fetch_session;
 pub mod fetch_session_cache;

@@ -79,7 +79,7 @@ fn an_acks_1_producer_finds_its_record_counted() {
         let node = TestBroker::start();
         node.create(TOPIC, 1, &[]).await;
         let request = crate::handlers::test_support::produce(1, TOPIC, 0, batch_at(&[1]));
-        crate::handlers::produce::handle(&node.broker, &node.context, request).await;
+        crate::handlers::produce::handle(&node.broker, &node.context, request, None).await;
         assert_eq!(answer(&node, asked(special::LATEST)).await.offset, 1);
         node.stop();
     });

@@ -1,8 +1,10 @@
 //! Produce: records go into the logs, and the answer waits for the disk where the producer asks for that
 //! (`KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`, `Partition.appendRecordsToLeader`).
 //!
-//! There is no transaction coordinator yet. Records of a transaction are answered `INVALID_PRODUCER_ID_MAPPING`,
-//! as Kafka's coordinator answers for a transactional id it does not know: producers take that for final.
+//! Records of a transaction whose coordinator must be asked first are in [`admission`].
+
+mod admission;
+mod refusal;
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -13,15 +15,17 @@ use bytes::Bytes;
 use model::limits::DECOMPRESSED_BYTES_MAX;
 use model::topic_name::is_internal;
 use model::{ErrorCode, Offset};
-use records::{CompressedValidation, FirstBatch, ProduceRules, RecordsError};
-use storage::AppendError;
+use records::{CompressedValidation, ProduceRules};
+use storage::VerificationGuard;
+use wire::TopicRef;
 use wire::produce::{
     ProducePartitionResponse, ProduceRequest, ProduceResponse, ProduceTopic, ProduceTopicResponse,
-    RecordError,
 };
-use wire::{StrBytes, TopicRef};
 
+use self::admission::{Held, Transaction};
+use self::refusal::{Refused, RequestRefusal, refusal_of};
 use crate::context::{Broker, RequestContext};
+use crate::effect::Effect;
 use crate::partition::{Acks, CommitTicket, HostedTopic, Partition, PartitionError, Placed};
 
 /// How a Produce request ends.
@@ -40,16 +44,24 @@ const ADMIN_CLIENT_ID: &[u8] = b"__admin_client";
 
 /// Appends the records of a request, then waits for their commit with acks -1.
 ///
-/// All appends happen when this is first polled, before it waits for anything. Cancel-safe in that sense: what
-/// was appended stays.
+/// All appends happen when this is first polled, before it waits for anything, but for those that a transaction
+/// coordinator must be asked about; `effect` says when they have happened. Cancel-safe in that sense: what was
+/// appended stays.
 pub async fn handle(
     broker: &Arc<Broker>,
     context: &RequestContext,
     request: ProduceRequest,
+    effect: Option<Effect>,
 ) -> ProduceOutcome {
     let acks = request.acks;
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    let (mut response, waits) = Appends::of(broker, context, &request).run(request.topics);
+    let (mut progress, appends) = Appends::of(broker, context, &request).run(request.topics);
+    if !progress.held.is_empty() {
+        // Apart, so that all other requests do not carry the size of this.
+        progress = Box::pin(appends.admit(progress)).await;
+    }
+    let Progress { mut response, waits, .. } = progress;
+    effect.iter().for_each(Effect::happened);
     if acks == 0 {
         return close_on_error(context, &response);
     }
@@ -64,14 +76,34 @@ pub async fn handle(
     ProduceOutcome::Respond(response)
 }
 
+/// How far a request has come.
+#[derive(Debug)]
+struct Progress {
+    response: ProduceResponse,
+    waits: Vec<Wait>,
+    /// Their answers are not settled yet.
+    held: Vec<Held>,
+}
+
 /// A partition whose answer waits for a commit.
 #[derive(Debug)]
 struct Wait {
     partition: Arc<Partition>,
     end: Offset,
-    /// Where its answer stands in the response.
+    place: Place,
+}
+
+/// Where the answer for a partition stands in the response.
+#[derive(Clone, Copy, Debug)]
+struct Place {
     topic: usize,
     answer: usize,
+}
+
+impl Place {
+    fn of(self, response: &mut ProduceResponse) -> Option<&mut ProducePartitionResponse> {
+        response.topics.get_mut(self.topic)?.partitions.get_mut(self.answer)
+    }
 }
 
 async fn await_commits(waits: &[Wait], timeout: Duration) {
@@ -84,12 +116,15 @@ async fn await_commits(waits: &[Wait], timeout: Duration) {
 }
 
 impl Wait {
+    fn of(partition: Arc<Partition>, placed: &Placed, place: Place) -> Option<Self> {
+        placed.commit_at.map(|end| Self { partition, end, place })
+    }
+
     fn settle(&self, response: &mut ProduceResponse) {
         if self.partition.is_committed(self.end) {
             return;
         }
-        let topic = response.topics.get_mut(self.topic);
-        if let Some(answer) = topic.and_then(|topic| topic.partitions.get_mut(self.answer)) {
+        if let Some(answer) = self.place.of(response) {
             answer.error = if self.partition.is_gone() {
                 PartitionError::Gone.code()
             } else {
@@ -126,7 +161,14 @@ struct Appends<'a> {
     zstd_allowed: bool,
     /// A refusal of the whole request.
     refusal: Option<RequestRefusal>,
+    transaction: Option<Transaction>,
     now_ms: i64,
+}
+
+/// What became of a partition's records at first.
+enum Step {
+    Placed(Arc<Partition>, Placed),
+    Held(Arc<Partition>, Bytes, VerificationGuard),
 }
 
 impl<'a> Appends<'a> {
@@ -142,34 +184,36 @@ impl<'a> Appends<'a> {
             },
             zstd_allowed: request.zstd_allowed,
             refusal: refusal_of(request),
+            transaction: Transaction::of(request, &broker.config.transactions),
             now_ms: broker.clock.wall_ms(),
         }
     }
 
-    fn run(&self, topics: Vec<ProduceTopic>) -> (ProduceResponse, Vec<Wait>) {
+    fn run(self, topics: Vec<ProduceTopic>) -> (Progress, Self) {
         let topics = if has_repeats(&topics) { last_of_each(topics) } else { topics };
         let hosted = self.broker.partitions.snapshot();
-        let mut waits = Vec::new();
+        let (mut waits, mut held) = (Vec::new(), Vec::new());
         let mut answers = Vec::with_capacity(topics.len());
         for ProduceTopic { topic, partitions } in topics {
             let host = hosted.topic(&topic);
             let mut partition_answers = Vec::with_capacity(partitions.len());
             for partition in partitions {
                 let index = partition.partition;
+                let place = Place { topic: answers.len(), answer: partition_answers.len() };
                 let answer = match (host, &self.refusal) {
                     (_, Some(refusal)) => refusal.answer(index),
                     (None, None) => {
                         ProducePartitionResponse::refused(index, crate::partition::unknown(&topic))
                     }
                     (Some(host), None) => {
-                        let records = partition.records.unwrap_or_default();
-                        match self.append(host, index, records) {
-                            Ok((partition, placed)) => {
-                                if let Some(end) = placed.commit_at {
-                                    let answer = partition_answers.len();
-                                    waits.push(Wait { partition, end, topic: answers.len(), answer });
-                                }
+                        match self.append(host, index, partition.records.unwrap_or_default()) {
+                            Ok(Step::Placed(partition, placed)) => {
+                                waits.extend(Wait::of(partition, &placed, place));
                                 placed_answer(index, &placed)
+                            }
+                            Ok(Step::Held(partition, batch, guard)) => {
+                                held.push(Held { partition, batch, guard, place });
+                                ProducePartitionResponse::refused(index, ErrorCode::UnknownServerError)
                             }
                             Err(refused) => refused.answer(index),
                         }
@@ -180,15 +224,11 @@ impl<'a> Appends<'a> {
             answers.push(ProduceTopicResponse { topic, partitions: partition_answers });
         }
         let response = ProduceResponse { topics: answers, ..ProduceResponse::default() };
-        (response, waits)
+        drop(hosted);
+        (Progress { response, waits, held }, self)
     }
 
-    fn append(
-        &self,
-        host: &HostedTopic,
-        index: i32,
-        batch: Bytes,
-    ) -> Result<(Arc<Partition>, Placed), Refused> {
+    fn append(&self, host: &HostedTopic, index: i32, batch: Bytes) -> Result<Step, Refused> {
         let partition = host.partition(index)?;
         if !matches!(self.acks, -1..=1) {
             return Err(ErrorCode::InvalidRequiredAcks.into());
@@ -219,14 +259,17 @@ impl<'a> Appends<'a> {
         let valid =
             records::validate(batch, &rules).map_err(|error| Refused::by_validation(error, partition))?;
         drop(settings);
-        if valid.header.is_transactional() {
-            return Err(ErrorCode::InvalidProducerIdMapping.into());
+        if let Some(guard) = self.guard(partition, &valid.header)? {
+            return Ok(Step::Held(Arc::clone(partition), valid.bytes, guard));
         }
-        let acks = if self.acks == -1 { Acks::Committed } else { Acks::Written };
-        match partition.append(valid.bytes, acks, self.now_ms) {
-            Ok(placed) => Ok((Arc::clone(partition), placed)),
+        match partition.append(valid.bytes, self.acks(), self.now_ms) {
+            Ok(placed) => Ok(Step::Placed(Arc::clone(partition), placed)),
             Err(error) => Err(Refused::by_log(&error, partition)),
         }
+    }
+
+    fn acks(&self) -> Acks {
+        if self.acks == -1 { Acks::Committed } else { Acks::Written }
     }
 }
 
@@ -270,107 +313,12 @@ fn last_of_each(topics: Vec<ProduceTopic>) -> Vec<ProduceTopic> {
 /// There are no followers: this node is every partition's in-sync replica.
 const IN_SYNC_REPLICAS: i32 = 1;
 
-/// Why nothing of a request is looked at.
-#[derive(Debug)]
-struct RequestRefusal {
-    code: ErrorCode,
-    message: Option<String>,
-}
-
-impl RequestRefusal {
-    fn answer(&self, partition: i32) -> ProducePartitionResponse {
-        ProducePartitionResponse {
-            error_message: self.message.clone().map(StrBytes::from_string),
-            ..ProducePartitionResponse::refused(partition, self.code)
-        }
-    }
-}
-
-/// Records of a transaction need the transaction's name, which is what Kafka authorizes by. It looks for the first
-/// such batch, and bytes before it that cannot be a batch of any format fail the whole request.
-fn refusal_of(request: &ProduceRequest) -> Option<RequestRefusal> {
-    let partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
-    for records in partitions.filter_map(|partition| partition.records.as_ref()) {
-        match FirstBatch::of(records) {
-            Err(no_batch) => {
-                let message = Some(no_batch.to_string());
-                return Some(RequestRefusal { code: ErrorCode::CorruptMessage, message });
-            }
-            Ok(Some(first)) if first.is_transactional() => {
-                let code = ErrorCode::TransactionalIdAuthorizationFailed;
-                return request.transactional_id.is_none().then_some(RequestRefusal { code, message: None });
-            }
-            Ok(_) => {}
-        }
-    }
-    None
-}
-
 fn placed_answer(partition: i32, placed: &Placed) -> ProducePartitionResponse {
     ProducePartitionResponse {
         base_offset: placed.at.base_offset,
         log_append_time_ms: placed.at.log_append_time_ms,
         log_start_offset: placed.log_start,
         ..ProducePartitionResponse::refused(partition, ErrorCode::None)
-    }
-}
-
-/// Why a partition's records were refused, and what of the partition the answer shows.
-#[derive(Debug)]
-struct Refused {
-    code: ErrorCode,
-    /// -1 for what Kafka refuses before it looks at the log, or for the batch's size or damage.
-    log_start: Offset,
-    message: Option<StrBytes>,
-    record_errors: Vec<RecordError>,
-}
-
-impl From<ErrorCode> for Refused {
-    fn from(code: ErrorCode) -> Self {
-        Self { code, log_start: Offset::new(-1), message: None, record_errors: Vec::new() }
-    }
-}
-
-impl Refused {
-    fn in_log(code: ErrorCode, partition: &Partition) -> Self {
-        Self { log_start: partition.offsets().log_start, ..code.into() }
-    }
-
-    fn by_validation(error: RecordsError, partition: &Partition) -> Self {
-        tracing::debug!("Refused a batch for {}: {error}", partition.dir_name());
-        let refused = if error.shows_log_start_offset() {
-            Self::in_log(error.code, partition)
-        } else {
-            error.code.into()
-        };
-        let message = error.error_message().map(|text| StrBytes::from_string(text.to_owned()));
-        let record_errors = error.record_errors.into_iter().map(|error| RecordError {
-            batch_index: error.batch_index,
-            message: error.message.map(StrBytes::from_string),
-        });
-        Self { message, record_errors: record_errors.collect(), ..refused }
-    }
-
-    fn by_log(error: &PartitionError, partition: &Partition) -> Self {
-        tracing::info!("Refused a batch for {}: {error}", partition.dir_name());
-        match error {
-            PartitionError::Append(
-                AppendError::OutOfOrderSequence { .. }
-                | AppendError::InvalidProducerEpoch { .. }
-                | AppendError::InvalidTxnState { .. }
-                | AppendError::OffsetsExhausted,
-            ) => Self::in_log(error.code(), partition),
-            _ => error.code().into(),
-        }
-    }
-
-    fn answer(self, partition: i32) -> ProducePartitionResponse {
-        ProducePartitionResponse {
-            log_start_offset: self.log_start,
-            record_errors: self.record_errors,
-            error_message: self.message,
-            ..ProducePartitionResponse::refused(partition, self.code)
-        }
     }
 }
 

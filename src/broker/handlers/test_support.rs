@@ -145,7 +145,7 @@ impl TestBroker {
     /// Appends a batch and waits for its commit.
     pub(crate) async fn append(&self, index: i32, batch: Bytes) -> Offset {
         let request = produce(-1, TOPIC, index, batch);
-        let outcome = super::produce::handle(&self.broker, &self.context, request).await;
+        let outcome = super::produce::handle(&self.broker, &self.context, request, None).await;
         let super::produce::ProduceOutcome::Respond(response) = outcome else { panic!("{outcome:?}") };
         let answer = &response.topics[0].partitions[0];
         assert!(answer.error.is_none(), "{answer:?}");

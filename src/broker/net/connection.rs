@@ -226,7 +226,7 @@ impl Connection {
 
     /// Whether a request of a fetch session has not ended yet.
     fn is_in_session(&self) -> bool {
-        self.pending.iter().any(|request| request.order == Order::InSession && request.done.is_none())
+        self.pending.iter().any(|request| matches!(request.order, Order::InSession) && request.done.is_none())
     }
 
     fn may_read(&self) -> bool {
@@ -292,7 +292,7 @@ impl Connection {
         match dispatch::start(&self.broker, &self.info, &mut self.client_id, bytes) {
             Ok(Started { answer, order }) => {
                 let request = Pending { answer, done: None, order, reservation };
-                if order == Order::InSession && self.is_in_session() {
+                if matches!(request.order, Order::InSession) && self.is_in_session() {
                     self.waiting = Some(request);
                 } else {
                     self.start_request(request, context);
@@ -319,11 +319,13 @@ impl Connection {
         let mut moved = false;
         if let Some(newest) = self.pending.back_mut().filter(|newest| newest.is_barrier()) {
             self.held_bytes += newest.poll(context);
-            moved |= newest.done.is_some();
+            moved |= !newest.is_barrier();
         }
         while let Some(oldest) = self.pending.front_mut() {
+            let was_barrier = oldest.is_barrier();
             self.held_bytes += oldest.poll(context);
             if oldest.done.is_none() {
+                moved |= was_barrier && !oldest.is_barrier();
                 break;
             }
             moved = true;
@@ -391,9 +393,14 @@ impl Pending {
         self.done.as_ref().map_or(0, Answer::reply_bytes)
     }
 
-    /// Whether requests that come after it must wait for its end.
+    /// Whether requests that come after it must wait.
     fn is_barrier(&self) -> bool {
-        self.order == Order::Stepwise && self.done.is_none()
+        let has_happened = match &self.order {
+            Order::Stepwise => false,
+            Order::Announced(effect) => effect.has_happened(),
+            Order::AtOnce | Order::InSession => true,
+        };
+        !has_happened && self.done.is_none()
     }
 }
 
