@@ -1,9 +1,13 @@
-//! A small async Kafka client: one connection, one call at a time or frames of one's own making. Tests, tools and
-//! measurements use it; it neither retries nor hides an error.
+//! A small async Kafka client. A [`Connection`] makes one call at a time, or sends frames of one's own making, and
+//! neither retries nor hides an error; a [`Cluster`] finds brokers, agrees on versions and tries again.
 //!
 //! May use: `model`, `wire`, `tokio`. Knows nothing of the broker.
 //! Start reading at [`Connection`].
 #![forbid(unsafe_code)]
+
+mod cluster;
+
+pub use cluster::{Cluster, ClusterError, CoordinatorOf, Node, Settings, Target};
 
 use std::io;
 use std::net::SocketAddr;

@@ -11,7 +11,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("storage", &["model", "records", "crc32c", "libc", "rustix", "serde_json"]),
     ("controller", &["model"]),
     ("coordinator", &["model", "regex", "twox-hash"]),
-    ("client", &["wire", "tokio"]),
+    ("client", &["model", "wire", "tokio"]),
+    (
+        "cli",
+        &["model", "wire", "records", "client", "config", "storage", "regex", "serde_json", "tokio"],
+    ),
     (
         "broker",
         &[
@@ -30,7 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "tracing-subscriber",
         ],
     ),
-    ("bench", &["model", "wire", "client", "anyhow", "clap", "serde_json", "tokio"]),
+    ("bench", &["model", "wire", "records", "client", "anyhow", "clap", "serde_json", "tokio"]),
     ("tidy", &[]),
 ];
 

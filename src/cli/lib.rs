@@ -1,0 +1,92 @@
+//! Kafka's command line tools as native code: the same options, output, exit status and error sentences as the Java
+//! tools, in milliseconds instead of seconds, against any Kafka. One binary holds them all and is called by the
+//! tool's name, with or without `.sh`, or with the name as its first argument.
+//!
+//! May use: `model`, `wire`, `records`, `client`, `config`, `storage`, `tokio`. Knows nothing of the broker.
+//!
+//! Start reading at [`run`], then a tool under `tools/`. [`options`] reads command lines as the Java tools do,
+//! [`kafka`] asks a cluster, [`terminal`] is where everything that is written goes.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+// Output is put together for people; a formatted piece that is appended reads better than a result that is thrown away.
+#![allow(clippy::format_push_string)]
+
+mod errors;
+mod jvm;
+mod kafka;
+mod options;
+mod partitioner;
+mod producer;
+mod properties;
+mod terminal;
+mod time;
+mod tools;
+
+use model::Clock;
+
+use terminal::{Stop, Terminal};
+
+/// One tool: its name and what it does.
+type Tool = (&'static str, fn(&[String], &mut Terminal) -> Result<(), Stop>);
+
+/// The tools, by the name that they are called by.
+const TOOLS: &[Tool] =
+    &[("kafka-topics", tools::topics::run), ("kafka-console-producer", tools::console_producer::run)];
+
+/// Kafka's tools that have no native form yet.
+const NOT_BUILT: &[&str] = &[
+    "kafka-acls",
+    "kafka-client-metrics",
+    "kafka-configs",
+    "kafka-delegation-tokens",
+    "kafka-dump-log",
+    "kafka-e2e-latency",
+    "kafka-leader-election",
+    "kafka-reassign-partitions",
+    "kafka-replica-verification",
+    "kafka-share-consumer-perf-test",
+    "kafka-share-groups",
+    "kafka-console-share-consumer",
+    "kafka-streams-application-reset",
+    "kafka-streams-groups",
+    "kafka-verifiable-consumer",
+    "kafka-verifiable-producer",
+    "kafka-verifiable-share-consumer",
+    "kafka-jmx",
+    "kafka-metadata-shell",
+];
+
+/// Runs the tool of this name; its exit status, or `None` where no tool is called so.
+pub fn run(name: &str, arguments: &[String], clock: &Clock) -> Option<u8> {
+    let name = tool_name(name);
+    let mut terminal = Terminal::of_process(clock.clone());
+    if let Some((_, tool)) = TOOLS.iter().find(|(known, _)| *known == name) {
+        let result = tool(arguments, &mut terminal);
+        return Some(terminal.end(result));
+    }
+    let missing = NOT_BUILT.iter().find(|known| **known == name)?;
+    Some(terminal.end(Err(Stop::not_built(missing))))
+}
+
+/// The name of a tool in a path: without directories and without `.sh`.
+fn tool_name(path: &str) -> &str {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    file.strip_suffix(".sh").unwrap_or(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_is_found_by_any_of_its_names() {
+        for path in ["kafka-topics", "kafka-topics.sh", "/opt/kafka/bin/kafka-topics.sh", "./kafka-topics"] {
+            assert_eq!(tool_name(path), "kafka-topics");
+        }
+    }
+
+    #[test]
+    fn no_tool_is_both_built_and_not() {
+        assert!(TOOLS.iter().all(|(name, _)| !NOT_BUILT.contains(name)));
+    }
+}

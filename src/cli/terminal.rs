@@ -1,0 +1,148 @@
+//! What a tool writes and how it ends. Output goes through here so that a test can read it.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use model::Clock;
+
+/// The version that `--version` prints: the release whose tools these behave as, and our own.
+const VERSION: &str = concat!("4.3.1 (Ottla ", env!("CARGO_PKG_VERSION"), ")");
+
+/// Why a tool ends before its end.
+#[derive(Debug)]
+pub enum Stop {
+    /// The command line is refused: the message and the usage on standard error, status 1.
+    Usage {
+        /// The reason.
+        message: String,
+        /// How the tool is used.
+        usage: String,
+    },
+    /// A message on standard error, status 1.
+    Error(String),
+    /// A message on standard output, status 1, and what Kafka's tools log on standard error.
+    Told {
+        /// For standard output.
+        message: String,
+        /// For standard error.
+        detail: String,
+    },
+    /// The version, status 0.
+    Version,
+    /// Nothing more to say.
+    Status(u8),
+}
+
+impl Stop {
+    /// What a tool or an option says that is not built: one sentence.
+    pub fn not_built(what: &str) -> Self {
+        Self::Error(format!("{what} is not built in Ottla's tools yet: use Apache Kafka's own tool for it."))
+    }
+}
+
+/// Standard output, standard error and the clock of one tool.
+pub struct Terminal {
+    /// The clock.
+    pub clock: Clock,
+    out: Box<dyn Write>,
+    error: Box<dyn Write>,
+    broken: bool,
+}
+
+impl std::fmt::Debug for Terminal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Terminal").field("broken", &self.broken).finish_non_exhaustive()
+    }
+}
+
+impl Terminal {
+    /// The process's own.
+    pub fn of_process(clock: Clock) -> Self {
+        let out: Box<dyn Write> = if io::stdout().is_terminal() {
+            Box::new(io::stdout())
+        } else {
+            Box::new(io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout()))
+        };
+        Self { clock, out, error: Box::new(io::stderr()), broken: false }
+    }
+
+    /// Writes to memory or elsewhere.
+    pub fn new(clock: Clock, out: Box<dyn Write>, error: Box<dyn Write>) -> Self {
+        Self { clock, out, error, broken: false }
+    }
+
+    /// A line on standard output.
+    pub fn line(&mut self, text: impl AsRef<str>) {
+        self.text(text);
+        self.bytes(b"\n");
+    }
+
+    /// Text on standard output.
+    pub fn text(&mut self, text: impl AsRef<str>) {
+        self.bytes(text.as_ref().as_bytes());
+    }
+
+    /// Bytes on standard output. Nobody may be reading any more: then [`Terminal::is_broken`].
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.broken |= self.out.write_all(bytes).is_err();
+    }
+
+    /// Hands over what is buffered.
+    pub fn flush(&mut self) {
+        self.broken |= self.out.flush().is_err();
+    }
+
+    /// Whether nobody reads standard output any more.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// A line on standard error, behind everything that was written before it.
+    pub fn complain(&mut self, text: impl AsRef<str>) {
+        self.flush();
+        // Nobody is left to be told when this fails.
+        let _ = writeln!(self.error, "{}", text.as_ref());
+    }
+
+    /// A log line in Kafka's pattern on standard error.
+    pub fn log(&mut self, level: &str, text: &str, logger: &str) {
+        let stamp = log_stamp(self.clock.wall_ms());
+        self.complain(format!("[{stamp}] {level} {text} ({logger})"));
+    }
+
+    /// Says why a tool stopped; the process's status.
+    pub fn end(&mut self, result: Result<(), Stop>) -> u8 {
+        let status = match result {
+            Ok(()) => 0,
+            Err(Stop::Status(status)) => status,
+            Err(Stop::Version) => {
+                self.line(VERSION);
+                0
+            }
+            Err(Stop::Error(message)) => {
+                self.complain(message);
+                1
+            }
+            Err(Stop::Told { message, detail }) => {
+                self.line(message);
+                self.complain(detail);
+                1
+            }
+            Err(Stop::Usage { message, usage }) => {
+                self.complain(message);
+                self.complain(usage.trim_end());
+                1
+            }
+        };
+        self.flush();
+        status
+    }
+}
+
+/// Milliseconds since 1970 as `2026-11-22 09:08:07,123`, in UTC.
+pub fn log_stamp(ms: i64) -> String {
+    let moment = crate::time::Moment::of(ms);
+    let (date, time) = (moment.date(), moment.time());
+    format!("{date} {time},{:03}", ms.rem_euclid(1000))
+}
+
+const BUFFER_BYTES: usize = 64 << 10;

@@ -1,0 +1,296 @@
+//! `kafka-console-producer` (`org.apache.kafka.tools.ConsoleProducer`): a record for every line of standard input.
+
+mod lines;
+
+use std::io::{IsTerminal as _, Read as _};
+use std::time::Duration;
+
+use records::Codec;
+use tokio::sync::mpsc;
+
+use crate::kafka;
+use crate::options::{HELP, Options, Syntax, VERSION, flag, maybe, value};
+use crate::producer::{ALL, Delivery, Outgoing, Producer, Sending};
+use crate::properties::Properties;
+use crate::terminal::{Stop, Terminal};
+
+use lines::{LineCutter, LineReader};
+
+const SYNTAX: Syntax = Syntax {
+    about: "This tool helps to read data from standard input and publish it to Kafka.",
+    options: &[
+        value(&["topic"], "name", "The topic. Required."),
+        value(&["bootstrap-server", "broker-list"], "host:port,...", "Brokers to begin with. Required."),
+        flag(&["sync"], "Wait for each record's answer before the next is sent."),
+        maybe(&["compression-codec"], "codec", "none, gzip (also without a value), snappy, lz4 or zstd."),
+        value(&["batch-size"], "bytes", "batch.size; 16384."),
+        value(&["message-send-max-retries"], "n", "retries; 3."),
+        value(&["retry-backoff-ms"], "ms", "retry.backoff.ms; 100."),
+        value(&["timeout"], "ms", "linger.ms; 1000."),
+        value(&["request-required-acks"], "acks", "acks; -1."),
+        value(&["request-timeout-ms"], "ms", "request.timeout.ms; 1500."),
+        value(&["metadata-expiry-ms"], "ms", "metadata.max.age.ms; taken and not needed."),
+        value(&["max-block-ms"], "ms", "max.block.ms; 60000."),
+        value(&["max-memory-bytes"], "bytes", "buffer.memory; taken and not needed."),
+        value(&["max-partition-memory-bytes"], "bytes", "Deprecated: --batch-size."),
+        value(&["line-reader"], "class", "Only Kafka's LineMessageReader."),
+        value(&["socket-buffer-size"], "bytes", "send.buffer.bytes; taken and not needed."),
+        value(&["property"], "key=value", "Deprecated: --reader-property."),
+        value(
+            &["reader-property"],
+            "key=value",
+            "parse.key, key.separator, parse.headers, headers.delimiter, headers.separator, headers.key.separator, \
+             null.marker, ignore.error.",
+        ),
+        value(&["reader-config"], "file", "The same from a file."),
+        value(&["producer-property"], "key=value", "Deprecated: --command-property."),
+        value(&["command-property"], "key=value", "A property of the producer."),
+        value(&["producer.config"], "file", "Deprecated: --command-config."),
+        value(&["command-config"], "file", "Properties of the producer."),
+        HELP,
+        VERSION,
+    ],
+};
+
+/// Runs the tool.
+pub fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
+    let options = SYNTAX.read(arguments)?;
+    check_options(&options, terminal)?;
+    let properties = properties(&options)?;
+    let topic = options.required("topic")?;
+    if let Some(class) = options.one("line-reader")?.filter(|class| class != LINE_READER) {
+        return Err(Stop::not_built(&format!("--line-reader {class}")));
+    }
+    let mut reading = Properties::of_option(options.one("reader-config")?.as_deref())?;
+    reading.extend(&[options.all("property"), options.all("reader-property")].concat());
+    let reader = LineReader::new(&reading).map_err(|message| exception(&message))?;
+    let cluster = kafka::connect(&options.required("bootstrap-server")?, &properties, "console-producer")?;
+    let producer = Producer::new(cluster, &topic, sending(&properties)?, terminal.clock.clone());
+    let sync = options.has("sync");
+    kafka::block_on(send_lines(producer, reader, Sent { topic, sync }, terminal))
+}
+
+const LINE_READER: &str = "org.apache.kafka.tools.LineMessageReader";
+
+fn check_options(options: &Options, terminal: &mut Terminal) -> Result<(), Stop> {
+    options.help_or_version()?;
+    options.need(&["topic"])?;
+    const RENAMED: [(&str, &str); 3] = [
+        ("producer.config", "command-config"),
+        ("producer-property", "command-property"),
+        ("property", "reader-property"),
+    ];
+    for (old, new) in RENAMED {
+        if options.has(old) && options.has(new) {
+            return Err(options.usage(format!("Options --{new} and --{old} cannot be specified together.")));
+        }
+    }
+    for (old, new) in [RENAMED[1], RENAMED[0], RENAMED[2]] {
+        if options.has(old) {
+            terminal.line(format!(
+                "Warning: --{old} is deprecated and will be removed in a future version. Use --{new} instead."
+            ));
+        }
+    }
+    if options.has("max-partition-memory-bytes") {
+        terminal.line(
+            "Warning: --max-partition-memory-bytes is deprecated and will be removed in Apache Kafka 5.0. Use \
+             --batch-size instead.",
+        );
+    }
+    let bootstrap = options.one("bootstrap-server")?.unwrap_or_default();
+    if bootstrap.trim().is_empty() {
+        return Err(options.usage("Error while validating the bootstrap address\n"));
+    }
+    let has_port = |entry: &str| {
+        entry.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u32>().is_ok())
+    };
+    if !bootstrap.split(',').all(has_port) {
+        return Err(options.usage("Please provide valid host:port like host1:9091,host2:9092\n"));
+    }
+    Ok(())
+}
+
+/// The producer's properties: files, then arguments, then options, whose defaults fill what is left.
+fn properties(options: &Options) -> Result<Properties, Stop> {
+    let file = match options.one("command-config")? {
+        Some(file) => Some(file),
+        None => options.one("producer.config")?,
+    };
+    let mut properties = Properties::of_option(file.as_deref())?;
+    properties.extend(&[options.all("producer-property"), options.all("command-property")].concat());
+    const MERGED: [(&str, &str, &str); 7] = [
+        ("linger.ms", "timeout", "1000"),
+        ("acks", "request-required-acks", "-1"),
+        ("request.timeout.ms", "request-timeout-ms", "1500"),
+        ("retries", "message-send-max-retries", "3"),
+        ("retry.backoff.ms", "retry-backoff-ms", "100"),
+        ("batch.size", "batch-size", "16384"),
+        ("max.block.ms", "max-block-ms", "60000"),
+    ];
+    for (key, option, default) in MERGED {
+        match (key, options.number::<i64>(option)) {
+            ("acks", _) => match options.one(option)? {
+                Some(value) => properties.set(key, value),
+                None => properties.set_default(key, default),
+            },
+            (_, Ok(Some(value))) => properties.set(key, value.to_string()),
+            (_, Ok(None)) => properties.set_default(key, default),
+            (_, Err(stop)) => return Err(plain(stop)),
+        }
+    }
+    if let Some(bytes) = options.number::<i64>("max-partition-memory-bytes").map_err(plain)? {
+        properties.set("batch.size", bytes.to_string());
+    }
+    let codec = match options.one("compression-codec")? {
+        Some(codec) if !codec.is_empty() => codec,
+        _ if options.has("compression-codec") => "gzip".to_owned(),
+        _ => "none".to_owned(),
+    };
+    properties.set("compression.type", codec);
+    Ok(properties)
+}
+
+/// A number that is none is refused without the usage.
+fn plain(stop: Stop) -> Stop {
+    match stop {
+        Stop::Usage { message, .. } => Stop::Error(message),
+        other => other,
+    }
+}
+
+/// What these properties say of sending.
+pub fn sending(properties: &Properties) -> Result<Sending, Stop> {
+    let invalid = |key: &str, value: &str| {
+        Stop::Error(format!(
+            "org.apache.kafka.common.config.ConfigException: Invalid value {value} for configuration {key}"
+        ))
+    };
+    let acks = match properties.get("acks").unwrap_or("all").trim() {
+        "all" | "-1" => ALL,
+        "0" => 0,
+        "1" => 1,
+        other => return Err(invalid("acks", other)),
+    };
+    let name = properties.get("compression.type").unwrap_or("none");
+    let codec = Codec::from_name(name).ok_or_else(|| invalid("compression.type", name))?;
+    Ok(Sending {
+        acks,
+        codec,
+        batch_bytes: properties.number("batch.size", 16_384),
+        linger: Duration::from_millis(properties.number("linger.ms", 5)),
+        retries: properties.number("retries", i32::MAX as u32),
+        timeout_ms: properties.number("request.timeout.ms", 30_000),
+        block_max: Duration::from_millis(properties.number("max.block.ms", 60_000)),
+        record_bytes_max: properties.number("max.request.size", 1 << 20),
+        idempotent: properties.get("enable.idempotence").is_none_or(|value| value != "false"),
+    })
+}
+
+fn exception(message: &str) -> Stop {
+    Stop::Error(format!("org.apache.kafka.common.KafkaException: {message}"))
+}
+
+/// What the loop needs to know of what it sends.
+struct Sent {
+    topic: String,
+    sync: bool,
+}
+
+async fn send_lines(
+    mut producer: Producer,
+    mut reader: LineReader,
+    sent: Sent,
+    terminal: &mut Terminal,
+) -> Result<(), Stop> {
+    let prompt = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let mut lines = read_stdin();
+    let mut ask = prompt;
+    loop {
+        if std::mem::take(&mut ask) {
+            terminal.text(">");
+            terminal.flush();
+        }
+        let next = match producer.due() {
+            Some(due) => tokio::time::timeout_at(due, lines.recv()).await,
+            None => Ok(lines.recv().await),
+        };
+        let Ok(chunk) = next else {
+            report(producer.flush().await, &sent, terminal)?;
+            continue;
+        };
+        let Some(chunk) = chunk else { break };
+        for line in chunk {
+            let record = match reader.read(&line) {
+                Ok(record) => record,
+                Err(message) => {
+                    report(producer.flush().await, &sent, terminal)?;
+                    return Err(exception(&message));
+                }
+            };
+            send(&mut producer, record, &sent, terminal).await?;
+        }
+        ask = prompt;
+    }
+    report(producer.flush().await, &sent, terminal)
+}
+
+async fn send(
+    producer: &mut Producer,
+    record: Outgoing,
+    sent: &Sent,
+    terminal: &mut Terminal,
+) -> Result<(), Stop> {
+    report(producer.push(record).await, sent, terminal)?;
+    if sent.sync {
+        report(producer.flush().await, sent, terminal)?;
+    }
+    Ok(())
+}
+
+/// Logs what was not delivered; with `--sync` that is the end.
+fn report(deliveries: Vec<Delivery>, sent: &Sent, terminal: &mut Terminal) -> Result<(), Stop> {
+    for delivery in deliveries {
+        let Err(reason) = delivery.result else { continue };
+        if sent.sync {
+            return Err(Stop::Error(format!("java.util.concurrent.ExecutionException: {reason}")));
+        }
+        let bytes = |size: Option<usize>| size.map_or("null".to_owned(), |size| format!("{size} bytes"));
+        let (key, value) = delivery.sizes;
+        let text = format!(
+            "Error when sending message to topic {} with key: {}, value: {} with error: {reason}",
+            sent.topic,
+            bytes(key),
+            bytes(value)
+        );
+        terminal.log("ERROR", &text, "org.apache.kafka.clients.producer.internals.ErrorLoggingCallback");
+    }
+    Ok(())
+}
+
+/// Reads standard input on a thread of its own: a wait for a line must not hold up what lingers.
+fn read_stdin() -> mpsc::Receiver<Vec<String>> {
+    let (send, receive) = mpsc::channel(CHUNKS_AHEAD);
+    std::thread::spawn(move || {
+        let (mut input, mut cutter) = (std::io::stdin().lock(), LineCutter::default());
+        let mut buffer = vec![0; CHUNK_BYTES];
+        loop {
+            let read = input.read(&mut buffer).unwrap_or(0);
+            if read == 0 {
+                break;
+            }
+            let lines = cutter.cut(buffer.get(..read).unwrap_or_default());
+            if !lines.is_empty() && send.blocking_send(lines).is_err() {
+                return;
+            }
+        }
+        if let Some(line) = cutter.rest() {
+            // Nobody reads any more when this fails: the tool has ended.
+            let _ = send.blocking_send(vec![line]);
+        }
+    });
+    receive
+}
+
+const CHUNKS_AHEAD: usize = 8;
+const CHUNK_BYTES: usize = 64 << 10;
