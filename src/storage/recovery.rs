@@ -4,6 +4,7 @@
 //! bad batch at or beyond the recovery point is a torn tail: it and everything after it go, since nothing there was
 //! acknowledged. A bad batch below the recovery point is damage to data that was on disk: the log is not opened.
 
+mod gap;
 mod scan;
 mod tidy;
 
@@ -190,8 +191,8 @@ impl Loader {
             let base = |at: usize| self.segments.get(at).map(Segment::base);
             let Some(segment) = base(at) else { break };
             expected.below = base(at + 1).unwrap_or(Offset::new(i64::MAX));
-            if expected.offset < segment && !self.config.cleanup.compact {
-                // Only compaction leaves gaps: the end of the segment before never reached the disk.
+            if expected.offset < segment && !self.is_gap_of_compaction(at)? {
+                // The end of the segment before never reached the disk.
                 self.drop_from(at, point, expected.offset)?;
                 break;
             }

@@ -243,6 +243,52 @@ fn messages_of_old_formats_are_refused_and_not_cut_off() {
     assert!(bench.recovered(Offset::ZERO).1.truncated.is_some(), "with a wrong CRC it is a torn tail");
 }
 
+/// A log of three segments whose second lacks its last batch; `thinned` says whether it, or the third, lacks others too.
+fn gap_before_the_third_segment(thinned: Option<usize>) -> Bench {
+    let bench = Bench::new(LogConfig { index_bytes_max: 240, ..LogConfig::default() });
+    let mut log = bench.open();
+    for segment in 0..3 {
+        for seed in 0..4 {
+            append(&mut log, batch(1, NOW_MS, segment * 10 + seed));
+        }
+        if segment < 2 {
+            log.roll(NOW_MS).unwrap();
+        }
+    }
+    let size = read_all(&mut log)[4].len();
+    drop(log);
+    for (at, base) in [(1, 4), (2, 8)] {
+        let path = bench.dir.join(format!("{base:020}.log"));
+        bench.disk.corrupt(&path, |data| {
+            if at == 1 {
+                data.truncate(3 * size);
+            }
+            if thinned == Some(at) {
+                data.drain(size..2 * size);
+            }
+        });
+    }
+    bench
+}
+
+#[test]
+fn a_gap_is_compactions_where_the_segments_beside_it_lack_records_too() {
+    for thinned in [1, 2] {
+        let bench = gap_before_the_third_segment(Some(thinned));
+        // The topic was compacted once: it opens, wherever the recovery point is.
+        for point in [Offset::ZERO, Offset::new(8), Offset::new(12)] {
+            let (mut log, recovery) = bench.recovered(point);
+            assert_eq!((recovery.truncated, recovery.segments_dropped), (None, 0), "{thinned} {point}");
+            assert_eq!((read_all(&mut log).len(), log.log_end_offset()), (10, Offset::new(12)));
+        }
+    }
+    let bench = gap_before_the_third_segment(None);
+    let refused = bench.try_open(Opening { recovery_point: Offset::new(8), ..Opening::unknown(NOW_MS) });
+    assert!(matches!(refused, Err(StorageError::Missing { found, .. }) if found == Offset::new(7)));
+    let (mut log, recovery) = bench.recovered(Offset::new(7));
+    assert_eq!((recovery.segments_dropped, read_all(&mut log).len()), (1, 7), "a torn tail");
+}
+
 /// A log, and what must be true of it after a crash.
 struct World {
     bench: Bench,
