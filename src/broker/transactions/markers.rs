@@ -17,6 +17,7 @@ use storage::TxnMarker;
 use tokio::runtime::Handle;
 
 use super::surroundings::Surroundings;
+use crate::context::Broker;
 use crate::coordination::{Host, Lease};
 use crate::groups::Groups;
 use crate::partition::{CommitTicket, Partition, Registry};
@@ -196,14 +197,8 @@ fn append(
 ///
 /// # Errors
 /// What a client of WriteTxnMarkers is told.
-pub async fn write(
-    registry: &Registry,
-    groups: &Groups,
-    topic: &str,
-    index: i32,
-    marker: &TxnMarker,
-    wall_ms: i64,
-) -> Result<(), ErrorCode> {
-    let (partition, end) = append(registry, groups, topic, index, marker, wall_ms)?;
+pub async fn write(broker: &Broker, topic: &str, index: i32, marker: &TxnMarker) -> Result<(), ErrorCode> {
+    let Broker { partitions, groups, clock, .. } = broker;
+    let (partition, end) = append(partitions, groups, topic, index, marker, clock.wall_ms())?;
     if decided(&partition, end).await { Ok(()) } else { Err(ErrorCode::NotLeaderOrFollower) }
 }
