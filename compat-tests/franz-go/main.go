@@ -33,8 +33,8 @@ func main() {
 		case "host":
 			HostMembers(runMember)
 			return
-		case "copy":
-			copyInTransactions()
+		case "app":
+			runApp()
 			return
 		}
 	}

@@ -1,23 +1,21 @@
-"""Exactly once: applications copy a topic in transactions while they, and the broker, are ended under them.
-
-Two instances of one client copy INPUT to OUTPUT and abort every fifth transaction; one instance is killed with SIGKILL and comes
-back, the broker is restarted. Whoever reads only what is committed must find every record once.
-"""
-import collections
+"""Exactly once under every fault, and what a transaction is to those who look at it."""
+import glob
+import json
 import os
+import shutil
 import subprocess
 import tempfile
-import threading
-import time
 
-from confluent_kafka import Producer
+import planted
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
-from harness import BOOTSTRAP, case, equal, eventually, main, topic
+from harness import BOOTSTRAP, case, equal, eventually, main, raises, topic
+from scenario import CLIENT, Scenario
 
 ROOT = os.environ["COMPAT_ROOT"]
-CLIENT = {"bootstrap.servers": BOOTSTRAP, "log_level": 0, "reconnect.backoff.max.ms": 500}
-RECORDS = 3000
+HISTORY_SECONDS = int(os.environ.get("HISTORY_SECONDS", "0"))
 CLIENTS = ["librdkafka", "java", "franz_go"]
+FAULTS = ["kill_writers", "kill_copiers", "kill_broker", "zombies", "restart_broker", "kill_broker_twice"]
 
 
 def create(name, partitions):
@@ -30,86 +28,53 @@ def read(name, isolation):
     return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode().splitlines()
 
 
-class Copying:
-    """Two instances of one client, and what flows into their input."""
-
-    def __init__(self, client, folder):
-        self.client = client
-        self.name = topic(client.replace("_", "-"))
-        self.output = f"{self.name}-out"
-        self.log = f"{folder}/{client}.log"
-        create(self.name, 4)
-        create(self.output, 4)
-        self.feeding = threading.Thread(target=self.feed, daemon=True)
-        self.feeding.start()
-        self.instances = [self.start(0), self.start(1)]
-
-    def start(self, number):
-        environment = os.environ | {
-            "INPUT": self.name, "OUTPUT": self.output, "GROUP": f"{self.name}-group", "TXID": f"{self.name}-{number}", "ABORT_EVERY": "5",
-        }
-        with open(self.log, "ab") as log:
-            return subprocess.Popen(os.environ[f"COPY_{self.client}"].split(), stdout=log, stderr=log, env=environment)
-
-    def feed(self):
-        producer = Producer(CLIENT | {"enable.idempotence": True})
-        for number in range(RECORDS):
-            producer.produce(self.name, f"r{number}".encode(), key=f"k{number % 100}".encode())
-            producer.poll(0)
-            time.sleep(0.005)
-        producer.flush(60)
-
-    def kill_and_come_back(self):
-        self.instances[1].kill()
-        self.instances[1].wait()
-        self.instances[1] = self.start(1)
-
-    def has_copied(self, count):
-        return len(read(self.output, "read_committed")) >= count
-
-    def judge(self):
-        want = {f"r{number}" for number in range(RECORDS)}
-        eventually(lambda: set(read(self.output, "read_committed")) >= want, 90)
-        for instance in self.instances:
-            instance.terminate()
-        for instance in self.instances:
-            instance.wait(30)
-        copied = collections.Counter(read(self.output, "read_committed"))
-        twice = [record for record, count in copied.items() if count > 1]
-        with open(self.log, encoding="utf-8", errors="replace") as log:
-            lines = log.read().splitlines()
-        equal((len(want - set(copied)), len(twice), len(set(copied) - want)), (0, 0, 0), f"lost, twice, strange; {twice[:3]} {lines[-3:]}")
-        equal(len(read(self.output, "read_uncommitted")) > RECORDS, True, "aborted records are in the log")
-        said = collections.Counter(line.split()[0] for line in lines if line)
-        print(f"  {self.client}: {said['committed']} transactions committed, {said['aborted']} aborted, {said['starts']} new starts")
-
-    def end(self):
-        for instance in self.instances:
-            instance.kill()
-            instance.wait()
+def broker(how):
+    """Ends the broker and starts it again: `restart` lets it stop, `kill` does not."""
+    subprocess.run([*os.environ["RESTART"].split(), *(["kill"] if how == "kill" else [])], check=True, stdout=subprocess.DEVNULL, timeout=180)
 
 
-def exactly_once(clients):
+def exactly_once(happens):
     with tempfile.TemporaryDirectory() as folder:
-        copying = [Copying(client, folder) for client in clients]
+        scenario = Scenario(CLIENTS, folder, broker)
         try:
-            for one in copying:
-                equal(eventually(lambda one=one: one.has_copied(RECORDS // 6), 60), True, f"{one.client} copies")
-            for one in copying:
-                one.kill_and_come_back()
-            time.sleep(2)
-            subprocess.run(os.environ["RESTART"].split(), check=True, stdout=subprocess.DEVNULL)
-            for one in copying:
-                one.feeding.join(120)
-                one.judge()
+            scenario.start()
+            scenario.goes_on("the start")
+            happens(scenario)
+            committed, uncommitted, copies = scenario.settle()
+            problems = scenario.history.read().problems(committed, uncommitted, copies)
+            scenario.summary()
+            for error in scenario.history.errors[:3]:
+                print(f"  {error}")
+            equal(problems[:4], [], f"{len(problems)} problems")
+            equal(planted.find_in(scenario.history, committed, uncommitted, copies), [], "planted and not found")
+        except Exception:
+            if os.environ.get("KEEP"):
+                shutil.copytree(folder, os.environ["KEEP"], dirs_exist_ok=True)
+            raise
         finally:
-            for one in copying:
-                one.end()
+            scenario.end()
 
 
 @case
-def exactly_once_under_kills_and_a_restart():
-    exactly_once(CLIENTS)
+def the_checker_finds_what_is_planted():
+    equal(planted.find_all(), [], "planted and not found")
+
+
+@case
+def exactly_once_under_every_fault():
+    def happens(scenario):
+        for fault in FAULTS:
+            getattr(scenario, fault)()
+            scenario.goes_on(fault.replace("_", " "))
+
+    exactly_once(happens)
+
+
+if HISTORY_SECONDS:
+
+    @case
+    def exactly_once_for_a_long_time():
+        exactly_once(lambda scenario: scenario.at_random(HISTORY_SECONDS, FAULTS))
 
 
 @case
@@ -164,31 +129,87 @@ def a_transaction_that_times_out_is_aborted():
     equal(eventually(lambda: read(name, "read_committed") == ["plain"], 30), True, "the last stable offset moves on")
 
 
-@case
-def transactions_tool():
-    name = topic("tool")
-    create(name, 1)
+def tool(name, *arguments):
+    command = [f"{ROOT}/oracle/tool", f"org.apache.kafka.tools.{name}", *arguments]
+    answer = subprocess.run(command, capture_output=True, timeout=90)
+    return answer.stdout.decode() + answer.stderr.decode()
+
+
+def transactions(*arguments):
+    return tool("TransactionsCommand", "--bootstrap-server", BOOTSTRAP, *arguments)
+
+
+def row(text, first):
+    return next((line.split() for line in text.splitlines() if line.split()[:1] == [first]), None)
+
+
+def opened(name):
+    """A producer with an open transaction that has one record in the topic `name`, which is its id too."""
     producer = Producer(CLIENT | {"transactional.id": name})
     producer.init_transactions(30)
     producer.begin_transaction()
     producer.produce(name, b"open")
     producer.flush(10)
+    return producer
 
-    def tool(*arguments):
-        command = [f"{ROOT}/oracle/tool", "org.apache.kafka.tools.TransactionsCommand", "--bootstrap-server", BOOTSTRAP, *arguments]
-        return subprocess.run(command, capture_output=True, timeout=90).stdout.decode()
 
-    def row(text, first):
-        return next((line.split() for line in text.splitlines() if line.split()[:1] == [first]), None)
-
-    listed = row(tool("list"), name)
+@case
+def transactions_tool():
+    name = topic("tool")
+    create(name, 1)
+    producer = opened(name)
+    listed = row(transactions("list"), name)
     equal(listed is not None and listed[3] == "Ongoing", True, f"list: {listed}")
-    described = tool("describe", "--transactional-id", name)
+    described = transactions("describe", "--transactional-id", name)
     equal("Ongoing" in described and f"{name}-0" in described, True, f"describe: {described}")
-    producers = tool("describe-producers", "--topic", name, "--partition", "0")
+    producers = transactions("describe-producers", "--topic", name, "--partition", "0")
     equal(row(producers, listed[2]) is not None, True, f"describe-producers: {producers}")
-    tool("abort", "--topic", name, "--partition", "0", "--start-offset", "0")
-    equal(eventually(lambda: row(tool("describe-producers", "--topic", name, "--partition", "0"), listed[2])[-1] == "None", 10), True, "aborted by the tool")
+    hanging = transactions("find-hanging", "--broker-id", "1", "--max-transaction-timeout", "1")
+    equal(row(hanging, "Topic") is not None and name not in hanging, True, f"find-hanging: {hanging}")
+    transactions("abort", "--topic", name, "--partition", "0", "--start-offset", "0")
+    producers = transactions("describe-producers", "--topic", name, "--partition", "0")
+    equal(row(producers, listed[2])[-1], "None", "the transaction's start after abort")
+    del producer
+
+
+@case
+def transactions_tool_terminates():
+    name = topic("terminated")
+    create(name, 1)
+    producer = opened(name)
+    transactions("forceTerminateTransaction", "--transactional-id", name)
+    equal(eventually(lambda: "CompleteAbort" in transactions("describe", "--transactional-id", name), 20), True, "aborted")
+    raises(KafkaException, lambda error: error.args[0].fatal(), lambda: producer.commit_transaction(30))
+    equal(read(name, "read_committed"), [], "what is committed")
+
+
+@case
+def the_log_dumper_reads_our_state():
+    """Kafka's own reader of __transaction_state, and of offsets that are pending in __consumer_offsets."""
+    name = topic("dumped")
+    create(name, 1)
+    reader = Consumer(CLIENT | {"group.id": f"{name}-group"})
+    producer = opened(name)
+    producer.send_offsets_to_transaction([TopicPartition(name, 0, 4711)], reader.consumer_group_metadata(), 30)
+
+    def dumped(internal, decoder):
+        files = [path for path in glob.glob(f"{os.environ['BROKER_DIR']}/data/{internal}-*/*.log") if os.path.getsize(path)]
+        text = tool("DumpLogSegments", decoder, "--files", ",".join(files))
+        equal("Exception" in text or "isvalid: false" in text, False, f"{internal}: {text[-300:]}")
+        return [line for line in text.splitlines() if name in line and "payload" in line]
+
+    states = dumped("__transaction_state", "--transaction-log-decoder")
+    ongoing = [json.loads(line.split("payload:")[1])["data"] for line in states]
+    last = ongoing[-1]
+    equal(last["transactionStatus"], 1, "ongoing")
+    partitions = {one["topic"]: one["partitionIds"] for one in last["transactionPartitions"]}
+    equal((partitions.get(name), len(partitions.get("__consumer_offsets", []))), ([0], 1), "its partitions")
+    pending = dumped("__consumer_offsets", "--offsets-decoder")
+    equal(any('"offset":4711' in line for line in pending), True, f"the pending offset: {pending}")
+    producer.commit_transaction(30)
+    ended = [json.loads(line.split("payload:")[1])["data"] for line in dumped("__transaction_state", "--transaction-log-decoder")]
+    equal([one["transactionStatus"] for one in ended[len(ongoing) :]], [2, 4], "prepared and complete")
+    equal(reader.committed([TopicPartition(name, 0)], 20)[0].offset, 4711, "the committed offset")
 
 
 main()
