@@ -136,6 +136,46 @@ async def codec(name):
     equal(pairs(await consume(t)), items)
 
 
+@case
+async def transactions():
+    t, items = await create(topic("transactions")), rows(30)
+    group, place = f"{t}-group", TopicPartition(t, 0)
+
+    def committed_is(want):
+        async def check():
+            async with AIOKafkaConsumer(bootstrap_servers=BOOTSTRAP, group_id=group, enable_auto_commit=False) as reader:
+                reader.assign([place])
+                return await reader.committed(place) == want
+
+        return check
+
+    def producer():
+        return AIOKafkaProducer(bootstrap_servers=BOOTSTRAP, transactional_id=t)
+
+    async with producer() as first:
+        for n, want in enumerate([7, 7, 27]):
+            await first.begin_transaction()
+            sent = [await first.send(t, value, key, 0) for key, value in items[10 * n : 10 * n + 10]]
+            await asyncio.gather(*sent)
+            await first.send_offsets_to_transaction({place: 10 * n + 7}, group)
+            await (first.abort_transaction if n == 1 else first.commit_transaction)()
+            equal(await eventually(committed_is(want)), True, "the group's offset")
+        equal(pairs(await consume(t)), items, "uncommitted records")
+
+        async def all_committed():
+            return pairs(await consume(t, isolation_level="read_committed")) == items[:10] + items[20:]
+
+        equal(await eventually(all_committed), True, "committed records")
+        await first.begin_transaction()
+        await first.send_and_wait(t, b"of the first", partition=0)
+        async with producer():
+            try:
+                await first.commit_transaction()
+            except kerrors.KafkaError:
+                return
+            raise AssertionError("the first producer commits after the second began")
+
+
 @each([0, 1, "all"])
 async def acks(level):
     t = await create(topic(f"acks-{level}"))

@@ -125,6 +125,35 @@ def large_records(name):
 
 
 @current
+def transactions():
+    t, items = create(topic("transactions")), rows(30)
+    group, place = f"{t}-group", TopicPartition(t, 0)
+    reader = KafkaConsumer(bootstrap_servers=BOOTSTRAP, group_id=group, enable_auto_commit=False)
+    first, second = (KafkaProducer(bootstrap_servers=BOOTSTRAP, transactional_id=t) for _ in range(2))
+    try:
+        first.init_transactions()
+        for n, want in enumerate([7, 7, 27]):
+            first.begin_transaction()
+            for key, value in items[10 * n : 10 * n + 10]:
+                first.send(t, value, key, partition=0)
+            first.flush(20)
+            first.send_offsets_to_transaction({place: kafka.OffsetAndMetadata(10 * n + 7, "", -1)}, kafka.ConsumerGroupMetadata(group))
+            (first.abort_transaction if n == 1 else first.commit_transaction)()
+            equal(eventually(lambda want=want: reader.committed(place) == want), True, "the group's offset")
+        equal(pairs(consume(t)), items, "uncommitted records")
+        committed = items[:10] + items[20:]
+        equal(eventually(lambda: pairs(consume(t, isolation_level="read_committed")) == committed), True, "committed records")
+        first.begin_transaction()
+        first.send(t, b"of the first", partition=0)
+        first.flush(20)
+        second.init_transactions()
+        raises(kerrors.KafkaError, lambda error: True, first.commit_transaction)
+    finally:
+        for one in (reader, second, first):
+            one.close()
+
+
+@current
 def idempotent():
     t = create(topic("idempotent"))
     items = rows(600, seed=3)

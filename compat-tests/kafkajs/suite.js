@@ -83,9 +83,9 @@ async function produce(name, messages, { codec = 'none', acks = -1, ...options }
 }
 
 /** Every record of partition 0, read with kcat: key, value, headers, timestamp. */
-function read(name, offset = 'beginning') {
+function read(name, offset = 'beginning', isolation = 'read_committed') {
   const out = execFileSync(
-    'kcat', ['-b', BOOTSTRAP, '-C', '-q', '-e', '-t', name, '-p', '0', '-o', String(offset), '-f', '%K %S %T %k%s|%h\n'],
+    'kcat', ['-b', BOOTSTRAP, '-C', '-q', '-e', '-t', name, '-p', '0', '-o', String(offset), '-X', `isolation.level=${isolation}`, '-f', '%K %S %T %k%s|%h\n'],
     { maxBuffer: 1 << 28, timeout: 30_000 },
   )
   const records = []
@@ -133,6 +133,39 @@ for (const codec of Object.keys(CODECS)) {
     equal(contents(read(name)), contents(sent), 'records')
   })
 }
+
+test('transactions', async () => {
+  const name = await create(topic('transactions'))
+  const group = `${name}-group`
+  const sent = rows(30)
+  const producer = () => kafka.producer({ transactionalId: name, maxInFlightRequests: 1, idempotent: true })
+  const [first, second] = [producer(), producer()]
+  try {
+    await first.connect()
+    for (const [n, want] of [[0, '7'], [1, '7'], [2, '27']]) {
+      const transaction = await first.transaction()
+      await transaction.send({ topic: name, messages: sent.slice(10 * n, 10 * n + 10) })
+      await transaction.sendOffsets({ consumerGroupId: group, topics: [{ topic: name, partitions: [{ partition: 0, offset: String(10 * n + 7) }] }] })
+      await (n === 1 ? transaction.abort() : transaction.commit())
+      await eventually("the group's offset", async () => {
+        const [{ partitions }] = await admin.fetchOffsets({ groupId: group, topics: [name] })
+        return partitions[0].offset === want
+      })
+    }
+    equal(contents(read(name, 'beginning', 'read_uncommitted')), contents(sent), 'uncommitted records')
+    equal(contents(read(name)), contents([...sent.slice(0, 10), ...sent.slice(20)]), 'committed records')
+    const open = await first.transaction()
+    await open.send({ topic: name, messages: sent.slice(0, 1) })
+    await second.connect()
+    await (await second.transaction()).abort()
+    let fenced = false
+    await open.commit().catch(() => { fenced = true })
+    equal(fenced, true, 'the first producer is fenced')
+  } finally {
+    await first.disconnect()
+    await second.disconnect()
+  }
+})
 
 for (const [label, acks] of [['0', 0], ['1', 1], ['all', -1]]) {
   test(`acks-${label}`, async () => {

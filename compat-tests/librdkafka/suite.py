@@ -218,6 +218,30 @@ def log_append_time(codec_name):
 
 
 @case
+def transactions():
+    t, items = create(topic("transactions")), rows(30)
+    reader = consumer(**{"group.id": f"{t}-group"})
+    first, second = (Producer({"bootstrap.servers": BOOTSTRAP, "transactional.id": t, "log_level": 0}) for _ in range(2))
+    first.init_transactions(30)
+    for n, want in enumerate([7, 7, 27]):
+        first.begin_transaction()
+        for key, value in items[10 * n : 10 * n + 10]:
+            first.produce(t, value, key, partition=0)
+        first.flush(20)
+        first.send_offsets_to_transaction([TopicPartition(t, 0, 10 * n + 7)], reader.consumer_group_metadata(), 20)
+        (first.abort_transaction if n == 1 else first.commit_transaction)(20)
+        equal(reader.committed([TopicPartition(t, 0)], 20)[0].offset, want, "the group's offset")
+    reader.close()
+    first.begin_transaction()
+    first.produce(t, b"of the first", partition=0)
+    first.flush(20)
+    second.init_transactions(30)
+    raises(KafkaException, lambda error: error.args[0].fatal(), lambda: first.commit_transaction(20))
+    equal(pairs(consume(t, isolation_level="read_committed")), items[:10] + items[20:], "committed records")
+    equal(pairs(consume(t, isolation_level="read_uncommitted")), [*items, (None, b"of the first")], "uncommitted records")
+
+
+@case
 def topic_codec_differs_from_the_producers():
     for broker_codec in ("gzip", "zstd", "uncompressed", "snappy", "lz4"):
         t = create(topic(f"recompress-{broker_codec}"), config={"compression.type": broker_codec})

@@ -18,6 +18,8 @@ public final class WordCount {
         settings.put(StreamsConfig.STATE_DIR_CONFIG, arguments[3]);
         settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, arguments[4]);
         settings.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, "200");
+        // Every count is written, not only the last one before a commit.
+        settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, "0");
         settings.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         settings.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         settings.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");

@@ -156,6 +156,55 @@ def streams_at_least_once():
     word_count("at_least_once")
 
 
+@case
+def streams_exactly_once():
+    """Two instances, of which one is killed and comes back, and a broker that is killed: every word is counted 1, 2, 3 and so on,
+    each count once."""
+    name = topic("streams-exactly-once")
+    words = [f"word{n}" for n in range(10)]
+    create(name, 4)
+    create(f"{name}-out", 4)
+
+    def counts():
+        found = collections.defaultdict(list)
+        for line in read_all(f"{name}-out", "-K", "\t", "-X", "isolation.level=read_committed"):
+            word, count = line.split("\t")
+            found[word].append(int(count))
+        return found
+
+    def reached(count):
+        if not eventually(lambda: all(len(counts()[word]) >= count for word in words), 90):
+            raise AssertionError(f"counted {({word: len(found) for word, found in counts().items()})} of {count}: {last_lines(log)}")
+
+    def feed(lines):
+        produce(name, [f"{words[n % 10]} {words[(n + 3) % 10]}" for n in range(lines)], "-X", "partitioner=random")
+
+    with folder() as state, contextlib.ExitStack() as running:
+        log = f"{state}/log"
+
+        def start(number):
+            command = [*JAVA, "WordCount", name, f"{name}-out", name, f"{state}/{number}", "exactly_once_v2"]
+            return running.enter_context(program(log, *command))
+
+        instances = [start(0), start(1)]
+        feed(500)
+        reached(100)
+        feed(500)
+        instances[1].kill()
+        feed(500)
+        instances[1] = start(1)
+        reached(300)
+        feed(500)
+        subprocess.run([*os.environ["RESTART"].split(), "kill"], check=True, stdout=subprocess.DEVNULL, timeout=180)
+        feed(500)
+        reached(500)
+        for instance in instances:
+            instance.terminate()
+        for instance in instances:
+            instance.wait(30)
+        equal(dict(counts()), {word: list(range(1, 501)) for word in words}, "the counts of each word")
+
+
 class Worker:
     """One Kafka Connect worker, distributed mode."""
 

@@ -8,6 +8,7 @@ import (
 	"log"
 	"math/rand"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -46,6 +47,9 @@ func main() {
 	Test("acks-1", func() { acks("acks-1", sarama.WaitForLocal) })
 	Test("acks-all", func() { acks("acks-all", sarama.WaitForAll) })
 	Test("idempotent", idempotent)
+	for _, version := range versions[1:] {
+		Test(fmt.Sprintf("transactions-%s", version), func() { transactions(version) })
+	}
 	Test("headers", headers)
 	Test("tombstones", tombstones)
 	Test("refused-records", refusedRecords)
@@ -239,6 +243,46 @@ func idempotent() {
 		Equal(message.Offset, int64(n), "offset")
 	}
 	Equal(rowsOf(all(t)), rows, "records")
+}
+
+// transactions commits records and offsets, aborts, and is fenced by another producer with its id.
+func transactions(version sarama.KafkaVersion) {
+	t, group := create(Topic("transactions-"+version.String()), 1), Topic("transactions-group-"+version.String())
+	start := func() sarama.SyncProducer {
+		c := config()
+		c.Version = version
+		c.Producer.Idempotent = true
+		c.Producer.RequiredAcks = sarama.WaitForAll
+		c.Net.MaxOpenRequests = 1
+		c.Producer.Transaction.ID = t
+		return Must(sarama.NewSyncProducer([]string{Bootstrap}, c))
+	}
+	rows, producer := Rows(30, 4), start()
+	defer producer.Close()
+	for n, end := range []func() error{producer.CommitTxn, producer.AbortTxn, producer.CommitTxn} {
+		Check(producer.BeginTxn())
+		Check(producer.SendMessages(messages(t, rows[10*n:10*n+10])))
+		offset := &sarama.PartitionOffsetMetadata{Partition: 0, Offset: int64(10*n + 7)}
+		Check(producer.AddOffsetsToTxn(map[string][]*sarama.PartitionOffsetMetadata{t: {offset}}, group))
+		Check(end())
+		Eventually("the group's offset", func() bool {
+			committed := Must(admin.ListConsumerGroupOffsets(group, map[string][]int32{t: {0}})).GetBlock(t, 0)
+			return committed.Offset == []int64{7, 7, 27}[n]
+		})
+	}
+	// What ends each topic is no record.
+	Check(produce(messages(t, rows[:1]), nil))
+	Equal(rowsOf(all(t)), append(slices.Clone(rows), rows[0]), "uncommitted records")
+	committed := consume(t, 0, sarama.OffsetOldest, func(c *sarama.Config) { c.Consumer.IsolationLevel = sarama.ReadCommitted })
+	Equal(rowsOf(committed), slices.Concat(rows[:10], rows[20:], rows[:1]), "committed records")
+
+	Check(producer.BeginTxn())
+	Check(producer.SendMessages(messages(t, rows[:1])))
+	second := start()
+	defer second.Close()
+	if err := producer.CommitTxn(); err == nil {
+		panic("the first producer commits after the second began")
+	}
 }
 
 func headers() {
