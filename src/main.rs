@@ -1,13 +1,14 @@
 //! The `ottla` binary: reads its arguments and environment, and runs what they ask for.
 
-use std::path::PathBuf;
+mod container;
+mod serve;
+
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use broker::logging::{self, LogFormat, LogLevels};
-use broker::server::{self, Start, StartError};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use broker::server::StartError;
+use clap::{Parser, Subcommand};
 use model::Clock;
+use serve::Serve;
 
 /// A Kafka broker in one native binary.
 #[derive(Debug, Parser)]
@@ -23,36 +24,16 @@ struct Cli {
 enum Command {
     /// Run the broker; this is also what `ottla` alone does.
     Serve(Serve),
-}
-
-#[derive(Debug, Args)]
-struct Serve {
-    /// A file in the format of Kafka's server.properties.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// One setting that beats the file and the environment; may be repeated.
-    #[arg(long = "override", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
-    /// Shape of the log lines on standard output.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    log_format: Format,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// Kafka's own pattern.
-    Text,
-    /// One JSON object a line.
-    Json,
+    /// What the entry points of the container image run.
+    #[command(subcommand, hide = true)]
+    Container(container::Step),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let serve = match cli.command {
-        Some(Command::Serve(serve)) => serve,
-        None => cli.serve,
-    };
-    match run(&serve) {
+    if let Some(status) = tool() {
+        return ExitCode::from(status);
+    }
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ottla: {}", sentence(&error));
@@ -60,6 +41,42 @@ fn main() -> ExitCode {
             u8::try_from(status).map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
+}
+
+/// Runs the tool that the binary is called as, or that its first argument names; its status.
+fn tool() -> Option<u8> {
+    let arguments: Vec<String> =
+        std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let clock = Clock::system();
+    let (called, rest) = arguments.split_first()?;
+    cli::run(called, rest, &clock).or_else(|| {
+        let (name, rest) = rest.split_first()?;
+        cli::run(name, rest, &clock)
+    })
+}
+
+fn run() -> anyhow::Result<()> {
+    let arguments: Vec<String> =
+        std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    if let Some(rest) = after_server_start(&arguments) {
+        return serve::kafka_server_start(rest);
+    }
+    let cli = Cli::parse();
+    match cli.command {
+        Some(Command::Serve(serve)) => serve::run(&serve),
+        Some(Command::Container(step)) => container::run(&step),
+        None => serve::run(&cli.serve),
+    }
+}
+
+/// The arguments of `kafka-server-start`, if the binary is called so or its first argument is.
+fn after_server_start(arguments: &[String]) -> Option<&[String]> {
+    let names = |word: &String| {
+        let file = word.rsplit('/').next().unwrap_or(word);
+        file.strip_suffix(".sh").unwrap_or(file) == "kafka-server-start"
+    };
+    let at = arguments.iter().take(2).position(names)?;
+    arguments.get(at + 1..)
 }
 
 /// An error and its causes in one line, without the causes that it has already told.
@@ -71,36 +88,4 @@ fn sentence(error: &anyhow::Error) -> String {
         }
     }
     told
-}
-
-fn run(serve: &Serve) -> anyhow::Result<()> {
-    let clock = Clock::system();
-    let environment: Vec<(String, String)> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let variable =
-        |name: &str| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let format = match serve.log_format {
-        Format::Text => LogFormat::Kafka,
-        Format::Json => LogFormat::Json,
-    };
-    let levels = LogLevels::parse(variable("KAFKA_LOG4J_ROOT_LOGLEVEL"), variable("KAFKA_LOG4J_LOGGERS"))?;
-    logging::install(format, levels, clock.clone());
-    let file = match &serve.config {
-        Some(path) => {
-            let bytes =
-                std::fs::read(path).with_context(|| format!("cannot read --config {}", path.display()))?;
-            Some((path.display().to_string(), bytes))
-        }
-        None => None,
-    };
-    let inputs = config::Inputs {
-        file: file.as_ref().map(|(name, bytes)| config::PropertiesFile { name, bytes }),
-        environment: &environment,
-        overrides: &serve.overrides,
-    };
-    let loaded = config::load_with(&inputs, &|path| std::fs::read(path).map_err(|error| error.to_string()))?;
-    let cluster_id = variable("CLUSTER_ID").filter(|id| !id.is_empty()).map(str::to_owned);
-    server::run(Start { loaded, clock, cluster_id })?;
-    Ok(())
 }
