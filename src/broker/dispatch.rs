@@ -218,13 +218,12 @@ fn cold<'a>(
         Request::AddPartitionsToTxn(request) => call!(AddPartitionsToTxn, add_partitions_to_txn, request),
         Request::AddOffsetsToTxn(request) => call!(AddOffsetsToTxn, add_offsets_to_txn, request),
         Request::EndTxn(request) => call!(EndTxn, end_txn, request),
+        Request::WriteTxnMarkers(request) => call!(WriteTxnMarkers, write_txn_markers, request),
+        Request::TxnOffsetCommit(request) => call!(TxnOffsetCommit, txn_offset_commit, request),
         Request::DescribeTransactions(request) => {
             call!(DescribeTransactions, describe_transactions, request)
         }
         Request::ListTransactions(request) => call!(ListTransactions, list_transactions, request),
-        Request::WriteTxnMarkers(_) | Request::TxnOffsetCommit(_) => {
-            unreachable!("not served, and so never decoded")
-        }
         Request::Refused(response) => Box::pin(std::future::ready(*response)),
         Request::Produce(_) | Request::Fetch(_) => unreachable!("answered by `answer` itself"),
     }

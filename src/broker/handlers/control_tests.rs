@@ -558,6 +558,7 @@ fn features_are_supported_and_in_force() {
                 ("metadata.version", 27),
                 ("eligible.leader.replicas.version", 1),
                 ("group.version", 1),
+                ("transaction.version", 2),
                 ("kraft.version", 1)
             ]
         );

@@ -54,7 +54,9 @@ pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
 pub mod produce;
 pub mod sync_group;
+pub mod txn_offset_commit;
 pub mod update_features;
+pub mod write_txn_markers;
 
 #[cfg(test)]
 mod control_tests;
@@ -62,3 +64,5 @@ mod control_tests;
 mod partition_queries_tests;
 #[cfg(test)]
 pub(crate) mod test_support;
+#[cfg(test)]
+pub(crate) mod txn_test_support;

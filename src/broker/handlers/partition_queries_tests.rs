@@ -97,7 +97,10 @@ fn producer_ids_are_never_given_twice() {
         let empty = none().with_transactional_id(Some(text("").into()));
         assert_eq!(init(&node, empty).await, (ErrorCode::InvalidRequest.code(), -1, -1));
         let transactional = none().with_transactional_id(Some(text("tx").into()));
-        assert_eq!(init(&node, transactional).await, (ErrorCode::UnsupportedVersion.code(), -1, -1));
+        let timeless = init(&node, transactional.clone()).await;
+        assert_eq!(timeless, (ErrorCode::InvalidTransactionTimeout.code(), -1, -1));
+        let transactional = transactional.with_transaction_timeout_ms(1);
+        assert_eq!(init(&node, transactional).await, (ErrorCode::NotCoordinator.code(), -1, -1));
 
         let node = node.restart();
         let (code, later, _) = init(&node, none()).await;

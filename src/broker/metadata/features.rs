@@ -10,13 +10,17 @@ use model::BrokerId;
 
 /// Levels that a new cluster begins with, `metadata.version` and the quorum's own apart.
 pub(super) const INITIAL_LEVELS: &[(&str, i16)] =
-    &[(ELIGIBLE_LEADER_REPLICAS_VERSION, 1), (GROUP_VERSION, 1)];
+    &[(ELIGIBLE_LEADER_REPLICAS_VERSION, 1), (GROUP_VERSION, 1), (TRANSACTION_VERSION, 2)];
 
 /// Group coordination by brokers (KIP-848).
 pub(crate) const GROUP_VERSION: &str = "group.version";
 
-/// The features that Kafka 4.1 knows. A level of 0 means that the feature is not there yet: share groups (KIP-932) and
-/// the second transaction protocol (KIP-890) come with their coordinators.
+/// How producers and coordinators of transactions speak: 1 for records with tagged fields, 2 for an epoch with every
+/// transaction (KIP-890).
+pub(crate) const TRANSACTION_VERSION: &str = "transaction.version";
+
+/// The features that Kafka 4.1 knows. A level of 0 means that the feature is not there yet: share groups (KIP-932) come
+/// with their coordinator.
 pub(super) fn supported() -> Vec<FeatureRange> {
     let oldest = MetadataVersion::MINIMUM.level();
     vec![
@@ -25,7 +29,7 @@ pub(super) fn supported() -> Vec<FeatureRange> {
         FeatureRange::new(KRAFT_VERSION, 0, KRAFT_VERSION_MAX),
         FeatureRange::new(METADATA_VERSION, oldest, MetadataVersion::LATEST.level()),
         FeatureRange::new("share.version", 0, 0),
-        FeatureRange::new("transaction.version", 0, 0),
+        FeatureRange::new(TRANSACTION_VERSION, 0, 2),
     ]
 }
 
@@ -45,8 +49,8 @@ pub(super) fn gained(image: &Image, own: BrokerId) -> Vec<FeatureUpdate> {
 
 /// `FeatureUpdate.UpgradeType`
 const UPGRADE: i8 = 1;
-/// Level of 4.0-IV1. Kafka finalizes what [`INITIAL_LEVELS`] names in clusters that begin with it or a later one.
-const FINALIZED_FROM_THE_START_SINCE: i16 = 23;
+/// Level of 4.0-IV2. Kafka finalizes what is gained in clusters that begin with it or a later one.
+const FINALIZED_FROM_THE_START_SINCE: i16 = 24;
 
 /// Voters in the log (KIP-853).
 pub(super) const KRAFT_VERSION_MAX: i16 = 1;
@@ -63,7 +67,7 @@ mod tests {
 
     use super::*;
 
-    /// A cluster that began with `levels` and whose broker 1 last registered with `group.version` up to `known`.
+    /// A cluster that began with `levels` and whose broker 1 last registered with these features up to `known`.
     fn image(levels: &[(&str, i16)], known: i16) -> Arc<Image> {
         let settings = ControllerSettings {
             node_id: BrokerId::new(1),
@@ -90,7 +94,10 @@ mod tests {
             incarnation_id: Uuid::from_u128(1),
             broker_epoch: 1,
             endpoints: Vec::new(),
-            features: vec![FeatureRange::new(GROUP_VERSION, 0, known)],
+            features: vec![
+                FeatureRange::new(GROUP_VERSION, 0, known),
+                FeatureRange::new(TRANSACTION_VERSION, 0, known),
+            ],
             rack: None,
             fenced: false,
             in_controlled_shutdown: false,
@@ -109,13 +116,16 @@ mod tests {
 
     #[test]
     fn what_an_earlier_version_lacked_is_finalized() {
-        assert_eq!(gained_of(&image(&[], 0)), [(GROUP_VERSION.to_owned(), 1)]);
+        let both = [(GROUP_VERSION.to_owned(), 1), (TRANSACTION_VERSION.to_owned(), 2)];
+        assert_eq!(gained_of(&image(&[], 0)), both);
+        assert_eq!(gained_of(&image(&[(GROUP_VERSION, 1)], 0)), both[1..]);
     }
 
     #[test]
     fn what_somebody_may_have_chosen_is_left() {
         assert_eq!(gained_of(&image(&[], 1)), [], "it was known, and is not finalized");
-        assert_eq!(gained_of(&image(&[(GROUP_VERSION, 1)], 1)), [], "it is finalized");
+        let chosen = image(&[(GROUP_VERSION, 1), (TRANSACTION_VERSION, 1)], 1);
+        assert_eq!(gained_of(&chosen), [], "they are finalized");
         assert_eq!(gained_of(&Image::default()), [], "a cluster that begins");
     }
 }

@@ -9,10 +9,7 @@ use coordinator::txn::Settings;
 
 use super::markers::Markers;
 use super::waiting::Waiting;
-use crate::metadata::View;
-
-/// The feature whose level says which protocols clients may speak (KIP-890).
-const TRANSACTION_VERSION: &str = "transaction.version";
+use crate::metadata::{TRANSACTION_VERSION, View};
 
 /// What all shards share.
 #[derive(Debug)]

@@ -323,3 +323,70 @@ fn members_of_old_groups() {
     assert_eq!(told(5), (0, 3));
     assert_eq!(told(6), (ErrorCode::GroupIdNotFound.code(), i32::MIN));
 }
+
+#[test]
+fn one_transaction_becomes_many_and_back() {
+    use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+    use kafka_protocol::messages::add_partitions_to_txn_response::{
+        AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
+    };
+    use kafka_protocol::messages::{AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, TransactionalId};
+    let id = TransactionalId(StrBytes::from_static_str("id"));
+    let topics = vec![AddPartitionsToTxnTopic::default().with_name(name("t")).with_partitions(vec![3])];
+    let asked = AddPartitionsToTxnRequest::default()
+        .with_v3_and_below_transactional_id(id.clone())
+        .with_v3_and_below_producer_id(7.into())
+        .with_v3_and_below_producer_epoch(2)
+        .with_v3_and_below_topics(topics.clone());
+    let Request::AddPartitionsToTxn(request) = arrives(ApiKey::AddPartitionsToTxn, 3, &asked) else {
+        panic!("v3")
+    };
+    let only = &request.transactions[0];
+    assert_eq!((&only.transactional_id, only.producer_id.0, only.producer_epoch), (&id, 7, 2));
+    assert_eq!((&only.topics, only.verify_only), (&topics, false));
+
+    let partition = AddPartitionsToTxnPartitionResult::default()
+        .with_partition_error_code(ErrorCode::ProducerFenced.code());
+    let topics = vec![AddPartitionsToTxnTopicResult::default().with_results_by_partition(vec![partition])];
+    let result =
+        AddPartitionsToTxnResult::default().with_transactional_id(id).with_topic_results(topics.clone());
+    let answer = AddPartitionsToTxnResponse::default().with_results_by_transaction(vec![result.clone()]);
+    let read = |version| -> AddPartitionsToTxnResponse {
+        reads(version, Response::AddPartitionsToTxn(Box::new(answer.clone())))
+    };
+    assert_eq!(read(4).results_by_transaction, [result]);
+    assert_eq!(read(2).results_by_topic_v3_and_below, topics);
+    let told = read(1).results_by_topic_v3_and_below[0].results_by_partition[0].partition_error_code;
+    assert_eq!(told, ErrorCode::InvalidProducerEpoch.code());
+}
+
+#[test]
+fn errors_of_transactions_that_old_versions_cannot_say() {
+    use kafka_protocol::messages::txn_offset_commit_response::{
+        TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+    };
+    use kafka_protocol::messages::{AddOffsetsToTxnResponse, EndTxnResponse, TxnOffsetCommitResponse};
+    let (fenced, epoch) = (ErrorCode::ProducerFenced.code(), ErrorCode::InvalidProducerEpoch.code());
+    let answer = AddOffsetsToTxnResponse::default().with_error_code(fenced);
+    let error = |version| {
+        reads::<AddOffsetsToTxnResponse>(version, Response::AddOffsetsToTxn(Box::new(answer.clone())))
+            .error_code
+    };
+    assert_eq!((error(1), error(2)), (epoch, fenced));
+    let answer = EndTxnResponse::default().with_error_code(fenced).with_producer_epoch(4);
+    let read = |version| -> EndTxnResponse { reads(version, Response::EndTxn(Box::new(answer.clone()))) };
+    assert_eq!((read(1).error_code, read(2).error_code), (epoch, fenced));
+    assert_eq!((read(4).producer_epoch, read(5).producer_epoch), (-1, 4));
+
+    let told = |version, error: ErrorCode| {
+        let partition = TxnOffsetCommitResponsePartition::default().with_error_code(error.code());
+        let topic = TxnOffsetCommitResponseTopic::default().with_partitions(vec![partition]);
+        let answer = TxnOffsetCommitResponse::default().with_topics(vec![topic]);
+        let read: TxnOffsetCommitResponse = reads(version, Response::TxnOffsetCommit(Box::new(answer)));
+        read.topics[0].partitions[0].error_code
+    };
+    let loading = ErrorCode::CoordinatorLoadInProgress;
+    assert_eq!((told(1, loading), told(2, loading)), (ErrorCode::CoordinatorNotAvailable.code(), 14));
+    let abortable = ErrorCode::TransactionAbortable;
+    assert_eq!((told(3, abortable), told(4, abortable)), (ErrorCode::InvalidTxnState.code(), 120));
+}

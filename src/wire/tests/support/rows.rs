@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{
+    AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
     AlterConfigsRequest, AlterConfigsResponse, AlterPartitionReassignmentsRequest,
     AlterPartitionReassignmentsResponse, AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse,
     ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest,
@@ -13,16 +14,18 @@ use kafka_protocol::messages::{
     DescribeClusterResponse, DescribeConfigsRequest, DescribeConfigsResponse, DescribeGroupsRequest,
     DescribeGroupsResponse, DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeProducersRequest,
     DescribeProducersResponse, DescribeQuorumRequest, DescribeQuorumResponse, DescribeTopicPartitionsRequest,
-    DescribeTopicPartitionsResponse, ElectLeadersRequest, ElectLeadersResponse, FindCoordinatorRequest,
+    DescribeTopicPartitionsResponse, DescribeTransactionsRequest, DescribeTransactionsResponse,
+    ElectLeadersRequest, ElectLeadersResponse, EndTxnRequest, EndTxnResponse, FindCoordinatorRequest,
     FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse, InitProducerIdRequest, InitProducerIdResponse, JoinGroupRequest,
     JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListConfigResourcesRequest,
     ListConfigResourcesResponse, ListGroupsRequest, ListGroupsResponse, ListOffsetsRequest,
     ListOffsetsResponse, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
-    MetadataRequest, MetadataResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
-    OffsetDeleteResponse, OffsetFetchRequest, OffsetFetchResponse, OffsetForLeaderEpochRequest,
-    OffsetForLeaderEpochResponse, SyncGroupRequest, SyncGroupResponse, UpdateFeaturesRequest,
-    UpdateFeaturesResponse,
+    ListTransactionsRequest, ListTransactionsResponse, MetadataRequest, MetadataResponse,
+    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest,
+    OffsetFetchResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, SyncGroupRequest,
+    SyncGroupResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse, UpdateFeaturesRequest,
+    UpdateFeaturesResponse, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, Request as Generated};
 use wire::{ApiKey, Request, Response};
@@ -221,6 +224,56 @@ pub const ROWS: &[Row] = &[
         reread: reread::<OffsetForLeaderEpochResponse>,
         encode_newest: |request| match request {
             Request::OffsetForLeaderEpoch(request) => Some(encode(&**request, 4)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::AddPartitionsToTxn,
+        request_body: request_body::<AddPartitionsToTxnRequest>,
+        response: |seed| Response::AddPartitionsToTxn(Box::new(fill::<AddPartitionsToTxnResponse>(seed, 5))),
+        reread: reread::<AddPartitionsToTxnResponse>,
+        encode_newest: |request| match request {
+            Request::AddPartitionsToTxn(request) => Some(encode(&**request, 5)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::AddOffsetsToTxn,
+        request_body: request_body::<AddOffsetsToTxnRequest>,
+        response: |seed| Response::AddOffsetsToTxn(Box::new(fill::<AddOffsetsToTxnResponse>(seed, 4))),
+        reread: reread::<AddOffsetsToTxnResponse>,
+        encode_newest: |request| match request {
+            Request::AddOffsetsToTxn(request) => Some(encode(&**request, 4)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::EndTxn,
+        request_body: request_body::<EndTxnRequest>,
+        response: |seed| Response::EndTxn(Box::new(fill::<EndTxnResponse>(seed, 5))),
+        reread: reread::<EndTxnResponse>,
+        encode_newest: |request| match request {
+            Request::EndTxn(request) => Some(encode(&**request, 5)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::WriteTxnMarkers,
+        request_body: request_body::<WriteTxnMarkersRequest>,
+        response: |seed| Response::WriteTxnMarkers(Box::new(fill::<WriteTxnMarkersResponse>(seed, 1))),
+        reread: reread::<WriteTxnMarkersResponse>,
+        encode_newest: |request| match request {
+            Request::WriteTxnMarkers(request) => Some(encode(&**request, 1)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::TxnOffsetCommit,
+        request_body: request_body::<TxnOffsetCommitRequest>,
+        response: |seed| Response::TxnOffsetCommit(Box::new(fill::<TxnOffsetCommitResponse>(seed, 5))),
+        reread: reread::<TxnOffsetCommitResponse>,
+        encode_newest: |request| match request {
+            Request::TxnOffsetCommit(request) => Some(encode(&**request, 5)),
             _ => None,
         },
     },
@@ -425,6 +478,28 @@ pub const ROWS: &[Row] = &[
         reread: reread::<DescribeProducersResponse>,
         encode_newest: |request| match request {
             Request::DescribeProducers(request) => Some(encode(&**request, 0)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::DescribeTransactions,
+        request_body: request_body::<DescribeTransactionsRequest>,
+        response: |seed| {
+            Response::DescribeTransactions(Box::new(fill::<DescribeTransactionsResponse>(seed, 0)))
+        },
+        reread: reread::<DescribeTransactionsResponse>,
+        encode_newest: |request| match request {
+            Request::DescribeTransactions(request) => Some(encode(&**request, 0)),
+            _ => None,
+        },
+    },
+    Row {
+        api: ApiKey::ListTransactions,
+        request_body: request_body::<ListTransactionsRequest>,
+        response: |seed| Response::ListTransactions(Box::new(fill::<ListTransactionsResponse>(seed, 2))),
+        reread: reread::<ListTransactionsResponse>,
+        encode_newest: |request| match request {
+            Request::ListTransactions(request) => Some(encode(&**request, 2)),
             _ => None,
         },
     },
