@@ -18,3 +18,6 @@ pub const BODY_STALL_MS: u64 = 10_000;
 pub const DECOMPRESSED_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Largest zstd window accepted, as a power of two (8 MiB).
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+/// Producers that one log remembers, beside those with an open transaction. Kafka has no bound but
+/// `producer.id.expiration.ms`; a producer costs some 200 bytes.
+pub const PRODUCERS_PER_LOG_MAX: usize = 100_000;

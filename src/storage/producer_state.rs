@@ -3,21 +3,21 @@
 //!
 //! Nothing here touches a file: see [`snapshot`] for the form in which the state survives a restart.
 
+mod entry;
 pub(crate) mod snapshot;
 pub(crate) mod verification;
 
 use std::collections::BTreeMap;
 
+use model::limits::PRODUCERS_PER_LOG_MAX;
 use model::{BatchHeader, Offset, ProducerEpoch, ProducerId};
 use records::EndTxnMarker;
 
+pub(crate) use self::entry::{BatchMetadata, ProducerEntry, WINDOW};
 use self::verification::{Verification, VerificationGuard, VerificationStart, Verifications};
 use crate::append::Origin;
 use crate::error::AppendError;
 use crate::transactions::TxnMarker;
-
-/// Batches of one producer that a retry is recognised by.
-pub(crate) const WINDOW: usize = 5;
 
 /// One producer, as `DescribeProducers` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,122 +34,6 @@ pub struct ProducerSummary {
     pub coordinator_epoch: i32,
     /// First offset of its open transaction.
     pub transaction_start: Option<Offset>,
-}
-
-/// A batch that was appended: its offsets and its sequences cover the same records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BatchMetadata {
-    pub(crate) last_sequence: i32,
-    pub(crate) last_offset: Offset,
-    pub(crate) offset_delta: i32,
-    pub(crate) timestamp: i64,
-}
-
-impl BatchMetadata {
-    pub(crate) fn of(header: &BatchHeader, base_offset: Offset) -> Self {
-        Self {
-            last_sequence: header.last_sequence(),
-            last_offset: Offset::new(base_offset.value().saturating_add(i64::from(header.last_offset_delta))),
-            offset_delta: header.last_offset_delta,
-            timestamp: header.max_timestamp,
-        }
-    }
-
-    pub(crate) fn first_offset(&self) -> Offset {
-        Offset::new(self.last_offset.value().saturating_sub(i64::from(self.offset_delta)))
-    }
-
-    /// Sequences wrap from `i32::MAX` to 0.
-    fn first_sequence(&self) -> i32 {
-        let first = i64::from(self.last_sequence) - i64::from(self.offset_delta);
-        if first >= 0 { first as i32 } else { (first + i64::from(i32::MAX) + 1) as i32 }
-    }
-}
-
-/// One producer. Its batches all have its epoch, oldest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ProducerEntry {
-    pub(crate) epoch: ProducerEpoch,
-    pub(crate) coordinator_epoch: i32,
-    pub(crate) last_timestamp: i64,
-    pub(crate) transaction_start: Option<Offset>,
-    batches: Vec<BatchMetadata>,
-    /// Whether older batches of the window may lie in the log unknown to us: a snapshot holds only the last one.
-    window_partial: bool,
-}
-
-impl ProducerEntry {
-    fn new() -> Self {
-        Self {
-            epoch: ProducerEpoch::NONE,
-            coordinator_epoch: -1,
-            last_timestamp: -1,
-            transaction_start: None,
-            batches: Vec::new(),
-            window_partial: false,
-        }
-    }
-
-    pub(crate) fn last_batch(&self) -> Option<&BatchMetadata> {
-        self.batches.last()
-    }
-
-    fn last_sequence(&self) -> i32 {
-        self.last_batch().map_or(-1, |batch| batch.last_sequence)
-    }
-
-    fn adopt_epoch(&mut self, epoch: ProducerEpoch) {
-        if self.epoch != epoch {
-            self.batches.clear();
-            self.window_partial = false;
-            self.epoch = epoch;
-        }
-    }
-
-    fn push(&mut self, batch: BatchMetadata) {
-        if self.batches.len() == WINDOW {
-            self.batches.remove(0);
-            self.window_partial = false;
-        }
-        self.batches.push(batch);
-    }
-
-    fn check_epoch(
-        &self,
-        producer_id: ProducerId,
-        epoch: ProducerEpoch,
-        offset: Offset,
-    ) -> Result<(), AppendError> {
-        if epoch >= self.epoch {
-            return Ok(());
-        }
-        Err(AppendError::InvalidProducerEpoch { producer_id, offset, epoch, current: self.epoch })
-    }
-
-    /// A marker of a coordinator that has been replaced ends nothing.
-    fn check_coordinator(
-        &self,
-        producer_id: ProducerId,
-        epoch: i32,
-        offset: Offset,
-    ) -> Result<(), AppendError> {
-        if epoch >= self.coordinator_epoch {
-            return Ok(());
-        }
-        Err(AppendError::CoordinatorFenced { producer_id, offset, epoch, current: self.coordinator_epoch })
-    }
-
-    /// Of a newer epoch nothing is open: whatever is belongs to a transaction that it has ended.
-    fn is_open_in(&self, epoch: ProducerEpoch) -> bool {
-        self.transaction_start.is_some() && self.epoch == epoch
-    }
-
-    fn duplicate_of(&self, header: &BatchHeader) -> Option<BatchMetadata> {
-        let same = |batch: &&BatchMetadata| {
-            batch.first_sequence() == header.base_sequence && batch.last_sequence == header.last_sequence()
-        };
-        if self.epoch == header.producer_epoch { self.batches.iter().find(same).copied() } else { None }
-    }
 }
 
 /// What [`ProducerState::check`] goes by, beside the batch.
@@ -192,6 +76,8 @@ pub(crate) struct ProducerState {
     /// Ended transactions by their first offset, with their marker's offset, until the high watermark passes it.
     undecided: BTreeMap<Offset, Offset>,
     verifications: Verifications,
+    /// From how many producers on room is made for a new one; see [`PRODUCERS_PER_LOG_MAX`].
+    crowded_at: usize,
     /// The state holds every batch below this offset.
     end: Offset,
 }
@@ -340,7 +226,13 @@ impl ProducerState {
         if header.is_transactional() {
             self.verifications.settle(header.producer_id, header.producer_epoch, marker.is_some());
         }
+        if self.producers.len() >= self.crowded_at.max(PRODUCERS_PER_LOG_MAX)
+            && !self.producers.contains_key(&header.producer_id)
+        {
+            self.make_room();
+        }
         let entry = self.producers.entry(header.producer_id).or_insert_with(ProducerEntry::new);
+        entry.last_offset = batch.last_offset;
         entry.adopt_epoch(header.producer_epoch);
         entry.last_timestamp = header.max_timestamp;
         let Some(marker) = marker else {
@@ -364,6 +256,25 @@ impl ProducerState {
         })
     }
 
+    /// Forgets those that have written nothing for longest, by the log's own order: timestamps are the producers' word. Who
+    /// has a transaction open stays. A producer that comes back all the same is new to the log, as after a day.
+    fn make_room(&mut self) {
+        let idle = self.producers.values().filter(|entry| entry.transaction_start.is_none());
+        let mut offsets: Vec<Offset> = idle.map(|entry| entry.last_offset).collect();
+        let room = PRODUCERS_PER_LOG_MAX / 16;
+        let excess = self.producers.len().saturating_sub(PRODUCERS_PER_LOG_MAX - room);
+        if let Some(last) = offsets.len().min(excess).checked_sub(1) {
+            let (_, &mut newest, _) = offsets.select_nth_unstable(last);
+            self.producers.retain(|_, entry| entry.transaction_start.is_some() || entry.last_offset > newest);
+        }
+        // Were all of them open, to look again each time would take long.
+        self.crowded_at = self.producers.len() + room;
+        tracing::info!(
+            "a log has too many producers: the longest idle are forgotten, {} stay",
+            self.producers.len()
+        );
+    }
+
     /// First offset whose transaction is open, or ended by a marker that the high watermark has not passed.
     pub(crate) fn first_unstable(&mut self, high_watermark: Offset) -> Option<Offset> {
         self.undecided.retain(|_, marker| *marker >= high_watermark);
@@ -374,7 +285,7 @@ impl ProducerState {
 
     /// Forgets producers that have been idle for `expiration_ms` and have no open transaction.
     pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
-        self.producers.retain(|_, entry| !is_expired(entry, now_ms, expiration_ms));
+        self.producers.retain(|_, entry| !entry.is_expired(now_ms, expiration_ms));
         self.verifications.expire(now_ms, expiration_ms);
     }
 
@@ -396,10 +307,6 @@ fn summary(producer_id: ProducerId, entry: &ProducerEntry) -> ProducerSummary {
         coordinator_epoch: entry.coordinator_epoch,
         transaction_start: entry.transaction_start,
     }
-}
-
-pub(crate) fn is_expired(entry: &ProducerEntry, now_ms: i64, expiration_ms: i64) -> bool {
-    entry.transaction_start.is_none() && now_ms.saturating_sub(entry.last_timestamp) >= expiration_ms
 }
 
 /// The marker in the records of a control batch; `None` for other control records, which no producer writes.

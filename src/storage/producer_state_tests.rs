@@ -1,4 +1,6 @@
-use model::{ErrorCode, LeaderEpoch, Offset, ProducerId};
+use model::{BatchHeader, ErrorCode, LeaderEpoch, Offset, ProducerId};
+
+use super::ProducerState;
 
 use crate::test_support::{Bench, NOW_MS, append, batch, marker, produced, sync, transactional};
 use crate::{AbortedTxn, AppendError, Appended, LogConfig, Origin, PartitionLog};
@@ -222,4 +224,29 @@ fn idle_producers_are_forgotten() {
     let left = log.active_producers(NOW_MS + day);
     assert_eq!(left.iter().map(|producer| producer.producer_id.value()).collect::<Vec<_>>(), [1]);
     assert!(!send(&mut log, 0, 77, 1).unwrap().duplicate, "a forgotten producer may go on anywhere");
+}
+
+/// A client may invent as many producer ids as it likes.
+#[test]
+fn producers_are_bounded() {
+    use model::limits::PRODUCERS_PER_LOG_MAX as MAX;
+    let header = |producer: i64, is_transactional: bool| {
+        let bytes =
+            if is_transactional { transactional(producer, 0, 0, 1) } else { produced(producer, 0, 0, 1) };
+        BatchHeader::parse(&bytes).unwrap()
+    };
+    let mut state = ProducerState::default();
+    // Timestamps say nothing: the first ones claim to come from the future.
+    state.apply(&header(1, true), None, Offset::new(0));
+    state.apply(&BatchHeader { max_timestamp: i64::MAX, ..header(2, false) }, None, Offset::new(1));
+    let template = header(0, false);
+    for id in 3..3 + 2 * MAX as i64 {
+        let next = BatchHeader { producer_id: ProducerId::new(id), max_timestamp: 1, ..template };
+        state.apply(&next, None, Offset::new(id));
+        assert!(state.producers().len() <= MAX);
+    }
+    let knows = |id: i64| state.producers().contains_key(&ProducerId::new(id));
+    assert!(knows(1), "its transaction is open");
+    assert!(!knows(2) && !knows(3) && !knows(MAX as i64), "they have been idle for longest");
+    assert!(knows(2 + 2 * MAX as i64) && knows(4 + MAX as i64 + MAX as i64 / 16));
 }

@@ -18,7 +18,7 @@ use model::codec::{Reader, Writer};
 use model::{Offset, ProducerEpoch, ProducerId};
 use tracing::warn;
 
-use super::{BatchMetadata, ProducerEntry, ProducerState, is_expired};
+use super::{BatchMetadata, ProducerEntry, ProducerState};
 use crate::checkpoints;
 use crate::disk::{OpenMode, write_all_at};
 use crate::error::StorageError;
@@ -79,7 +79,7 @@ impl Snapshots {
                 Some(Ok(entries)) => {
                     state.clear(offset);
                     for (producer_id, entry) in entries {
-                        if !is_expired(&entry, range.now_ms, range.expiration_ms) {
+                        if !entry.is_expired(range.now_ms, range.expiration_ms) {
                             state.load(producer_id, entry);
                         }
                     }
@@ -221,6 +221,7 @@ fn decode_entries(reader: &mut Reader) -> Result<Vec<(ProducerId, ProducerEntry)
                 transaction_start,
                 batches,
                 window_partial,
+                last_offset: Offset::new(last_offset.max(0)),
             },
         ));
     }
