@@ -25,7 +25,9 @@ use crate::context::{Broker, EXIT_STORAGE_FAILED, Fatal};
 use crate::fetch_memory::FetchMemory;
 use crate::fetch_session_cache::FetchSessions;
 use crate::groups::Groups;
-use crate::metadata::{Follower, Metadata, OpenError as MetadataError, OtherHost, refuse_other_hosts};
+use crate::metadata::{
+    Follower, Metadata, OpenError as MetadataError, OtherHost, Refusal, inspect, refuse_other_hosts,
+};
 use crate::net::budget::Budget;
 use crate::net::connection::ConnectionSettings;
 use crate::net::limits::{ConnectionCounts, ConnectionLimits};
@@ -65,6 +67,9 @@ pub enum StartError {
     /// The node is meant to be one of several.
     #[error(transparent)]
     OtherHost(#[from] OtherHost),
+    /// What is in the log directories cannot be served. Nothing was written.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// A log directory could not be opened.
     #[error(transparent)]
     Partitions(#[from] PartitionsError),
@@ -201,6 +206,7 @@ impl Node {
         let config = Arc::new(loaded.broker.clone());
         refuse_other_hosts(&config)?;
         let listeners = bind_all(&loaded)?;
+        inspect(&config)?;
         let is_explicit = loaded.layers.statics().contains_key("max.connections");
         OpenFiles::of_process(&config).tell(config.sockets.connections_max, is_explicit);
         let fatal = Fatal::exit();

@@ -43,7 +43,7 @@ fn compare<'a>(table: &str, keys: impl Iterator<Item = &'a Key>, with_update: bo
 fn the_tables_are_kafkas() {
     let beside: Vec<&str> = extra::DYNAMIC_ONLY.iter().chain(extra::OURS).map(|key| key.name).collect();
     compare("broker", broker_keys(), true, &beside);
-    compare("topic", topic::TOPIC_KEYS.iter().map(|row| &row.key), false, &["write.caching"]);
+    compare("topic", topic::TOPIC_KEYS.iter().map(|row| &row.key), false, topic::OURS);
     compare("group", group::GROUP_KEYS.iter(), false, &[]);
     compare("metrics", client_metrics::CLIENT_METRICS_KEYS.iter(), false, &[]);
     let throttles: Vec<Key> = extra::DYNAMIC_ONLY.iter().map(|key| Key { internal: false, ..*key }).collect();

@@ -124,6 +124,11 @@ impl LogDir {
         Ok(LastEnd { clean: true, broker_epoch })
     }
 
+    /// Whether the mark of a clean end is there; it is left where it is.
+    pub fn is_marked_clean(disk: &dyn Disk, path: &Path) -> Result<bool, StorageError> {
+        Ok(checkpoints::read(disk, &path.join(CLEAN_MARKER))?.is_some())
+    }
+
     /// Marks a clean end. To be called last: after every log was closed and every checkpoint written.
     pub fn write_clean_marker(&self, broker_epoch: i64) -> Result<(), StorageError> {
         let content = json!({ "version": 0, "brokerEpoch": broker_epoch }).to_string();

@@ -15,7 +15,7 @@ use model::{LeaderEpoch, Offset};
 use records::builder::BuildError;
 use storage::metadata_files::{MetadataFiles, SnapshotId};
 use storage::{
-    AppendError, Cleanup, Disk, LogConfig, Opening, Origin, PartitionLog, ReadError, ReadRequest,
+    AppendError, Appended, Cleanup, Disk, LogConfig, Opening, Origin, PartitionLog, ReadError, ReadRequest,
     StorageError,
 };
 
@@ -239,12 +239,25 @@ impl MetadataLog {
 
     fn append_batch(&mut self, batch: Bytes, now_ms: i64) -> Result<Offset, LogError> {
         let size = batch.len() as u64;
-        let appended = self.log.append_from(Origin::RaftLeader, batch, self.epoch, now_ms)?;
+        let appended = match self.log.append_from(Origin::RaftLeader, batch.clone(), self.epoch, now_ms) {
+            // The next segment has no room, but this one may have what is held behind its end.
+            Err(AppendError::Storage(error)) if error.is_passing() => self.append_without_roll(batch, now_ms)?,
+            result => result?,
+        };
         self.bytes_since_snapshot += size;
         self.headroom.appended(self.log.active_segment_base(), size);
         self.last_epoch = self.epoch;
         self.last_append_ms = now_ms;
         Ok(appended.base_offset)
+    }
+
+    /// Appends to the segment there is, however full it is.
+    fn append_without_roll(&mut self, batch: Bytes, now_ms: i64) -> Result<Appended, AppendError> {
+        let (config, never) = (self.log.config().clone(), i64::MAX);
+        self.log.set_config(LogConfig { segment_bytes: i32::MAX as u32, segment_ms: never, ..config.clone() });
+        let appended = self.log.append_from(Origin::RaftLeader, batch, self.epoch, now_ms);
+        self.log.set_config(config);
+        appended
     }
 
     /// Returns when everything appended is on disk.

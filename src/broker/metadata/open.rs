@@ -147,11 +147,11 @@ impl Metadata {
 }
 
 /// What every step of a start needs.
-struct Start<'a> {
-    disk: Arc<dyn Disk>,
-    config: &'a BrokerConfig,
-    own: BrokerId,
-    now_ms: i64,
+pub(super) struct Start<'a> {
+    pub disk: Arc<dyn Disk>,
+    pub config: &'a BrokerConfig,
+    pub own: BrokerId,
+    pub now_ms: i64,
 }
 
 /// Who this node is.
@@ -166,13 +166,13 @@ struct Identity {
 }
 
 /// A log that has been read to its end.
-struct Replayed {
-    controller: Controller,
-    log: MetadataLog,
+pub(super) struct Replayed {
+    pub controller: Controller,
+    pub log: MetadataLog,
     quorum: QuorumRecords,
     /// Whether the log, or a snapshot of it, has the quorum's own records.
     quorum_in_log: bool,
-    bootstrap: Vec<MetadataRecord>,
+    pub bootstrap: Vec<MetadataRecord>,
 }
 
 impl Start<'_> {
@@ -210,6 +210,12 @@ impl Start<'_> {
     /// Directory of the metadata log.
     fn dir(&self) -> PathBuf {
         self.config.storage.metadata_log_dir.join(storage::names::METADATA_DIR)
+    }
+
+    /// Reads the log of directories that have their identity.
+    pub(super) fn load_formatted(&self, cluster_id: &str, was_clean: bool) -> Result<Replayed, OpenError> {
+        let (log_dirs, metadata_dir) = (Vec::new(), Uuid::nil());
+        self.load(&Identity { cluster_id: cluster_id.to_owned(), log_dirs, metadata_dir, was_clean })
     }
 
     fn load(&self, identity: &Identity) -> Result<Replayed, OpenError> {
@@ -295,28 +301,11 @@ impl Start<'_> {
     }
 
     fn settings(&self, identity: &Identity, kraft_version: i16) -> ControllerSettings {
-        let topics = &self.config.topics;
-        let defaults = topics.defaults.config();
-        ControllerSettings {
-            node_id: self.own,
-            cluster_id: identity.cluster_id.clone(),
-            default_partitions: topics.partitions,
-            default_replication_factor: i16::try_from(topics.replication_factor).unwrap_or(i16::MAX),
-            min_insync_replicas: defaults.min_insync_replicas,
-            unclean_leader_election: defaults.unclean_leader_election,
-            supported_features: supported(),
-            kraft_version,
-            config_rules: ConfigRules {
-                validate_topic: config::rules::validate_topic,
-                validate_broker: config::rules::validate_broker,
-                validate_group: config::rules::validate_group,
-                list_default,
-            },
-        }
+        controller_settings(self.config, self.own, &identity.cluster_id, kraft_version)
     }
 
     /// Begins this node's epoch as the leader of the log.
-    fn lead(&self, replayed: &mut Replayed) -> Result<LeaderEpoch, OpenError> {
+    pub(super) fn lead(&self, replayed: &mut Replayed) -> Result<LeaderEpoch, OpenError> {
         let state = quorum::state(replayed.log.files())?;
         quorum::check_alone(self.config, self.own, &replayed.quorum, state.as_ref())?;
         let in_log = replayed.quorum_in_log;
@@ -451,6 +440,33 @@ impl Start<'_> {
             listeners,
             kraft_version: records.kraft_version,
         }
+    }
+}
+
+/// How the controller of this configuration decides.
+pub(super) fn controller_settings(
+    config: &BrokerConfig,
+    own: BrokerId,
+    cluster_id: &str,
+    kraft_version: i16,
+) -> ControllerSettings {
+    let topics = &config.topics;
+    let defaults = topics.defaults.config();
+    ControllerSettings {
+        node_id: own,
+        cluster_id: cluster_id.to_owned(),
+        default_partitions: topics.partitions,
+        default_replication_factor: i16::try_from(topics.replication_factor).unwrap_or(i16::MAX),
+        min_insync_replicas: defaults.min_insync_replicas,
+        unclean_leader_election: defaults.unclean_leader_election,
+        supported_features: supported(),
+        kraft_version,
+        config_rules: ConfigRules {
+            validate_topic: config::rules::validate_topic,
+            validate_broker: config::rules::validate_broker,
+            validate_group: config::rules::validate_group,
+            list_default,
+        },
     }
 }
 

@@ -34,4 +34,5 @@ pub use marks::Offsets;
 pub use queries::{DeleteRecordsError, OffsetInfo};
 pub use registry::{HostedTopic, Registry, Snapshot, unknown};
 pub use settings::TopicSettings;
+pub(crate) use reserve::FILE as RESERVE_FILE;
 pub use waiters::{CommitTicket, FetchTicket, Interest};

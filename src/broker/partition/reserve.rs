@@ -14,7 +14,7 @@ const RESERVE_BYTES: u64 = 256 * 1024;
 /// In one write.
 const CHUNK: [u8; 16 * 1024] = [0; 16 * 1024];
 /// Kafka takes no notice of files in a log directory that it does not know.
-const FILE: &str = ".ottla-reserve";
+pub(crate) const FILE: &str = ".ottla-reserve";
 
 /// The reserve of one log directory.
 #[derive(Debug)]

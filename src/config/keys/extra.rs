@@ -2,7 +2,7 @@
 
 use crate::key::Check::{Any, AtLeast, OneOf};
 use crate::key::Importance::{Low, Medium};
-use crate::key::KeyType::{Long, String};
+use crate::key::KeyType::{Boolean, Long, String};
 use crate::key::Support::{Accepted, Honoured};
 use crate::key::UpdateMode::{ClusterWide, ReadOnly};
 use crate::key::{Key, key};
@@ -18,11 +18,15 @@ pub const DYNAMIC_ONLY: &[Key] = &[
 /// How much of compressed batches is validated.
 pub const COMPRESSED_VALIDATION: &str = "ottla.compressed.records.validation";
 
+/// Whether a directory is served whose access control is not enforced.
+pub const SERVE_WITHOUT_ACLS: &str = "ottla.serve.without.acls";
+
 /// Keys Kafka has not, listed by DescribeConfigs only when they are set.
 #[rustfmt::skip]
 pub const OURS: &[Key] = &[
     key("create.topics", String, None, Any, Low, ReadOnly, Honoured, "Topics to create at the start, as name:partitions:replicas[:cleanup.policy] (the KAFKA_CREATE_TOPICS of older images).").internal(),
     key(COMPRESSED_VALIDATION, String, Some("full"), OneOf(&["full", "header"]), Low, ReadOnly, Honoured, "What is checked of compressed batches that producers send: every record as Kafka does (full), or header and CRC where these leave no doubt (header).").internal(),
+    key(SERVE_WITHOUT_ACLS, Boolean, Some("false"), Any, Low, ReadOnly, Honoured, "Serve a directory whose metadata has ACLs, although they are not enforced and everybody may do everything.").internal(),
 ];
 
 /// What happens to a key that is not Kafka's.

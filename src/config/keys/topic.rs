@@ -25,7 +25,10 @@ const fn topic(key: Key, broker_key: Option<&'static str>) -> TopicKey {
     TopicKey { key, broker_key }
 }
 
-/// Every topic setting, sorted by name; `write.caching` is the only one Kafka has not.
+/// Topic settings that Kafka has not: it refuses to alter a topic that has one.
+pub const OURS: &[&str] = &["write.caching"];
+
+/// Every topic setting, sorted by name.
 #[rustfmt::skip]
 pub const TOPIC_KEYS: &[TopicKey] = &[
     topic(key("cleanup.policy", List, Some("delete"), ListOf(&["compact", "delete"]), Medium, ClusterWide, Honoured, "delete removes old segments, compact keeps the last value of each key; both may be given."), Some("log.cleanup.policy")),

@@ -1,6 +1,7 @@
 //! Coordinators, replication and the metadata log.
 
 use crate::error::ConfigError;
+use crate::keys::extra::SERVE_WITHOUT_ACLS;
 use crate::layers::Values;
 
 /// `__consumer_offsets` and committed offsets.
@@ -182,6 +183,8 @@ pub struct Replication {
 /// The metadata log and its quorum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
+    /// `ottla.serve.without.acls`.
+    pub serve_without_acls: bool,
     /// `metadata.log.segment.bytes`.
     pub segment_bytes: i32,
     /// `metadata.log.segment.ms`.
@@ -365,6 +368,7 @@ impl Replication {
 impl Metadata {
     pub(super) fn resolve(values: &Values) -> Self {
         Self {
+            serve_without_acls: values.bool(SERVE_WITHOUT_ACLS),
             segment_bytes: values.int("metadata.log.segment.bytes"),
             segment_ms: values.long("metadata.log.segment.ms"),
             retention_bytes: values.long("metadata.max.retention.bytes"),
