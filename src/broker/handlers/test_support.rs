@@ -9,6 +9,7 @@ use controller::command::{CreateTopics, NewTopic};
 use controller::{Command, Reply};
 use model::{BrokerId, Clock, Offset, TopicId};
 use records::BatchBuilder;
+use storage::disk_mem::{MemoryDisk, PowerCut};
 use wire::api_table::ApiKey;
 use wire::header::{ClientId, RequestHeader};
 use wire::produce::{ProducePartition, ProduceRequest, ProduceTopic, TransactionSupport};
@@ -32,28 +33,40 @@ pub(crate) struct TestBroker {
     pub context: RequestContext,
     engine: PartitionEngine,
     dir: Arc<tempfile::TempDir>,
+    disk: Arc<dyn storage::Disk>,
+    overrides: Vec<String>,
 }
 
 impl TestBroker {
     pub(crate) fn start() -> Self {
-        Self::start_in(Arc::new(tempfile::tempdir().unwrap()))
-    }
-
-    fn start_in(dir: Arc<tempfile::TempDir>) -> Self {
-        Self::start_on(&storage::SystemDisk::shared(), dir)
+        Self::start_on(&storage::SystemDisk::shared(), Arc::new(tempfile::tempdir().unwrap()))
     }
 
     /// With its files on another disk, of which the directory is only a name.
     pub(crate) fn start_on(disk: &Arc<dyn storage::Disk>, dir: Arc<tempfile::TempDir>) -> Self {
-        let overrides = [
+        Self::start_with(disk, dir, &[])
+    }
+
+    /// As [`TestBroker::start_on`], with settings of its own.
+    pub(crate) fn start_with(
+        disk: &Arc<dyn storage::Disk>,
+        dir: Arc<tempfile::TempDir>,
+        settings: &[&str],
+    ) -> Self {
+        let mut overrides = vec![
             format!("log.dirs={}", dir.path().display()),
             "fetch.max.bytes=100000".to_owned(),
             "offsets.commit.timeout.ms=300".to_owned(),
         ];
+        overrides.extend(settings.iter().map(|setting| (*setting).to_owned()));
+        Self::start_as(Arc::clone(disk), dir, overrides)
+    }
+
+    fn start_as(disk: Arc<dyn storage::Disk>, dir: Arc<tempfile::TempDir>, overrides: Vec<String>) -> Self {
         let loaded: Loaded = config::load(&Inputs { overrides: &overrides, ..Inputs::default() }).unwrap();
         let clock = Clock::system();
         let fatal = Fatal::call(|what| panic!("{what}"));
-        let engine = PartitionEngine::open_on(disk, &loaded.broker, clock.clone(), fatal.clone()).unwrap();
+        let engine = PartitionEngine::open_on(&disk, &loaded.broker, clock.clone(), fatal.clone()).unwrap();
         let groups = Arc::new(Groups::new(&loaded.broker, engine.registry(), clock.clone(), fatal.clone()));
         let transactions = Arc::new(Transactions::new(
             &loaded.broker,
@@ -93,14 +106,30 @@ impl TestBroker {
             endpoints: Endpoints::new(vec![advertised], None),
             config: Arc::new(loaded.broker),
         };
-        Self { broker: Arc::new(broker), context: context_of("test"), engine, dir }
+        Self { broker: Arc::new(broker), context: context_of("test"), engine, dir, disk, overrides }
     }
 
     /// Stops, and starts again over the same directory.
     pub(crate) fn restart(self) -> Self {
-        let dir = Arc::clone(&self.dir);
+        let (disk, dir, overrides) = (Arc::clone(&self.disk), Arc::clone(&self.dir), self.overrides.clone());
         self.stop();
-        Self::start_in(dir)
+        Self::start_as(disk, dir, overrides)
+    }
+
+    /// Loses power and starts again with what `disk`, which it is on, still has.
+    pub(crate) fn crash(self, disk: &MemoryDisk) -> Self {
+        self.stop_syncing();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                self.broker.transactions.stop();
+                self.broker.groups.stop();
+            });
+        });
+        disk.power_cut(PowerCut::LoseAll);
+        let Self { dir, disk, overrides, engine, broker, .. } = self;
+        // Its threads find nothing to do any more.
+        std::mem::forget((engine, broker));
+        Self::start_as(disk, dir, overrides)
     }
 
     pub(crate) fn stop(self) {

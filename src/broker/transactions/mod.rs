@@ -243,3 +243,6 @@ impl Transactions {
         &self.coordinator.shared.environment
     }
 }
+
+#[cfg(test)]
+mod transactions_tests;
