@@ -62,3 +62,36 @@ pub fn sentence(code: ErrorCode) -> &'static str {
         other => other.sentence(),
     }
 }
+
+/// The class of Kafka's exception and `: `, where a tool prints an exception with its class; empty for errors that no
+/// tool shows so.
+pub fn java_class(code: Option<ErrorCode>) -> &'static str {
+    match code {
+        Some(ErrorCode::GroupIdNotFound) => "org.apache.kafka.common.errors.GroupIdNotFoundException: ",
+        Some(ErrorCode::NonEmptyGroup) => "org.apache.kafka.common.errors.GroupNotEmptyException: ",
+        Some(ErrorCode::GroupSubscribedToTopic) => {
+            "org.apache.kafka.common.errors.GroupSubscribedToTopicException: "
+        }
+        Some(ErrorCode::UnknownTopicOrPartition) => {
+            "org.apache.kafka.common.errors.UnknownTopicOrPartitionException: "
+        }
+        Some(ErrorCode::UnknownMemberId) => "org.apache.kafka.common.errors.UnknownMemberIdException: ",
+        Some(ErrorCode::InvalidGroupId) => "org.apache.kafka.common.errors.InvalidGroupIdException: ",
+        Some(ErrorCode::InvalidConfig) => "org.apache.kafka.common.errors.InvalidConfigurationException: ",
+        Some(ErrorCode::InvalidRequest) => "org.apache.kafka.common.errors.InvalidRequestException: ",
+        Some(ErrorCode::UnsupportedVersion) => "org.apache.kafka.common.errors.UnsupportedVersionException: ",
+        Some(ErrorCode::TransactionalIdNotFound) => {
+            "org.apache.kafka.common.errors.TransactionalIdNotFoundException: "
+        }
+        Some(ErrorCode::TopicAuthorizationFailed) => {
+            "org.apache.kafka.common.errors.TopicAuthorizationException: "
+        }
+        Some(ErrorCode::GroupAuthorizationFailed) => {
+            "org.apache.kafka.common.errors.GroupAuthorizationException: "
+        }
+        Some(ErrorCode::ClusterAuthorizationFailed) => {
+            "org.apache.kafka.common.errors.ClusterAuthorizationException: "
+        }
+        _ => "",
+    }
+}

@@ -299,3 +299,40 @@ const ATTEMPTS_MAX: usize = 50;
 pub const PRODUCE_BY_NAME_MAX: i16 = 12;
 /// Last version of Fetch that names topics.
 pub const FETCH_BY_NAME_MAX: i16 = 12;
+
+/// A broker as Kafka's client prints it.
+pub fn shown(node: &client::Node) -> String {
+    let rack = node.rack.as_deref().unwrap_or("null");
+    format!("{}:{} (id: {} rack: {rack} isFenced: false)", node.host, node.port, node.id)
+}
+
+/// A refusal without the usage, for tools that let joptsimple's exception through.
+pub fn plain(stop: Stop) -> Stop {
+    match stop {
+        Stop::Usage { message, .. } => Stop::Error(message),
+        other => other,
+    }
+}
+
+/// Refuses a bootstrap list as Kafka's tools do (`ToolsUtils.validateBootstrapServer`).
+///
+/// # Errors
+/// The sentence.
+pub fn check_bootstrap(bootstrap: &str) -> Result<(), String> {
+    if bootstrap.trim().is_empty() {
+        return Err("Error while validating the bootstrap address\n".to_owned());
+    }
+    let has_port = |entry: &str| {
+        entry.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u32>().is_ok())
+    };
+    if bootstrap.split(',').all(has_port) {
+        return Ok(());
+    }
+    Err("Please provide valid host:port like host1:9091,host2:9092\n".to_owned())
+}
+
+impl From<Trouble> for Stop {
+    fn from(trouble: Trouble) -> Self {
+        Self::Error(trouble.to_string())
+    }
+}

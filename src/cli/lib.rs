@@ -11,7 +11,11 @@
 // Output is put together for people; a formatted piece that is appended reads better than a result that is thrown away.
 #![allow(clippy::format_push_string)]
 
+mod argparse;
+mod consumer;
 mod errors;
+mod group_admin;
+mod groups;
 mod jvm;
 mod kafka;
 mod options;
@@ -30,8 +34,16 @@ use terminal::{Stop, Terminal};
 type Tool = (&'static str, fn(&[String], &mut Terminal) -> Result<(), Stop>);
 
 /// The tools, by the name that they are called by.
-const TOOLS: &[Tool] =
-    &[("kafka-topics", tools::topics::run), ("kafka-console-producer", tools::console_producer::run)];
+const TOOLS: &[Tool] = &[
+    ("kafka-broker-api-versions", tools::broker_api_versions::run),
+    ("kafka-cluster", tools::cluster::run),
+    ("kafka-console-consumer", tools::console_consumer::run),
+    ("kafka-console-producer", tools::console_producer::run),
+    ("kafka-consumer-groups", tools::consumer_groups::run),
+    ("kafka-delete-records", tools::delete_records::run),
+    ("kafka-get-offsets", tools::get_offsets::run),
+    ("kafka-topics", tools::topics::run),
+];
 
 /// Kafka's tools that have no native form yet.
 const NOT_BUILT: &[&str] = &[

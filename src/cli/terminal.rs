@@ -26,6 +26,8 @@ pub enum Stop {
         /// For standard error.
         detail: String,
     },
+    /// The help of a tool with commands: on standard output, status 1, as argparse4j has it.
+    Help(String),
     /// The version, status 0.
     Version,
     /// Nothing more to say.
@@ -114,6 +116,10 @@ impl Terminal {
         let status = match result {
             Ok(()) => 0,
             Err(Stop::Status(status)) => status,
+            Err(Stop::Help(text)) => {
+                self.line(text.trim_end());
+                1
+            }
             Err(Stop::Version) => {
                 self.line(VERSION);
                 0

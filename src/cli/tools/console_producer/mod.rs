@@ -99,15 +99,7 @@ fn check_options(options: &Options, terminal: &mut Terminal) -> Result<(), Stop>
         );
     }
     let bootstrap = options.one("bootstrap-server")?.unwrap_or_default();
-    if bootstrap.trim().is_empty() {
-        return Err(options.usage("Error while validating the bootstrap address\n"));
-    }
-    let has_port = |entry: &str| {
-        entry.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u32>().is_ok())
-    };
-    if !bootstrap.split(',').all(has_port) {
-        return Err(options.usage("Please provide valid host:port like host1:9091,host2:9092\n"));
-    }
+    kafka::check_bootstrap(&bootstrap).map_err(|message| options.usage(message))?;
     Ok(())
 }
 
@@ -136,10 +128,10 @@ fn properties(options: &Options) -> Result<Properties, Stop> {
             },
             (_, Ok(Some(value))) => properties.set(key, value.to_string()),
             (_, Ok(None)) => properties.set_default(key, default),
-            (_, Err(stop)) => return Err(plain(stop)),
+            (_, Err(stop)) => return Err(kafka::plain(stop)),
         }
     }
-    if let Some(bytes) = options.number::<i64>("max-partition-memory-bytes").map_err(plain)? {
+    if let Some(bytes) = options.number::<i64>("max-partition-memory-bytes").map_err(kafka::plain)? {
         properties.set("batch.size", bytes.to_string());
     }
     let codec = match options.one("compression-codec")? {
@@ -149,14 +141,6 @@ fn properties(options: &Options) -> Result<Properties, Stop> {
     };
     properties.set("compression.type", codec);
     Ok(properties)
-}
-
-/// A number that is none is refused without the usage.
-fn plain(stop: Stop) -> Stop {
-    match stop {
-        Stop::Usage { message, .. } => Stop::Error(message),
-        other => other,
-    }
 }
 
 /// What these properties say of sending.

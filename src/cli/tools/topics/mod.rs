@@ -1,7 +1,7 @@
 //! `kafka-topics` (`org.apache.kafka.tools.TopicCommand`): creates, lists, describes, extends and deletes topics.
 
 mod describe;
-mod filter;
+pub(crate) mod filter;
 
 use std::collections::BTreeMap;
 
@@ -60,10 +60,10 @@ const CONFIGS_TOOL: &str = " (To alter topic configurations, the kafka-configs t
 
 /// Runs the tool.
 pub fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
-    let options = SYNTAX.read(arguments).map_err(plain)?;
+    let options = SYNTAX.read(arguments).map_err(kafka::plain)?;
     check_options(&options, terminal)?;
-    let properties = Properties::of_option(options.one("command-config").map_err(plain)?.as_deref())?;
-    let bootstrap = options.one("bootstrap-server").map_err(plain)?.unwrap_or_default();
+    let properties = Properties::of_option(options.one("command-config").map_err(kafka::plain)?.as_deref())?;
+    let bootstrap = options.one("bootstrap-server").map_err(kafka::plain)?.unwrap_or_default();
     let mut cluster = kafka::connect(&bootstrap, &properties, "adminclient-1")?;
     kafka::block_on(async {
         let done = match () {
@@ -81,14 +81,6 @@ pub fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
             }
         })
     })
-}
-
-/// This tool shows no usage where its command line cannot be read.
-fn plain(stop: Stop) -> Stop {
-    match stop {
-        Stop::Usage { message, .. } => Stop::Error(message),
-        other => other,
-    }
 }
 
 /// Why an action failed, in the words that follow `Error while executing topic command : `.
@@ -119,7 +111,7 @@ impl From<Stop> for Failure {
             Stop::Usage { message, .. } | Stop::Error(message) | Stop::Told { message, .. } => {
                 Self::Said(message)
             }
-            Stop::Version | Stop::Status(_) => Self::Said(String::new()),
+            Stop::Help(_) | Stop::Version | Stop::Status(_) => Self::Said(String::new()),
         }
     }
 }

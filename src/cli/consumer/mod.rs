@@ -1,0 +1,319 @@
+//! Reads topics: alone from partitions of its choice, or as a member of a group in the classic protocol.
+
+pub mod assign;
+mod fetch;
+mod group;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use client::Cluster;
+use model::ErrorCode;
+use regex::Regex;
+use tokio::time::Instant;
+
+use crate::kafka::{self, EARLIEST, LATEST, TopicPartition, Trouble, refused};
+
+use group::Membership;
+
+/// One record as it was read.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// Its topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Milliseconds; -1 for none.
+    pub timestamp: i64,
+    /// Whether the broker stamped it.
+    pub log_append_time: bool,
+    /// The key.
+    pub key: Option<Bytes>,
+    /// The value.
+    pub value: Option<Bytes>,
+    /// The headers.
+    pub headers: Vec<(Bytes, Option<Bytes>)>,
+}
+
+/// Where reading begins where nothing is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// At the first record.
+    Earliest,
+    /// Behind the last.
+    Latest,
+    /// Nowhere: that is an error.
+    None,
+}
+
+/// What is read.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// One partition from an offset, or from one of the special times of ListOffsets (negative).
+    Partition(TopicPartition, i64),
+    /// These topics.
+    Topics(Vec<String>),
+    /// Every topic whose whole name matches.
+    Pattern(Regex),
+}
+
+/// How it is read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Where to begin.
+    pub reset: Reset,
+    /// 0 read_uncommitted, 1 read_committed.
+    pub isolation: i8,
+    /// The group; `None` reads alone and leaves no trace.
+    pub group: Option<GroupSettings>,
+    /// `fetch.max.bytes`
+    pub bytes_max: i32,
+    /// `max.partition.fetch.bytes`
+    pub partition_bytes_max: i32,
+}
+
+/// What a member tells its group.
+#[derive(Clone, Debug)]
+pub struct GroupSettings {
+    /// `group.id`
+    pub id: String,
+    /// `group.instance.id`
+    pub instance: Option<String>,
+    /// `session.timeout.ms`
+    pub session_timeout_ms: i32,
+    /// `max.poll.interval.ms`
+    pub rebalance_timeout_ms: i32,
+    /// `heartbeat.interval.ms`
+    pub heartbeat: Duration,
+    /// `auto.commit.interval.ms`; `None` where nothing is committed.
+    pub commit_every: Option<Duration>,
+}
+
+/// Reads until its owner has enough.
+#[derive(Debug)]
+pub struct Consumer {
+    cluster: Cluster,
+    wanted: Wanted,
+    reading: Reading,
+    membership: Option<Membership>,
+    /// Next offset to fetch.
+    positions: BTreeMap<TopicPartition, i64>,
+    /// Next offset to hand out, which is what is committed.
+    consumed: BTreeMap<TopicPartition, i64>,
+    leaders: BTreeMap<TopicPartition, i32>,
+    ready: VecDeque<Received>,
+    refresh_at: Instant,
+}
+
+impl Consumer {
+    /// A consumer; nothing is asked yet.
+    pub fn new(cluster: Cluster, wanted: Wanted, reading: Reading) -> Self {
+        Self {
+            cluster,
+            wanted,
+            membership: reading.group.clone().map(Membership::new),
+            reading,
+            positions: BTreeMap::new(),
+            consumed: BTreeMap::new(),
+            leaders: BTreeMap::new(),
+            ready: VecDeque::new(),
+            refresh_at: Instant::now(),
+        }
+    }
+
+    /// Whether a record is at hand.
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The next record; `None` when there was none for so long.
+    ///
+    /// # Errors
+    /// What cannot get better by waiting.
+    pub async fn next(&mut self, patience: Option<Duration>) -> Result<Option<Received>, Trouble> {
+        let deadline = patience.map(|patience| Instant::now() + patience);
+        loop {
+            if let Some(record) = self.ready.pop_front() {
+                let key = (record.topic.clone(), record.partition);
+                self.consumed.insert(key, record.offset + 1);
+                return Ok(Some(record));
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(None);
+            }
+            self.keep_up().await?;
+            let wait = deadline.map_or(FETCH_WAIT, |deadline| {
+                deadline.saturating_duration_since(Instant::now()).min(FETCH_WAIT)
+            });
+            self.fetch(wait).await?;
+        }
+    }
+
+    /// Membership, metadata and commits, when they are due.
+    async fn keep_up(&mut self) -> Result<(), Trouble> {
+        if let Some(mut membership) = self.membership.take() {
+            let result = self.keep_membership(&mut membership).await;
+            self.membership = Some(membership);
+            return result;
+        }
+        if self.positions.is_empty() || Instant::now() >= self.refresh_at {
+            let partitions = self.find_partitions().await?;
+            self.begin_at(partitions, &BTreeMap::new()).await?;
+            self.refresh_at = Instant::now() + if self.positions.is_empty() { RETRY } else { REFRESH };
+        }
+        Ok(())
+    }
+
+    async fn keep_membership(&mut self, membership: &mut Membership) -> Result<(), Trouble> {
+        let now = Instant::now();
+        if membership.commit_due(now) {
+            membership.commit(&mut self.cluster, &self.consumed).await?;
+        }
+        if membership.is_member() && now < membership.heartbeat_at() {
+            return Ok(());
+        }
+        if membership.is_member() && membership.heartbeat(&mut self.cluster).await? {
+            return Ok(());
+        }
+        // What was read of partitions that may go to somebody else is committed first.
+        if membership.commits() {
+            membership.commit(&mut self.cluster, &self.consumed).await?;
+        }
+        self.ready.clear();
+        self.positions.clear();
+        self.consumed.clear();
+        let topics = self.topics().await?;
+        let owned = membership.join(&mut self.cluster, &topics).await?;
+        self.leaders = kafka::leaders(&mut self.cluster, &topics).await?;
+        let committed = membership.committed(&mut self.cluster, &owned).await?;
+        self.begin_at(owned, &committed).await
+    }
+
+    /// The topics that are wanted, as far as they exist; asking for one may create it.
+    async fn topics(&mut self) -> Result<Vec<String>, Trouble> {
+        match &self.wanted {
+            Wanted::Partition((topic, _), _) => Ok(vec![topic.clone()]),
+            Wanted::Topics(topics) => {
+                let topics = topics.clone();
+                let response = self.cluster.metadata(Some(&topics), true).await?;
+                for topic in &response.topics {
+                    let code = ErrorCode::from_code(topic.error_code);
+                    if code == ErrorCode::InvalidTopicException {
+                        return Err(Trouble::Refused {
+                            code,
+                            message: format!("Invalid topics: [{}]", topics.join(", ")),
+                        });
+                    }
+                    if code == ErrorCode::TopicAuthorizationFailed {
+                        let message = format!("Not authorized to access topics: [{}]", topics.join(", "));
+                        return Err(Trouble::Refused { code, message });
+                    }
+                }
+                Ok(topics)
+            }
+            Wanted::Pattern(pattern) => {
+                let pattern = pattern.clone();
+                let names = kafka::topic_names(&mut self.cluster).await?;
+                let matching =
+                    names.into_iter().filter(|(name, internal)| !internal && pattern.is_match(name));
+                Ok(matching.map(|(name, _)| name).collect())
+            }
+        }
+    }
+
+    async fn find_partitions(&mut self) -> Result<Vec<TopicPartition>, Trouble> {
+        let topics = self.topics().await?;
+        self.leaders = kafka::leaders(&mut self.cluster, &topics).await?;
+        Ok(match &self.wanted {
+            Wanted::Partition(one, _) => {
+                self.leaders.keys().filter(|partition| *partition == one).cloned().collect()
+            }
+            _ => self.leaders.keys().cloned().collect(),
+        })
+    }
+
+    /// Gives new partitions the offset to begin at.
+    async fn begin_at(
+        &mut self,
+        partitions: Vec<TopicPartition>,
+        committed: &BTreeMap<TopicPartition, i64>,
+    ) -> Result<(), Trouble> {
+        let new = partitions.into_iter().filter(|partition| !self.positions.contains_key(partition));
+        let new: Vec<TopicPartition> = new.collect();
+        let mut unknown = Vec::new();
+        for partition in new {
+            match (&self.wanted, committed.get(&partition)) {
+                (Wanted::Partition(_, offset), _) if *offset >= 0 => {
+                    self.positions.insert(partition, *offset);
+                }
+                (Wanted::Partition(_, time), _) => unknown.push((partition, *time)),
+                (_, Some(offset)) => {
+                    self.positions.insert(partition, *offset);
+                }
+                (_, None) => {
+                    let time = self.reset_time(&partition)?;
+                    unknown.push((partition, time));
+                }
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let found = kafka::offsets(&mut self.cluster, &unknown, self.reading.isolation).await?;
+        for (partition, result) in found {
+            match result {
+                Ok(found) => {
+                    self.positions.insert(partition, found.offset.max(0));
+                }
+                Err(trouble) if trouble.code().is_some_and(may_come) => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Ok(())
+    }
+
+    fn reset_time(&self, partition: &TopicPartition) -> Result<i64, Trouble> {
+        match self.reading.reset {
+            Reset::Earliest => Ok(EARLIEST),
+            Reset::Latest => Ok(LATEST),
+            Reset::None => Err(Trouble::Refused {
+                code: ErrorCode::OffsetOutOfRange,
+                message: format!(
+                    "Undefined offset with no reset policy for partitions: [{}-{}]",
+                    partition.0, partition.1
+                ),
+            }),
+        }
+    }
+
+    /// Gives back what was fetched and not handed out, commits, and leaves the group.
+    ///
+    /// # Errors
+    /// See [`Trouble`].
+    pub async fn close(mut self) -> Result<(), Trouble> {
+        let Some(mut membership) = self.membership.take() else { return Ok(()) };
+        if membership.commits() {
+            membership.commit(&mut self.cluster, &self.consumed).await?;
+        }
+        membership.leave(&mut self.cluster).await
+    }
+}
+
+/// Whether a partition may be there later.
+fn may_come(code: ErrorCode) -> bool {
+    kafka::is_stale_leader(code) || code == ErrorCode::UnknownTopicOrPartition
+}
+
+/// The refusal for an offset that a partition does not have, without a reset policy.
+fn out_of_range() -> Trouble {
+    refused(ErrorCode::OffsetOutOfRange.code(), None)
+}
+
+/// Longest wait of one fetch, so that heartbeats are in time.
+const FETCH_WAIT: Duration = Duration::from_millis(500);
+/// How often a reader without a group looks for new partitions.
+const REFRESH: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_millis(100);
