@@ -61,6 +61,9 @@ fn run() -> anyhow::Result<()> {
     if let Some(rest) = after_server_start(&arguments) {
         return serve::kafka_server_start(rest);
     }
+    if let Some(name) = arguments.iter().take(2).map(|word| bare_name(word)).find(|name| is_of_kafka(name)) {
+        anyhow::bail!("{name} has no native form yet");
+    }
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Serve(serve)) => serve::run(&serve),
@@ -71,12 +74,20 @@ fn run() -> anyhow::Result<()> {
 
 /// The arguments of `kafka-server-start`, if the binary is called so or its first argument is.
 fn after_server_start(arguments: &[String]) -> Option<&[String]> {
-    let names = |word: &String| {
-        let file = word.rsplit('/').next().unwrap_or(word);
-        file.strip_suffix(".sh").unwrap_or(file) == "kafka-server-start"
-    };
-    let at = arguments.iter().take(2).position(names)?;
+    let at = arguments.iter().take(2).position(|word| bare_name(word) == "kafka-server-start")?;
     arguments.get(at + 1..)
+}
+
+/// The name of a tool in a path: without directories and without `.sh`.
+fn bare_name(path: &str) -> &str {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    file.strip_suffix(".sh").unwrap_or(file)
+}
+
+/// Whether a link of this name stands for a tool; one that there is none of must not start a broker.
+fn is_of_kafka(name: &str) -> bool {
+    ["kafka-", "zookeeper-", "connect-"].iter().any(|prefix| name.starts_with(prefix))
+        || ["nc", "ub", "cub"].contains(&name)
 }
 
 /// An error and its causes in one line, without the causes that it has already told.

@@ -1,5 +1,6 @@
 //! Tests of the real process, through its sockets, signals and files.
 
+mod container;
 mod fixture;
 mod groups;
 mod hostile;
