@@ -1,4 +1,5 @@
 use bytes::BytesMut;
+use model::topic_name::TRANSACTION_STATE;
 use model::{ErrorCode, Offset};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -9,10 +10,12 @@ use wire::fetch::{FetchPartition, FetchPartitionResponse, FetchRequest, FetchTop
 use wire::header::{ClientId, RequestHeader};
 use wire::messages::create_topics_request::CreatableTopic;
 use wire::messages::{CreateTopicsRequest, InitProducerIdRequest};
-use wire::produce::ProduceRequest;
+use wire::produce::{ProduceRequest, TransactionSupport};
 
 use super::*;
 use crate::handlers::test_support::{TOPIC, TestBroker, batch_at, named, produce};
+use crate::handlers::txn_test_support::Producer;
+use crate::partition::test_support::sync;
 
 const PRODUCE_BY_NAME: i16 = 12;
 const FETCH_BY_NAME: i16 = 12;
@@ -195,6 +198,68 @@ fn fetches_of_one_session_follow_each_other() {
         assert_eq!(receive::<ProduceRequest>(&mut client, PRODUCE_BY_NAME).await.0, 4);
         let (answered, found) = receive::<FetchRequest>(&mut client, FETCH_BY_NAME).await;
         assert_eq!((answered, found.error), (5, ErrorCode::None));
+        node.stop();
+    });
+}
+
+/// What was sent behind a transaction's first records, which wait for their coordinator, waits as well; others do not.
+#[test]
+fn a_produce_that_waits_for_its_admission_keeps_its_place() {
+    for acks in [0, 1] {
+        run(async {
+            let node = TestBroker::start();
+            node.create(TOPIC, 1, &[]).await;
+            let partition = node.partition(TOPIC, 0);
+            let end = || partition.offsets().log_end.value();
+            let producer = Producer::start(&node, "id", TransactionSupport::AddsPartitions).await;
+            node.stop_syncing();
+            let (mut client, connection) = connect(&node).await;
+            tokio::task::spawn_local(connection.serve());
+            let in_transaction = |id, sequence| {
+                frame(PRODUCE_BY_NAME, id, &producer.request(acks, 0, producer.batch(sequence, "value")))
+            };
+            let plain = |id| frame(PRODUCE_BY_NAME, id, &produce(1, TOPIC, 0, batch_at(&[1, 2, 3])));
+            client.write_all(&[in_transaction(1, 0), in_transaction(2, 1), plain(3)].concat()).await.unwrap();
+            let (mut other, connection) = connect(&node).await;
+            tokio::task::spawn_local(connection.serve());
+            other.write_all(&plain(1)).await.unwrap();
+            assert_eq!(receive::<ProduceRequest>(&mut other, PRODUCE_BY_NAME).await.0, 1);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert_eq!(end(), 3, "the coordinator has not written yet that it admits the partition");
+
+            sync(&node.partition(TRANSACTION_STATE, 0));
+            let mut offsets = Vec::new();
+            for id in if acks == 0 { 3..=3 } else { 1..=3 } {
+                let (answered, response) = receive::<ProduceRequest>(&mut client, PRODUCE_BY_NAME).await;
+                let answer = &response.topics[0].partitions[0];
+                assert_eq!((answered, answer.error), (id, ErrorCode::None));
+                offsets.push(answer.base_offset.value());
+            }
+            assert_eq!(offsets, if acks == 0 { vec![5] } else { vec![3, 4, 5] });
+            assert_eq!(end(), 8);
+            node.stop();
+        });
+    }
+}
+
+/// A transaction that is open in the partition already is not asked about: its records are pipelined.
+#[test]
+fn an_open_transaction_is_pipelined() {
+    run(async {
+        let node = TestBroker::start();
+        node.create(TOPIC, 1, &[]).await;
+        let mut producer = Producer::start(&node, "id", TransactionSupport::AddsPartitions).await;
+        producer.write(&node, 0, "first").await;
+        node.stop_syncing();
+        let (mut client, connection) = connect(&node).await;
+        tokio::task::spawn_local(connection.serve());
+        for sequence in 1..5 {
+            let request = producer.request(-1, 0, producer.batch(sequence, "value"));
+            client.write_all(&frame(PRODUCE_BY_NAME, sequence, &request)).await.unwrap();
+        }
+        while node.partition(TOPIC, 0).offsets().log_end < Offset::new(5) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         node.stop();
     });
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use config::{BrokerConfig, Inputs};
-use model::{Clock, LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicId};
+use model::{BatchHeader, Clock, LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicId};
 use parking_lot::Mutex;
 use records::BatchBuilder;
 use storage::ReadRequest;
@@ -106,9 +106,20 @@ pub(crate) fn offset(value: i64) -> Offset {
     Offset::new(value)
 }
 
-/// Appends what a produce request could not, and has it committed soon.
+/// Appends what a produce request could not, and has it committed soon. Transactions are taken for verified.
 pub(crate) fn append_raw(partition: &Arc<Partition>, origin: storage::Origin, batch: Bytes) {
-    partition.append_from(origin, batch, Acks::Committed, 1_000_000).expect("appended");
+    let header = BatchHeader::parse(&batch).expect("a batch");
+    let mut guard = None;
+    if header.is_transactional() && !header.is_control() {
+        let (id, epoch, sequence) = (header.producer_id, header.producer_epoch, header.base_sequence);
+        guard = partition.begin_verification(id, epoch, sequence, false, 1_000_000).expect("may begin");
+    }
+    partition.append_verified(origin, batch, Acks::Committed, 1_000_000, guard).expect("appended");
+}
+
+/// What a sync thread would do.
+pub(crate) fn sync(partition: &Partition) {
+    partition.sync().expect("a sync");
 }
 
 /// Ends the sync threads, as a disk does that takes for ever.

@@ -175,3 +175,6 @@ fn by_partition(errors: &PartitionErrors) -> HashMap<(&str, i32), ErrorCode> {
 #[cfg(test)]
 #[path = "admission_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "transaction_tests.rs"]
+mod transaction_tests;
