@@ -36,6 +36,13 @@ pub fn idempotent(producer: (i64, i16, i32), now_ms: i64, values: &[&str]) -> By
     filled(builder, now_ms, values)
 }
 
+/// The same in its transaction.
+pub fn transactional(producer: (i64, i16, i32), now_ms: i64, values: &[&str]) -> Bytes {
+    let (id, epoch, sequence) = producer;
+    let builder = BatchBuilder::new().producer(ProducerId::new(id), ProducerEpoch::new(epoch), sequence);
+    filled(builder.transactional(), now_ms, values)
+}
+
 fn filled(mut builder: BatchBuilder, now_ms: i64, values: &[&str]) -> Bytes {
     let header = Header { key: b"h", value: Some(b"1") };
     for (i, value) in values.iter().enumerate() {

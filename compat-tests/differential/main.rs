@@ -31,7 +31,12 @@ mod report;
 mod sessions;
 mod side;
 mod topics;
+mod transactions;
+mod transactions_admin;
+mod transactions_offsets;
+mod transactions_produced;
 mod tree;
+mod txn;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -89,6 +94,10 @@ async fn script(pair: &mut Pair) {
     family!(groups_offsets);
     family!(groups_admin);
     family!(groups_consumer);
+    family!(transactions);
+    family!(transactions_produced);
+    family!(transactions_offsets);
+    family!(transactions_admin);
     family!(acls);
     family!(hostile);
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use client::CallError;
-use model::Clock;
+use model::{Clock, ErrorCode};
 use wire::api_table::ApiKey;
 use wire::call::Call;
 
@@ -20,6 +20,15 @@ use crate::tree::Tree;
 const SETTLING: Duration = Duration::from_millis(150);
 /// Steps that take longer are shown: the suite has to stay short.
 const SLOW: Duration = Duration::from_secs(1);
+/// How often whoever is told to come back does so.
+const TRIES: usize = 200;
+/// Errors that say so.
+const COME_BACK: [ErrorCode; 4] = [
+    ErrorCode::ConcurrentTransactions,
+    ErrorCode::CoordinatorLoadInProgress,
+    ErrorCode::CoordinatorNotAvailable,
+    ErrorCode::NotCoordinator,
+];
 /// Values that say nothing.
 const NOTHING: [&str; 6] = ["None", "-1", "0", "\"\"", CLOSED, SILENT];
 /// The connection was closed.
@@ -27,9 +36,10 @@ pub const CLOSED: &str = "<closed>";
 /// There was no answer in time.
 pub const SILENT: &str = "<no answer>";
 /// Fields that name the element of an unordered list.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 14] = [
     "member_id",
     "group_id",
+    "transactional_id",
     "name",
     "topic",
     "topic_name",
@@ -39,6 +49,7 @@ const NAMES: [&str; 12] = [
     "log_dir",
     "partition",
     "partition_index",
+    "producer_id",
     "error_code",
 ];
 
@@ -121,22 +132,53 @@ impl Pair {
             timed(clock, a.call(version, &requests.0)),
             timed(clock, b.call(version, &requests.1))
         );
-        let ([first, second], answers) = ([answers.0.1, answers.1.1], (answers.0.0, answers.1.0));
-        if first.max(second) >= SLOW {
-            let api = ApiKey::from_code(C::KEY).expect("a listed API");
+        self.answered::<C>(step, version, answers.into(), show)
+    }
+
+    /// As [`Pair::one`], but whoever is told to come back does so, as any client would.
+    pub async fn settled<C>(
+        &mut self,
+        step: &str,
+        version: i16,
+        build: impl Fn(&Side, i16) -> C,
+        code: impl Fn(&C::Response) -> i16,
+    ) -> Answers<C::Response>
+    where
+        C: Call,
+        C::Response: Debug,
+    {
+        let [a, b] = &mut self.sides;
+        let requests = (build(a, version), build(b, version));
+        let (clock, code) = (&self.clock, &code);
+        let answers = tokio::join!(
+            timed(clock, insist(a, version, &requests.0, code)),
+            timed(clock, insist(b, version, &requests.1, code))
+        );
+        self.answered::<C>(step, version, answers.into(), Tree::of)
+    }
+
+    fn answered<C: Call>(
+        &mut self,
+        step: &str,
+        version: i16,
+        answers: [(Result<C::Response, CallError>, Duration); 2],
+        show: impl Fn(&C::Response) -> Tree,
+    ) -> Answers<C::Response> {
+        let [(first, first_took), (second, second_took)] = answers;
+        let api = ApiKey::from_code(C::KEY).expect("a listed API");
+        if first_took.max(second_took) >= SLOW {
             println!(
                 "slow: {api} v{version} {step}: Kafka {} ms, Ottla {} ms",
-                first.as_millis(),
-                second.as_millis()
+                first_took.as_millis(),
+                second_took.as_millis()
             );
         }
-        if let (Err(CallError::Encode(_)), Err(CallError::Encode(_))) = &answers {
+        if let (Err(CallError::Encode(_)), Err(CallError::Encode(_))) = (&first, &second) {
             return [None, None];
         }
-        let api = ApiKey::from_code(C::KEY).expect("a listed API").spec().name;
-        let trees = [outcome(&answers.0, &show), outcome(&answers.1, &show)];
-        self.compare(api, version, step, trees);
-        [answers.0.ok(), answers.1.ok()]
+        let trees = [outcome(&first, &show), outcome(&second, &show)];
+        self.compare(api.spec().name, version, step, trees);
+        [first.ok(), second.ok()]
     }
 
     /// Compares two outcomes that were had in another way.
@@ -214,6 +256,22 @@ async fn leads(side: &mut Side, topic: &str) -> bool {
     let ids: Vec<i32> = partitions.iter().map(|partition| partition.partition_index).collect();
     let Ok(answer) = side.call(1, &first_offsets(topic, &ids)).await else { return false };
     answer.topics.iter().all(|t| t.partitions.iter().all(|p| p.error_code == 0))
+}
+
+async fn insist<C: Call>(
+    side: &mut Side,
+    version: i16,
+    request: &C,
+    code: &impl Fn(&C::Response) -> i16,
+) -> Result<C::Response, CallError> {
+    for _ in 0..TRIES {
+        let answer = side.call(version, request).await?;
+        if !COME_BACK.contains(&ErrorCode::from_code(code(&answer))) {
+            return Ok(answer);
+        }
+        tokio::time::sleep(SETTLING / 10).await;
+    }
+    side.call(version, request).await
 }
 
 async fn timed<T>(clock: &Clock, work: impl Future<Output = T>) -> (T, Duration) {

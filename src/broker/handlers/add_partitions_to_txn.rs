@@ -18,13 +18,18 @@ use super::answer::topic_name;
 use super::groups::partition_error;
 use crate::context::{Broker, RequestContext};
 
+/// What clients say themselves, and what brokers say for the clients of the second protocol.
+const FIRST_PROTOCOL: i16 = 0;
+const SECOND_PROTOCOL: i16 = 2;
+
 /// Answers an AddPartitionsToTxn request once what was added is on disk.
 pub async fn handle(
     broker: &Arc<Broker>,
     context: &RequestContext,
     request: AddPartitionsToTxnRequest,
 ) -> AddPartitionsToTxnResponse {
-    let transaction_version = if speaks_second_protocol(context.header.api_version) { 2 } else { 0 };
+    let transaction_version =
+        if speaks_second_protocol(context.header.api_version) { SECOND_PROTOCOL } else { FIRST_PROTOCOL };
     let mut results = Vec::with_capacity(request.transactions.len());
     for transaction in request.transactions {
         let topics = add(broker, &transaction, transaction_version).await;
@@ -42,8 +47,8 @@ async fn add(
     transaction_version: i16,
 ) -> Vec<AddPartitionsToTxnTopicResult> {
     let asked = partitions(&transaction.topics);
-    if let Some(refused) = refused_for_absent(broker, &asked) {
-        return results(refused);
+    if let Some(errors) = refused(broker, &asked, transaction_version == FIRST_PROTOCOL) {
+        return results(errors);
     }
     match admit(broker, transaction, asked, transaction_version).await {
         Ok(errors) if transaction.verify_only => results(errors),
@@ -88,14 +93,19 @@ fn partitions(topics: &[AddPartitionsToTxnTopic]) -> Partitions {
     partitions
 }
 
-/// One partition that does not exist keeps all others out of the transaction.
-fn refused_for_absent(broker: &Broker, asked: &Partitions) -> Option<PartitionErrors> {
+/// One partition that cannot be had keeps all others out of the transaction. Clients may not add the broker's own topics;
+/// those of `__consumer_offsets` come by groups.
+fn refused(broker: &Broker, asked: &Partitions, by_client: bool) -> Option<PartitionErrors> {
     let image = broker.metadata.image();
     let mut any = false;
     let codes = asked.iter().map(|(name, indexes)| {
         let topic = image.topic(name);
+        let own = by_client && model::topic_name::is_internal(name);
         let code = |index: &i32| {
-            let error = partition_error(topic.map(AsRef::as_ref), *index);
+            let error = match own {
+                true => Some(ErrorCode::TopicAuthorizationFailed),
+                false => partition_error(topic.map(AsRef::as_ref), *index),
+            };
             any |= error.is_some();
             (*index, error.unwrap_or(ErrorCode::OperationNotAttempted))
         };
