@@ -2,6 +2,7 @@
 
 mod container;
 mod serve;
+mod storage_command;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,9 @@ struct Cli {
 enum Command {
     /// Run the broker; this is also what `ottla` alone does.
     Serve(Serve),
+    /// Check directories before they are served, and hand them back to Apache Kafka.
+    #[command(subcommand)]
+    Storage(storage_command::Step),
     /// What the entry points of the container image run.
     #[command(subcommand, hide = true)]
     Container(container::Step),
@@ -67,6 +71,7 @@ fn run() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Serve(serve)) => serve::run(&serve),
+        Some(Command::Storage(step)) => storage_command::run(&step),
         Some(Command::Container(step)) => container::run(&step),
         None => serve::run(&cli.serve),
     }

@@ -90,6 +90,9 @@ pub fn install_logging(format: Format, environment: &Environment, clock: &Clock)
 /// What `kafka-server-start` is called with wrongly.
 const USAGE: &str = "USAGE: kafka-server-start [-daemon] server.properties [--override property=value]*";
 
+/// Kafka's default of `log.dir`, which its scripts' users rely on.
+const KAFKA_LOG_DIR: &str = "/tmp/kafka-logs";
+
 /// `kafka-server-start`: the file and the overrides alone decide; variables are for the images' entry points.
 pub fn kafka_server_start(arguments: &[String]) -> anyhow::Result<()> {
     let (is_daemon, arguments) = match arguments.split_first() {
@@ -116,8 +119,14 @@ pub fn kafka_server_start(arguments: &[String]) -> anyhow::Result<()> {
     install_logging(Format::Text, &environment, &clock)?;
     let (name, bytes) = named_file(Path::new(file))?;
     let file = Some(PropertiesFile { name: &name, bytes: &bytes });
-    let inputs = config::Inputs { file, environment: &[], overrides: &overrides };
-    let loaded = config::load_with(&inputs, &read_file)?;
+    let load = |overrides: &[String]| {
+        config::load_with(&config::Inputs { file, environment: &[], overrides }, &read_file)
+    };
+    let mut loaded = load(&overrides)?;
+    if !loaded.layers.is_explicit("log.dirs") && !loaded.layers.is_explicit("log.dir") {
+        overrides.push(format!("log.dir={KAFKA_LOG_DIR}"));
+        loaded = load(&overrides)?;
+    }
     start(loaded, clock, variable(&environment, "CLUSTER_ID"))
 }
 
@@ -138,7 +147,8 @@ fn start_in_background(file: &str, overrides: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn named_file(path: &Path) -> anyhow::Result<(String, Vec<u8>)> {
+/// Reads a file that is named on the command line; its name goes into messages.
+pub fn named_file(path: &Path) -> anyhow::Result<(String, Vec<u8>)> {
     let name = path.display().to_string();
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
     Ok((name, bytes))

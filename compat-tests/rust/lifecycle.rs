@@ -179,3 +179,43 @@ async fn one_directory_has_one_owner() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("lock"), "{}", stderr(&output));
 }
+
+/// `ottla storage STEP DIR`: status, standard output and standard error.
+fn storage(step: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = run_with(&[&["storage", step], arguments].concat(), &[]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), said, stderr(&output))
+}
+
+#[tokio::test]
+async fn a_directory_is_checked_and_handed_back() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let new = dir.path().display().to_string();
+    let (code, said, _) = storage("check", &[&new]);
+    assert_eq!(code, Some(0));
+    assert!(said.contains("new: a start formats it") && said.contains("begins a new cluster"), "{said}");
+    assert_eq!(std::fs::read_dir(dir.path()).expect("the directory").count(), 0, "nothing was written");
+    let (code, _, said) = storage("hand-back", &[&new]);
+    assert!(code == Some(1) && said.contains("nothing to hand back"), "{said}");
+
+    let mut broker = Broker::start(&["node.id=5"]).await;
+    let mut connection = broker.connect().await;
+    ensure_topic(&mut connection, "kept").await;
+    let data = broker.data().display().to_string();
+    assert!(storage("hand-back", &[&data]).2.contains("did not close its logs"));
+    assert_eq!(broker.signal_and_wait("TERM").code(), Some(0));
+    let (code, said, _) = storage("check", &[&data]);
+    assert_eq!(code, Some(0));
+    assert!(
+        said.contains("closed: a start reads no records") && said.contains("1 topics with 1 partitions"),
+        "{said}"
+    );
+    let (code, _, said) = storage("check", &[&data, "--override", "node.id=6"]);
+    assert!(code == Some(1) && said.contains("belongs to node 5"), "{said}");
+    let (code, said, why) = storage("hand-back", &[&data]);
+    assert_eq!(code, Some(0), "{why}");
+    assert!(said.contains("as Apache Kafka knows them"), "{said}");
+    assert!(broker.data().join(".kafka_cleanshutdown").exists());
+    broker.restart().await;
+    assert!(broker.data().join(".ottla-reserve").exists(), "it is taken up again");
+}
