@@ -252,6 +252,10 @@ impl Node {
         let acceptors = accept(&broker, &config, clock, listeners, stopping)?;
         let node = Self { id: node_id, addresses, stop, acceptors, broker, partitions };
         node.log_started(&config);
+        if loaded.layers.statics().contains_key("zookeeper.connect") {
+            // Test containers that give one wait for the line that such a broker wrote.
+            tracing::info!(target: "kafka.server.KafkaServer", "[KafkaServer id={node_id}] started");
+        }
         Ok(node)
     }
 
