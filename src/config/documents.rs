@@ -144,6 +144,9 @@ connect and would be passed over.
 A broker of a ZooKeeper cluster (`zookeeper.connect` without `process.roles`) starts as a node of its own, unless its
 id (2 to 9) or a replication factor above 1 says that it is one of several: alone it would pretend to be all of them.
 
+One of Kafka's own classes in `authorizer.class.name` is ignored with a WARN line where
+`allow.everyone.if.no.acl.found=true`: ACLs cannot be created yet, so everyone is let in there. Elsewhere it is refused.
+
 A value that is not legal stops the start with a sentence that names the key, the value, what is legal and where the
 value came from: `Invalid value 0 for configuration num.partitions: Value must be at least 1 (server.properties line 2)`.
 

@@ -13,7 +13,12 @@ pub(crate) fn review(settings: &Settings) -> Result<Vec<Notice>, ConfigError> {
     let mut vendor = Vec::new();
     for (name, setting) in settings {
         if let Some(key) = known_key(name) {
-            notices.extend(review_known(key, name, setting)?);
+            let is_open = is_open_authorizer(key, setting, settings);
+            notices.extend(if is_open {
+                Some(open_authorizer(setting))
+            } else {
+                review_known(key, name, setting)?
+            });
             continue;
         }
         match keys::extra::foreign(name, &setting.value) {
@@ -64,6 +69,30 @@ fn review_known(key: &Key, name: &str, setting: &Setting) -> Result<Option<Notic
         Support::Refused if is_default || is_known_plug_in(key, value) => None,
         Support::Refused => return Err(refusal(key, name, value).with_source(Some(&setting.source))),
     })
+}
+
+/// Kafka's own authorizers, of now and of ZooKeeper's days.
+const AUTHORIZERS: &[&str] = &[
+    "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "kafka.security.authorizer.AclAuthorizer",
+    "kafka.security.auth.SimpleAclAuthorizer",
+];
+
+/// Whether access control is on and lets everyone do everything as long as there is no ACL, which there cannot be: none
+/// can be created, and a directory that holds some is refused.
+fn is_open_authorizer(key: &Key, setting: &Setting, settings: &Settings) -> bool {
+    let everyone = settings.get("allow.everyone.if.no.acl.found");
+    key.name == "authorizer.class.name"
+        && AUTHORIZERS.contains(&setting.value.trim())
+        && everyone.is_some_and(|everyone| everyone.value.trim().eq_ignore_ascii_case("true"))
+}
+
+fn open_authorizer(setting: &Setting) -> Notice {
+    warn(format!(
+        "authorizer.class.name ({}) has no effect: ACLs cannot be created yet, and without any \
+         allow.everyone.if.no.acl.found=true lets everyone in",
+        setting.source
+    ))
 }
 
 fn is_default(key: &Key, text: &str) -> bool {

@@ -140,3 +140,21 @@ fn distances_count_single_edits() {
     assert_eq!(edit_distance("same", "same"), 0);
     assert_eq!(edit_distance(&"x".repeat(200), "x"), usize::MAX);
 }
+
+#[test]
+fn an_authorizer_that_lets_everyone_in_is_no_reason_to_stop() {
+    const STANDARD: &str = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+    for class in [STANDARD, "kafka.security.authorizer.AclAuthorizer"] {
+        let notices =
+            warnings(&[("authorizer.class.name", class), ("allow.everyone.if.no.acl.found", "True")]);
+        assert_eq!(notices.len(), 1);
+        assert!(notices[0].starts_with("authorizer.class.name (--override) has no effect"), "{notices:?}");
+    }
+    for pairs in [
+        [("authorizer.class.name", STANDARD), ("allow.everyone.if.no.acl.found", "false")],
+        [("authorizer.class.name", STANDARD), ("super.users", "User:ANONYMOUS")],
+        [("authorizer.class.name", "com.example.Mine"), ("allow.everyone.if.no.acl.found", "true")],
+    ] {
+        assert!(review(&settings(&pairs)).is_err(), "{pairs:?}");
+    }
+}
