@@ -130,7 +130,9 @@ impl Parts {
             }
         }
         let ticket = CommitTicket::new();
-        written.iter().for_each(|one| one.partition.await_commit(one.end, &ticket));
+        for one in &written {
+            one.partition.await_commit(one.end, &ticket);
+        }
         ticket.all().await;
         for Written { topic, index, .. } in
             written.into_iter().filter(|one| one.partition.is_committed(one.end))
