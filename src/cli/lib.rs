@@ -37,6 +37,7 @@ type Tool = (&'static str, fn(&[String], &mut Terminal) -> Result<(), Stop>);
 const TOOLS: &[Tool] = &[
     ("kafka-broker-api-versions", tools::broker_api_versions::run),
     ("kafka-cluster", tools::cluster::run),
+    ("kafka-configs", tools::configs::run),
     ("kafka-console-consumer", tools::console_consumer::run),
     ("kafka-console-producer", tools::console_producer::run),
     ("kafka-consumer-groups", tools::consumer_groups::run),
@@ -49,7 +50,6 @@ const TOOLS: &[Tool] = &[
 const NOT_BUILT: &[&str] = &[
     "kafka-acls",
     "kafka-client-metrics",
-    "kafka-configs",
     "kafka-delegation-tokens",
     "kafka-dump-log",
     "kafka-e2e-latency",

@@ -62,6 +62,8 @@ pub struct Options {
     syntax: Syntax,
     /// Values by the option's first name; an option without its value has none.
     given: BTreeMap<&'static str, Vec<Option<String>>>,
+    /// First names in the order they were given.
+    sequence: Vec<&'static str>,
     /// What is no option.
     pub operands: Vec<String>,
     /// Whether nothing at all was given.
@@ -77,6 +79,7 @@ impl Syntax {
         let mut options = Options {
             syntax: *self,
             given: BTreeMap::new(),
+            sequence: Vec::new(),
             operands: Vec::new(),
             is_empty: arguments.is_empty(),
         };
@@ -183,12 +186,18 @@ impl Options {
     }
 
     fn note(&mut self, option: &'static Opt, value: Option<String>) {
+        self.sequence.push(first_name(option));
         self.given.entry(first_name(option)).or_default().push(value);
     }
 
     /// Whether the option was given.
     pub fn has(&self, name: &str) -> bool {
         self.given.contains_key(name)
+    }
+
+    /// Which of these were given, in their order on the command line.
+    pub fn order(&self, names: &[&str]) -> Vec<&'static str> {
+        self.sequence.iter().copied().filter(|name| names.contains(name)).collect()
     }
 
     /// Every value of the option, in their order.

@@ -48,6 +48,11 @@ impl Properties {
         self.0.entry(key.to_owned()).or_insert_with(|| value.into());
     }
 
+    /// Every key and value.
+    pub fn into_map(self) -> BTreeMap<String, String> {
+        self.0
+    }
+
     /// One value.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)

@@ -2,6 +2,7 @@
 
 pub(crate) mod broker_api_versions;
 pub(crate) mod cluster;
+pub(crate) mod configs;
 pub(crate) mod console_consumer;
 pub(crate) mod console_producer;
 pub(crate) mod consumer_groups;
