@@ -431,6 +431,9 @@ def changed_scripts_and_settings_are_obeyed():
 
 
 def kafka_server_start_obeys_its_file_alone():
+    with Node(environment={"KAFKA_NODE_ID": "x"}, command=["kafka-server-start", "/opt/kafka/config/server.properties"]) as node:
+        node.running()
+        node.holds("/tmp/kafka-logs")
     with folder({"my.properties": "node.id=4\nprocess.roles=broker,controller\nlog.dirs=/tmp/kafka-logs\n"}) as home:
         command = ["/opt/kafka/bin/kafka-server-start.sh", "/my/my.properties", "--override", "num.partitions=2"]
         with Node("-v", f"{home}:/my:ro", environment={"KAFKA_NUM_PARTITIONS": "8"}, command=command) as node:
@@ -462,13 +465,63 @@ def testcontainers_start_protocols():
                    + "/etc/confluent/docker/configure\n/etc/confluent/docker/launch\n"),
         "Rust": ("/opt/kafka/testcontainers_start.sh", "", "#!/bin/bash\n" + advertise + "/etc/kafka/docker/run\n"),
     }
+    legacy = {name: value for name, value in listeners.items() if "CONTROLLER" not in name and "ROLES" not in name and "NODE" not in name}
+    legacy["KAFKA_LISTENERS"] = "PLAINTEXT://0.0.0.0:9092,BROKER://0.0.0.0:9093"
+    protocols["Java, ZooKeeper"] = ("/testcontainers_start.sh", "", "#!/bin/bash\n" + advertise
+        + "echo 'clientPort=2181' > /tmp/zookeeper.properties\nzookeeper-server-start /tmp/zookeeper.properties &\n"
+        + "export KAFKA_ZOOKEEPER_CONNECT=localhost:2181\n/etc/confluent/docker/run\n")
     for name, (path, shell, script) in protocols.items():
         print(name, flush=True)
         command = ["-c", WAITING.format(path, shell)]
-        with folder({"start.sh": script}) as home, Node("--entrypoint", "sh", environment=listeners, command=command) as node:
+        environment = legacy if "ZooKeeper" in name else listeners
+        with folder({"start.sh": script}) as home, Node("--entrypoint", "sh", environment=environment, command=command) as node:
             docker("cp", f"{home}/start.sh", f"{node.name}:{path}")
             node.running()
             round_trip(CLIENT, lines=10)
+            if environment is legacy:
+                until(lambda: "[KafkaServer id=1] started" in logs(node.name), 5, "a line is missing")
+
+
+def public_definitions_run():
+    """Services as public files define them (corpus.json): healthy by their own check, and a round trip from outside."""
+    with open(os.path.join(HERE, "corpus.json"), encoding="utf-8") as file:
+        corpus = json.load(file)
+    chosen = corpus if os.environ.get("FULL") else corpus[:: len(corpus) // 12]
+    wrong = []
+    for definition in chosen:
+        try:
+            public_definition(definition)
+        except Exception as error:  # noqa: BLE001 - all of them are told
+            wrong.append(f"{definition['of']}: {type(error).__name__}: {str(error)[-300:]}")
+            print(wrong[-1].replace("\n", " | "), flush=True)
+    print(f"{len(chosen) - len(wrong)} of {len(chosen)} definitions, of {len(corpus)} there are", flush=True)
+    assert not wrong, "; ".join(wrong)
+
+
+def public_definition(definition):
+    environment, name = definition["environment"], definition["name"]
+    options = ["--hostname", definition.get("hostname", name)]
+    if "health" in definition:
+        options += ["--health-cmd", definition["health"]]
+    with contextlib.ExitStack() as kept:
+        for number, path in enumerate(definition.get("volumes", [])):
+            options += ["-v", f"{kept.enter_context(volume(f'corpus{number}'))}:{path}"]
+        if "refused" in definition:
+            done = docker("run", "--rm", *options, *variables(environment), "ottla", check=False)
+            assert done.returncode == 1 and f"{definition['refused']}=" in done.stderr, done.stderr
+            assert "is refused" in done.stderr, done.stderr
+            return
+        with Node(*options, environment=environment, alias=name) as node:
+            node.running()
+            node.healthy()
+            told = environment.get("KAFKA_CFG_ADVERTISED_LISTENERS", environment.get("KAFKA_ADVERTISED_LISTENERS", ""))
+            addresses = [entry.split("://")[1] for entry in told.split(",") if "://" in entry]
+            reachable = [address for address in addresses if not address.startswith("host.docker.internal")]
+            for address in reachable or ["localhost:9092"]:
+                # Some switch the creation of topics on first use off.
+                tool = ["kafka-topics", "--bootstrap-server", address, "--create", "--if-not-exists", "--topic", "t"]
+                docker("exec", node.name, *tool)
+            round_trip(node.name, reachable[0] if reachable else "localhost:9092", lines=10)
 
 
 def the_compose_files_run():
@@ -524,6 +577,7 @@ TESTS = [
     changed_scripts_and_settings_are_obeyed,
     kafka_server_start_obeys_its_file_alone,
     testcontainers_start_protocols,
+    public_definitions_run,
     the_compose_files_run,
 ]
 
