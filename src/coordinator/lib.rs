@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod group;
+mod re2;
 #[cfg(test)]
 mod test_support;
 pub mod txn;

@@ -1,10 +1,11 @@
 //! Which transactional ids ListTransactions is asked for (KIP-664, KIP-994, KIP-1152).
 
 use model::ErrorCode;
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 use super::Described;
 use super::record::Status;
+use crate::re2::compile;
 
 /// As `TransactionStateManager.listTransactionStates` decides.
 #[derive(Clone, Debug, Default)]
@@ -42,17 +43,13 @@ impl Filter {
     /// Whose whole id matches; an empty pattern says nothing.
     ///
     /// # Errors
-    /// `INVALID_REGULAR_EXPRESSION`, also for what Java knows beyond regular languages (back references, looking around):
-    /// that can be made to take a node's time for as long as one likes.
+    /// `INVALID_REGULAR_EXPRESSION`
     pub fn pattern(self, pattern: &str) -> Result<Self, ErrorCode> {
         if pattern.is_empty() {
             return Ok(Self { pattern: None, ..self });
         }
-        let compiled = |pattern: &str| RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
-        // A pattern that ends a group it has not begun is none, whatever stands around it.
-        let whole = compiled(pattern).and_then(|_alone| compiled(&format!("^(?:{pattern})$")));
-        let pattern = Some(whole.map_err(|_refused| ErrorCode::InvalidRegularExpression)?);
-        Ok(Self { pattern, ..self })
+        let pattern = compile(pattern).map_err(|_reason| ErrorCode::InvalidRegularExpression)?;
+        Ok(Self { pattern: Some(pattern), ..self })
     }
 
     /// Whether it is asked for.
@@ -64,9 +61,6 @@ impl Filter {
             && self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(&described.transactional_id))
     }
 }
-
-/// What a compiled pattern may take.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -181,7 +181,7 @@ impl Shard {
     /// Are these partitions in the producer's open transaction (KIP-890)? An error for all, or one for each.
     pub fn verify(&self, request: &AddPartitionsRequest) -> Result<PartitionErrors, ErrorCode> {
         let value = self.value(&request.transactional_id)?;
-        value.check_open(request.producer)?;
+        value.check_held(request.producer)?;
         let held = |topic: &String, index: &i32| {
             value.partitions.get(topic).is_some_and(|held| held.contains(index))
         };

@@ -86,13 +86,15 @@ impl Value {
         context: &Context,
     ) -> Result<Init, ErrorCode> {
         let (fresh_producer_id, wall_ms) = (context.fresh_producer_id, context.wall_ms);
+        self.check_settled()?;
         if expected.is_some_and(|expected| !self.may_be_expected(expected)) {
             return Err(ErrorCode::ProducerFenced);
         }
         match self.status {
-            Status::PrepareAbort | Status::PrepareCommit => Err(ErrorCode::ConcurrentTransactions),
             Status::Ongoing => Ok(Init::Fence(self.fenced(context))),
-            Status::Dead | Status::PrepareEpochFence => Err(ErrorCode::UnknownServerError),
+            Status::PrepareAbort | Status::PrepareCommit | Status::Dead | Status::PrepareEpochFence => {
+                Err(ErrorCode::UnknownServerError)
+            }
             Status::Empty | Status::CompleteAbort | Status::CompleteCommit => {
                 let as_expected =
                     expected.is_none_or(|expected| expected.producer_epoch == self.producer_epoch);
@@ -176,10 +178,22 @@ impl Value {
         Ok(())
     }
 
-    /// May the producer work on the transaction now?
-    pub(super) fn check_open(&self, producer: ProducerIdAndEpoch) -> Result<(), ErrorCode> {
-        self.check(producer)?;
+    /// Whoever asks for something new while an end is being written comes back, also with a producer id or epoch that is
+    /// not known yet: with KIP-890 the producer may have been told the one that follows. Only then is it looked at.
+    fn check_settled(&self) -> Result<(), ErrorCode> {
         if self.is_prepared() { Err(ErrorCode::ConcurrentTransactions) } else { Ok(()) }
+    }
+
+    /// May the producer add to the transaction now?
+    pub(super) fn check_open(&self, producer: ProducerIdAndEpoch) -> Result<(), ErrorCode> {
+        self.check_settled()?;
+        self.check(producer)
+    }
+
+    /// May what the producer has in its transaction be looked up?
+    pub(super) fn check_held(&self, producer: ProducerIdAndEpoch) -> Result<(), ErrorCode> {
+        self.check(producer)?;
+        self.check_settled()
     }
 
     pub(super) fn holds(&self, partitions: &Partitions) -> bool {
@@ -217,16 +231,13 @@ impl Value {
         commit: bool,
         wall_ms: i64,
     ) -> Result<End, ErrorCode> {
-        self.check(producer)?;
+        self.check_held(producer)?;
         match (self.status, commit) {
             (Status::Ongoing, _) => {
                 let value = Self { client_transaction_version: 0, ..self.changed(prepared(commit), wall_ms) };
                 Ok(End::Prepare(Next::of(value)))
             }
             (Status::CompleteCommit, true) | (Status::CompleteAbort, false) => Ok(End::AlreadyDone),
-            (Status::PrepareCommit, true) | (Status::PrepareAbort, false) => {
-                Err(ErrorCode::ConcurrentTransactions)
-            }
             (Status::Dead | Status::PrepareEpochFence, _) => Err(ErrorCode::UnknownServerError),
             _ => Err(ErrorCode::InvalidTxnState),
         }
@@ -241,6 +252,7 @@ impl Value {
         fresh_producer_id: i64,
         wall_ms: i64,
     ) -> Result<End, ErrorCode> {
+        self.check_settled()?;
         let over_the_end = self.previous_producer_id == producer.producer_id
             && producer.producer_epoch == EPOCH_EXHAUSTED
             && self.producer_epoch == 0;
@@ -251,7 +263,6 @@ impl Value {
         }
         let current = producer.producer_epoch == self.producer_epoch;
         let valid = match self.status {
-            Status::PrepareCommit | Status::PrepareAbort => over_a_bump,
             Status::CompleteCommit | Status::CompleteAbort => again || current,
             _ => current,
         };
@@ -274,9 +285,6 @@ impl Value {
             }
             (Status::CompleteCommit, false) if !again => {
                 Ok(End::Prepare(self.prepared_and_bumped(false, true, fresh_producer_id, wall_ms)))
-            }
-            (Status::PrepareCommit, true) | (Status::PrepareAbort, false) => {
-                Err(ErrorCode::ConcurrentTransactions)
             }
             (Status::Dead | Status::PrepareEpochFence, _) => Err(ErrorCode::UnknownServerError),
             _ => Err(ErrorCode::InvalidTxnState),

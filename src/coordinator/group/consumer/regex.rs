@@ -9,13 +9,12 @@ use super::member::Member;
 use super::subscriptions::{decrement, increment};
 use crate::group::record::{ConsumerGroupValue, Record, RegularExpressionKey, RegularExpressionValue};
 use crate::group::{Context, Refusal, Topics};
+use crate::re2::compile;
 use model::ErrorCode;
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 /// Expressions are not resolved more often than that.
 const REFRESH_MIN_MS: i64 = 10_000;
-/// The largest compiled expression: matching takes time linear in it.
-const COMPILED_BYTES_MAX: usize = 1 << 20;
 
 impl Group {
     /// Notes what a change of `member` to `updated` means for the expressions; says whether the group's epoch must grow
@@ -125,88 +124,7 @@ fn resolve<'a>(regexes: impl Iterator<Item = &'a String>, topics: &dyn Topics) -
     compiled.into_iter().map(|(_, regex, names)| (regex, super::member::sorted_names(names))).collect()
 }
 
-/// An expression that matches whole names, as RE2/J does.
-fn compile(regex: &str) -> Result<Regex, String> {
-    let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(COMPILED_BYTES_MAX).build();
-    let translated = translate(regex);
-    // By itself first: `a)(b` must not become valid between our parentheses.
-    build(&translated).and_then(|_| build(&format!(r"\A(?:{translated})\z"))).map_err(|error| reason(&error))
-}
-
-/// RE2's syntax in that of the crate: `\Q...\E` quotes, and in a class only `[:name:]` is nested.
-fn translate(regex: &str) -> String {
-    let mut out = String::with_capacity(regex.len());
-    let mut rest = regex.chars().peekable();
-    let mut in_class = false;
-    while let Some(character) = rest.next() {
-        match character {
-            '\\' if rest.peek() == Some(&'Q') && !in_class => {
-                rest.next();
-                let tail: String = rest.by_ref().collect();
-                let (quoted, after) = tail.split_once(r"\E").unwrap_or((&tail, ""));
-                out.push_str(&regex::escape(quoted));
-                return out + &translate(after);
-            }
-            '\\' => {
-                out.push(character);
-                out.extend(rest.next());
-            }
-            '[' if !in_class => {
-                in_class = true;
-                out.push(character);
-                out.extend(rest.next_if_eq(&'^'));
-                // A bracket right here closes nothing.
-                if rest.next_if_eq(&']').is_some() {
-                    out.push_str(r"\]");
-                }
-            }
-            '[' if rest.peek() == Some(&':') => {
-                out.push(character);
-                for inner in rest.by_ref() {
-                    out.push(inner);
-                    if inner == ']' {
-                        break;
-                    }
-                }
-            }
-            '[' | '&' | '~' if in_class => {
-                out.push('\\');
-                out.push(character);
-            }
-            ']' if in_class => {
-                in_class = false;
-                out.push(character);
-            }
-            _ => out.push(character),
-        }
-    }
-    out
-}
-
 fn invalid(regex: &str, reason: &str) -> Refusal {
     let message = format!("SubscribedTopicRegex `{regex}` is not a valid regular expression: {reason}.");
     refusal(ErrorCode::InvalidRegularExpression, message)
 }
-
-/// RE2/J's words where there are some for the crate's.
-fn reason(error: &regex::Error) -> String {
-    const WORDS: [(&str, &str); 9] = [
-        ("unclosed character class", "missing closing ]"),
-        ("unclosed group", "missing closing )"),
-        ("unopened group", "missing closing )"),
-        ("repetition operator missing expression", "missing argument to repetition operator"),
-        ("invalid character class range", "invalid character class range"),
-        ("incomplete escape sequence", "trailing backslash at end of expression"),
-        ("unrecognized escape sequence", "invalid escape sequence"),
-        ("look-around", "invalid or unsupported Perl syntax"),
-        ("duplicate capture group name", "duplicate capture group name"),
-    ];
-    let text = error.to_string();
-    let known = WORDS.iter().find(|(ours, _)| text.contains(ours)).map(|(_, theirs)| (*theirs).to_owned());
-    let last_line = || text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    known.unwrap_or_else(last_line)
-}
-
-#[cfg(test)]
-#[path = "regex_tests.rs"]
-mod tests;

@@ -4,7 +4,7 @@ use super::compile;
 
 #[test]
 fn whole_names_are_matched_as_re2_does() {
-    let cases: [(&str, &[&str], &[&str]); 12] = [
+    let cases: [(&str, &[&str], &[&str]); 15] = [
         ("foo.*", &["foo", "foo-1"], &["afoo", "Foo"]),
         ("a|ab", &["a", "ab"], &["abc", "b"]),
         ("(?i)orders", &["ORDERS", "orders"], &["orders2"]),
@@ -17,6 +17,9 @@ fn whole_names_are_matched_as_re2_does() {
         ("[a&&b]+", &["a&b"], &["ac"]),
         ("[[:alpha:]]+", &["abc"], &["a1"]),
         ("", &[""], &["a"]),
+        ("a{2", &["a{2"], &["aa"]),
+        ("a{2}{x}", &["aa{x}"], &["aa"]),
+        ("a{2,}b{1,2}", &["aaab"], &["ab", "aab{1,2}"]),
     ];
     for (pattern, matching, others) in cases {
         let regex = compile(pattern).unwrap_or_else(|reason| panic!("{pattern}: {reason}"));
