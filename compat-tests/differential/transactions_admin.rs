@@ -26,6 +26,7 @@ pub async fn script(pair: &mut Pair) {
     prepare(pair, "marked", 3, &[]).await;
     initialized(pair, "adm-empty", "begins", 5).await;
     initialized(pair, "adm-open", "begins", 5).await;
+    initialized(pair, "adm-open", "begins again", 5).await;
     adds(pair, "adm-open", "first", ADD_MAX, &[("marked", &[0, 2])]).await;
     initialized(pair, "adm-done", "begins", 5).await;
     adds(pair, "adm-done", "first", ADD_MAX, &[("marked", &[0])]).await;

@@ -29,7 +29,8 @@ pub async fn script(pair: &mut Pair) {
     prepare(pair, "consumed", 3, &[]).await;
     for level in [2, 1, 0] {
         finalize(pair, level).await;
-        for version in 0..=COMMIT_MAX {
+        // At level 0 Kafka cannot write what TxnOffsetCommit 5 adds, and never gets over it.
+        for version in (0..=COMMIT_MAX).filter(|version| level > 0 || *version < ADDS_FROM) {
             life(pair, level, version).await;
         }
     }

@@ -28,7 +28,8 @@ pub async fn script(pair: &mut Pair) {
         finalize(pair, level).await;
         let name = &format!("written-{level}");
         prepare(pair, name, 3, &[]).await;
-        for version in PRODUCE_MIN..=PRODUCE_MAX {
+        // At level 0 Kafka cannot write what a Produce adds, and never gets over it.
+        for version in (PRODUCE_MIN..=PRODUCE_MAX).filter(|version| level > 0 || *version < ADDS_FROM) {
             written(pair, level, version, name).await;
         }
         isolated(pair, level).await;
@@ -209,7 +210,7 @@ async fn isolated(pair: &mut Pair, level: i16) {
         pair.shown(&step, version, |side, v| reading(side, v, name, 1, 5), show_fetch).await;
     }
     ends(pair, &third, "ends it", end_version, true).await;
-    seen(pair, name, "at last").await;
+    seen(pair, name, "once all have ended").await;
 }
 
 fn reading(side: &Side, version: i16, name: &str, isolation_level: i8, offset: i64) -> FetchRequest {
@@ -243,7 +244,7 @@ async fn fenced(pair: &mut Pair, level: i16) {
     let name = &format!("taken-{level}");
     prepare(pair, name, 2, &[]).await;
     let now_ms = pair.start_ms;
-    for version in [11, PRODUCE_MAX] {
+    for version in [11, PRODUCE_MAX].into_iter().filter(|version| level > 0 || *version < ADDS_FROM) {
         let id = &format!("zombie-{level}-{version}");
         initialized(pair, id, "begins", 5).await;
         if version < ADDS_FROM {
@@ -258,7 +259,7 @@ async fn fenced(pair: &mut Pair, level: i16) {
         pair.settled(&format!("{id}: the zombie goes elsewhere"), version, late, first_error).await;
         let late = |side: &Side, v| add(id, producer(side, id), &[(&**name, &[1])], v);
         pair.settled(&format!("{id}: the zombie adds"), ADD_MAX, late, crate::txn::added).await;
-        for end_version in [4, 5] {
+        for end_version in if level > 0 { 4..=5 } else { 4..=4 } {
             let late = |side: &Side, _| end(id, producer(side, id), true);
             pair.settled(&format!("{id}: the zombie commits"), end_version, late, |answer| answer.error_code)
                 .await;

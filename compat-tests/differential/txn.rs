@@ -105,7 +105,8 @@ pub fn describe(ids: &[&str]) -> DescribeTransactionsRequest {
 /// Until both coordinate transactions and have producer ids.
 pub async fn coordinated(pair: &mut Pair, family: &str) {
     let ask = |_: &Side, _| init("", 1000, NONE).with_transactional_id(None);
-    pair.settled(&format!("producer ids for {family} are to be had"), 5, ask, |answer| answer.error_code).await;
+    pair.settled(&format!("producer ids for {family} are to be had"), 5, ask, |answer| answer.error_code)
+        .await;
     for side in &mut pair.sides {
         for _ in 0..100 {
             let found = FindCoordinatorRequest::default().with_key(text("coordinated")).with_key_type(1);

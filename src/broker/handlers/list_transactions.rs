@@ -20,10 +20,12 @@ pub async fn handle(
 ) -> ListTransactionsResponse {
     match list(broker, &request).await {
         Ok(listed) => {
-            let is_unknown = |name: &wire::StrBytes| Status::from_name(name).is_none();
-            let unknown = request.state_filters.into_iter().filter(is_unknown);
+            let mut unknown = request.state_filters;
+            unknown.retain(|name| Status::from_name(name).is_none());
+            unknown.sort();
+            unknown.dedup();
             ListTransactionsResponse::default()
-                .with_unknown_state_filters(unknown.collect())
+                .with_unknown_state_filters(unknown)
                 .with_transaction_states(listed.into_iter().map(state).collect())
         }
         Err(code) => ListTransactionsResponse::default().with_error_code(code.code()),

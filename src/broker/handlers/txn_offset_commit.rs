@@ -49,7 +49,15 @@ pub async fn handle(
     match committed.await {
         Ok(Reply::OffsetCommit(committed)) => response(merged(unknown, committed)),
         Ok(other) => unreachable!("TxnOffsetCommit was answered {other:?}"),
-        Err(code) => response(merged(unknown, refused(&committing, code))),
+        Err(code) => response(merged(unknown, refused(&committing, as_told(code)))),
+    }
+}
+
+/// A transaction coordinator's word for an old epoch is the partition's word to whoever writes there.
+fn as_told(code: ErrorCode) -> ErrorCode {
+    match code {
+        ErrorCode::ProducerFenced => ErrorCode::InvalidProducerEpoch,
+        code => code,
     }
 }
 

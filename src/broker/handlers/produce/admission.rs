@@ -66,7 +66,7 @@ impl Transaction {
         };
         match code {
             ErrorCode::InvalidTxnState => {
-                Refused::with_message(code, "the partition has not been added to the transaction".to_owned())
+                Refused::with_message(code, "Partition was not added to the transaction".to_owned())
             }
             ErrorCode::NetworkException
             | ErrorCode::CoordinatorLoadInProgress
