@@ -96,9 +96,7 @@ impl ProducerState {
     }
 
     pub(crate) fn clear(&mut self, end: Offset) {
-        let mut verifications = std::mem::take(&mut self.verifications);
-        verifications.clear();
-        *self = Self { verifications, end, ..Self::default() };
+        *self = Self { end, ..Self::default() };
     }
 
     /// Takes over an entry of a snapshot.

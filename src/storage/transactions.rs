@@ -79,5 +79,8 @@ impl PartitionLog {
 }
 
 #[cfg(test)]
+#[path = "transactions_model_tests.rs"]
+mod model_tests;
+#[cfg(test)]
 #[path = "transactions_tests.rs"]
 mod tests;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::{ProducerEpoch, ProducerId};
 
@@ -31,8 +32,10 @@ pub struct VerificationStart {
 #[derive(Debug, Default)]
 pub(crate) struct Verifications {
     entries: BTreeMap<ProducerId, Verification>,
-    guards_given: u64,
 }
+
+/// Of all logs, so that a guard means nothing to a log that was opened since.
+static GUARDS_GIVEN: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Verification {
@@ -54,8 +57,8 @@ impl Verifications {
         if self.entries.len() >= ENTRIES_MAX {
             self.forget_oldest();
         }
-        self.guards_given += 1;
-        let guard = VerificationGuard(NonZeroU64::MIN.saturating_add(self.guards_given));
+        let given = GUARDS_GIVEN.fetch_add(1, Ordering::Relaxed);
+        let guard = VerificationGuard(NonZeroU64::MIN.saturating_add(given));
         let entry = Verification {
             guard,
             since_ms: now_ms,
@@ -89,11 +92,6 @@ impl Verifications {
     /// Forgets questions that nobody has come back from.
     pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
         self.entries.retain(|_, entry| now_ms.saturating_sub(entry.since_ms) < expiration_ms);
-    }
-
-    /// Forgets the questions, but no guard comes back.
-    pub(crate) fn clear(&mut self) {
-        self.entries.clear();
     }
 
     fn forget_oldest(&mut self) {
