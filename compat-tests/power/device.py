@@ -90,7 +90,10 @@ class Device:
     def close(self):
         """Unmounts and removes the image; the directory stays, empty."""
         if os.path.ismount(self.path):
-            self._unmount()
+            try:
+                self._unmount()
+            except RuntimeError as error:
+                print(error, file=sys.stderr)
         for path in [self.image, f"{self.image}.mount"]:
             if os.path.exists(path):
                 os.remove(path)
@@ -107,15 +110,20 @@ class Device:
 
     def _unmount(self):
         deadline = time.monotonic() + CLOSE_SECONDS
-        while True:
-            done = subprocess.run(["umount", self.path], capture_output=True, text=True, check=False)
-            if done.returncode == 0:
-                return
+        while (done := subprocess.run(["umount", self.path], capture_output=True, text=True, check=False)).returncode != 0:
             if time.monotonic() > deadline:
-                # The next run must not find it; whoever has it open is told below.
+                # The next run must not find it.
                 subprocess.run(["umount", "-l", self.path], check=False)
                 raise RuntimeError(f"{self.path} is still in use: {done.stderr.strip()}")
             time.sleep(0.05)
+        # A mount namespace that was made meanwhile keeps the filesystem, dead as it is, and the next mount would be of that.
+        while self._loops():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.image} is still mounted in another namespace, as {self._loops()}")
+            time.sleep(0.02)
+
+    def _loops(self):
+        return subprocess.run(["losetup", "-n", "-O", "NAME", "-j", self.image], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def opened(path):
