@@ -252,6 +252,7 @@ impl PartitionLog {
     }
 
     fn prepare_roll(&mut self, base: Offset, now_ms: i64) -> Result<Segment, StorageError> {
+        self.settle_before_roll()?;
         self.active.seal(&self.home)?;
         let next = Segment::create(&self.home, base, &self.config, now_ms)?;
         // The snapshot bears the offset of the new segment, so that a recovery can begin with both.

@@ -185,10 +185,10 @@ impl PartitionLog {
         if self.swap.is_some() {
             return self.segment_count();
         }
-        let (home, durable) = (&self.home, self.sync.durable());
+        let (home, settled) = (&self.home, self.sync.settled());
         let segments = self.sealed.iter_mut().chain([&mut self.active]);
         segments
-            .filter_map(|segment| (segment.end() > durable || segment.close_if_idle(home)).then_some(()))
+            .filter_map(|segment| (segment.end() > settled || segment.close_if_idle(home)).then_some(()))
             .count()
     }
 

@@ -4,6 +4,10 @@
 //! (indexes of sealed segments, producer snapshots, the leader epochs) can be derived from the log again; while one is
 //! not on disk, the recovery point stays at or below the segment it was derived from, so that a start after a crash
 //! derives it again.
+//!
+//! A few small batches get there faster by way of the directory's [journal](crate::journal): they are durable once that
+//! is synced, and *settled* once their own file is. Settled is at most durable, and only what is settled moves the
+//! recovery point.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,7 +57,7 @@ impl SyncTarget {
             return Err(StorageError::Failed { path: self.home.dir.to_path_buf() });
         }
         let result = self.sync_log().and_then(|()| {
-            self.shared.publish(|synced| synced.advance_log(self.point));
+            self.shared.publish(|synced| synced.settle_log(self.point));
             self.sync_side_files()
         });
         result.inspect_err(|error| {
@@ -91,6 +95,55 @@ impl SyncTarget {
         }
         self.shared.publish(|synced| synced.advance_side_files(self.point));
         Ok(())
+    }
+}
+
+/// What an append needs to become durable.
+#[derive(Debug)]
+pub enum CommitStep {
+    /// Nothing: it is.
+    None,
+    /// Its few bytes may go through the journal.
+    Journal(JournalTarget),
+    /// A sync of its own file: [`PartitionLog::sync_target`].
+    Sync,
+}
+
+/// Bytes that are durable once they are in a synced journal. Owned, as [`SyncTarget`] is.
+#[derive(Debug)]
+pub struct JournalTarget {
+    shared: Arc<Shared>,
+    point: SyncPoint,
+    file: Arc<dyn DiskFile>,
+    path: PathBuf,
+    position: u64,
+    len: usize,
+}
+
+impl JournalTarget {
+    /// Bytes of whole batches.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Every record below this offset is durable once the journal is.
+    pub fn end(&self) -> Offset {
+        self.point.end
+    }
+
+    /// Appends the bytes to `out`.
+    pub(crate) fn read(&self, out: &mut Vec<u8>) -> Result<(), StorageError> {
+        let before = out.len();
+        let read = self.file.read_at(out, self.position, self.len);
+        let short = || std::io::ErrorKind::UnexpectedEof.into();
+        let read = read.and_then(|count| if count == self.len { Ok(()) } else { Err(short()) });
+        read.map_err(|error| StorageError::fatal("read", &self.path, error))
+            .inspect_err(|_| out.truncate(before))
+    }
+
+    /// To be called once the journal is on disk.
+    pub fn is_written(&self) {
+        self.shared.publish(|synced| synced.advance_log(self.point));
     }
 }
 
@@ -139,6 +192,8 @@ struct SyncPoint {
     end: Offset,
     /// Segment and position of `end`, where known: readers up to the durable offset need not look them up.
     place: Option<Place>,
+    /// Everything below is on disk in the log's own files.
+    settled: Offset,
     /// Counts changes of names in the directory.
     dir_version: u64,
     /// Counts side files.
@@ -155,8 +210,15 @@ struct Place {
 
 impl SyncPoint {
     fn advance_log(&mut self, to: Self) {
-        if self.generation == to.generation && to.end > self.end {
+        if self.generation == to.generation && to.end >= self.end {
             (self.end, self.place) = (to.end, to.place);
+        }
+    }
+
+    fn settle_log(&mut self, to: Self) {
+        self.advance_log(to);
+        if self.generation == to.generation {
+            self.settled = self.settled.max(to.end);
         }
         self.dir_version = self.dir_version.max(to.dir_version);
     }
@@ -203,6 +265,8 @@ pub(crate) struct SyncState {
     generation: u64,
     /// Everything below is on disk. Never beyond the log's end.
     durable: Offset,
+    /// Where that is in the active segment, if it is known.
+    durable_place: Option<Place>,
     dir_version: u64,
     side_version: u64,
     side_files: Vec<Outstanding>,
@@ -219,11 +283,12 @@ struct Outstanding {
 impl SyncState {
     pub(crate) fn new(durable: Offset) -> Self {
         let shared = Shared::default();
-        shared.publish(|synced| synced.end = durable);
+        shared.publish(|synced| (synced.end, synced.settled) = (durable, durable));
         Self {
             shared: Arc::new(shared),
             generation: 0,
             durable,
+            durable_place: None,
             dir_version: 0,
             side_version: 0,
             side_files: Vec::new(),
@@ -232,6 +297,11 @@ impl SyncState {
 
     pub(crate) fn durable(&self) -> Offset {
         self.durable
+    }
+
+    /// Everything below is on disk in the log's own files, and needs no journal.
+    pub(crate) fn settled(&self) -> Offset {
+        self.shared.synced().settled.min(self.durable)
     }
 
     /// Notes that names in the directory have changed.
@@ -256,8 +326,9 @@ impl SyncState {
     /// The largest offset that recovery may begin at, given what is outstanding.
     pub(crate) fn recovery_point(&self) -> Offset {
         let synced = self.shared.synced().side_version;
+        let settled = self.settled();
         let outstanding = self.side_files.iter().filter(|file| file.version > synced);
-        outstanding.filter_map(|file| file.since).min().map_or(self.durable, |since| since.min(self.durable))
+        outstanding.filter_map(|file| file.since).min().map_or(settled, |since| since.min(settled))
     }
 
     /// Moves the durable offset to `end`, as far as a finished sync allows. Answers where it is now, if that is known.
@@ -268,19 +339,22 @@ impl SyncState {
             self.durable = self.durable.max(end.min(synced.end));
         }
         assert!(self.durable <= log_end, "the durable offset is inside the log");
-        let Place { segment, segment_id, position } = synced.place?;
         let known = synced.generation == self.generation && synced.end == self.durable;
-        known.then_some(ReadHint { offset: self.durable, segment, segment_id, position })
+        self.durable_place = synced.place.filter(|_| known);
+        let Place { segment, segment_id, position } = self.durable_place?;
+        Some(ReadHint { offset: self.durable, segment, segment_id, position })
     }
 
     /// The log was cut at `end`, and the cut is on disk: nothing that was synced before counts beyond it.
     pub(crate) fn truncated(&mut self, end: Offset) {
         self.generation += 1;
         self.durable = self.durable.min(end);
+        self.durable_place = None;
         let (generation, durable) = (self.generation, self.durable);
         self.shared.publish(|synced| {
             synced.generation = generation;
             synced.end = durable;
+            synced.settled = durable;
             synced.place = None;
         });
     }
@@ -296,10 +370,10 @@ impl PartitionLog {
     /// What a sync must write now. Cheap: the files are shared, not opened or read.
     pub fn sync_target(&mut self) -> Result<SyncTarget, StorageError> {
         self.check_usable()?;
-        let (durable, end) = (self.sync.durable(), self.log_end());
+        let (settled, end) = (self.sync.settled(), self.log_end());
         let mut files = Vec::new();
-        if durable < end {
-            let oldest = self.sealed.partition_point(|segment| segment.end() <= durable);
+        if settled < end {
+            let oldest = self.sealed.partition_point(|segment| segment.end() <= settled);
             for segment in self.sealed.iter_mut().skip(oldest) {
                 files.push((segment.base(), segment.file(&self.home)?));
             }
@@ -310,21 +384,72 @@ impl PartitionLog {
         Ok(SyncTarget {
             home: self.home.clone(),
             shared: Arc::clone(&self.sync.shared),
-            point: SyncPoint {
-                generation: self.sync.generation,
-                end,
-                place: Some(Place {
-                    segment: self.active.base(),
-                    segment_id: self.active.id(),
-                    position: self.active.size(),
-                }),
-                dir_version: self.sync.dir_version,
-                side_version: self.sync.side_version,
-            },
+            point: self.sync_point(),
             files,
             sync_dir: self.sync.dir_version > synced.dir_version,
             side_files: side_files.map(|outstanding| outstanding.file.clone()).collect(),
         })
+    }
+
+    /// How what was appended becomes durable at the least cost; at most `bytes_max` bytes go through the journal.
+    ///
+    /// The journal takes what lies in the active segment behind the durable offset, while the names of the directory
+    /// and all older segments are on disk.
+    pub fn commit_step(&mut self, bytes_max: u64) -> Result<CommitStep, StorageError> {
+        self.check_usable()?;
+        if self.sync.durable() >= self.log_end() {
+            return Ok(CommitStep::None);
+        }
+        let synced = self.sync.shared.synced();
+        let is_here =
+            |place: &Place| (place.segment, place.segment_id) == (self.active.base(), self.active.id());
+        let Some(Place { position, .. }) = self.sync.durable_place.filter(is_here) else {
+            return Ok(CommitStep::Sync);
+        };
+        let len = self.active.size().saturating_sub(position);
+        let names_are_synced = self.sync.dir_version <= synced.dir_version;
+        if len > bytes_max || !names_are_synced || self.sync.settled() < self.active.base() {
+            return Ok(CommitStep::Sync);
+        }
+        Ok(CommitStep::Journal(JournalTarget {
+            shared: Arc::clone(&self.sync.shared),
+            point: self.sync_point(),
+            path: self.home.path(self.active.base(), LOG),
+            file: self.active.file(&self.home)?,
+            position,
+            len: len as usize,
+        }))
+    }
+
+    fn sync_point(&self) -> SyncPoint {
+        SyncPoint {
+            generation: self.sync.generation,
+            end: self.log_end(),
+            place: Some(Place {
+                segment: self.active.base(),
+                segment_id: self.active.id(),
+                position: self.active.size(),
+            }),
+            settled: Offset::ZERO,
+            dir_version: self.sync.dir_version,
+            side_version: self.sync.side_version,
+        }
+    }
+
+    /// Everything below this offset is on disk in the log's own files: the journal is not needed for it.
+    pub fn settled_offset(&self) -> Offset {
+        self.sync.settled()
+    }
+
+    /// Syncs the active segment where the journal is ahead of it. Needed before another segment begins: should a power cut
+    /// take the end of the one and leave the other, a start might take the gap for one that compaction has left.
+    pub(crate) fn settle_before_roll(&mut self) -> Result<(), StorageError> {
+        if self.sync.settled() >= self.sync.durable() {
+            return Ok(());
+        }
+        let path = self.home.path(self.active.base(), LOG);
+        let synced = self.active.file(&self.home)?.sync_data();
+        synced.map_err(|error| StorageError::fatal("sync", &path, error))
     }
 
     /// Everything below this offset is on disk: `log_start <= durable <= log_end`, except that a log start beyond the

@@ -55,6 +55,7 @@ impl HostDir {
             log_dir.write_log_starts(merged(log_dir.log_starts(), starts.collect()))?;
             log_dir.write_missing_checkpoints()?;
             if closed.iter().all(|log| log.clean) && !self.has_offline() {
+                self.remove_journal()?;
                 log_dir.write_clean_marker(broker_epoch)?;
             }
             Ok(())

@@ -6,6 +6,9 @@
 //! appended meanwhile goes into its next sync, which starts when the last ends: that is the whole of group
 //! commit, there is no linger.
 //!
+//! With a [journal](super::journaling), one thread at a time takes everybody who is waited for into one round, and
+//! whoever comes meanwhile into the next. Without one, as until all logs are open, every partition is synced alone.
+//!
 //! The sync itself runs outside every lock. A failed one is final: nothing of this directory is acknowledged
 //! after it.
 
@@ -18,8 +21,10 @@ use std::time::Duration;
 
 use model::Clock;
 use parking_lot::{Condvar, Mutex};
+use storage::{Journal, StorageError};
 
 use super::handle::Partition;
+use super::journaling::{InRound, JournalMarks, Journaling, Staged};
 use crate::context::Fatal;
 
 /// Longest time an append stays in memory when its topic sets no `flush.ms`.
@@ -28,6 +33,10 @@ pub const BACKGROUND_SYNC: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(100);
 /// Files of one directory that are synced at the same time: their journal commits merge.
 const SYNC_THREADS: usize = 4;
+/// How long a partition is quiet before what it has in the journal gets into its own files.
+const SETTLE_AFTER: Duration = Duration::from_secs(5);
+/// Most partitions of one round.
+const ROUND_MAX: usize = 1024;
 
 /// How soon an append is to be synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +54,8 @@ pub struct Committer {
     clock: Clock,
     fatal: Fatal,
     queue: Mutex<Queue>,
+    /// Held during a round.
+    journaling: Mutex<Option<Journaling>>,
     work: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -52,6 +63,12 @@ pub struct Committer {
 #[derive(Debug, Default)]
 struct Queue {
     urgent: VecDeque<Arc<Partition>>,
+    /// Taken already, for a sync of their own.
+    alone: VecDeque<Arc<Partition>>,
+    /// Whether there is a journal.
+    has_journal: bool,
+    /// Whether a thread is at a round: it takes those who come meanwhile itself.
+    in_round: bool,
     /// By deadline; the number keeps equal deadlines apart.
     lazy: BTreeMap<(Duration, u64), Arc<Partition>>,
     next_number: u64,
@@ -63,6 +80,7 @@ struct Queue {
 /// that lock out of appends that change nothing.
 #[derive(Debug, Default)]
 pub(super) struct Enlistment {
+    pub(super) journal: JournalMarks,
     stage: AtomicU8,
     lazy_key: Mutex<(Duration, u64)>,
 }
@@ -98,6 +116,7 @@ impl Committer {
             clock,
             fatal,
             queue: Mutex::new(Queue::default()),
+            journaling: Mutex::new(None),
             work: Condvar::new(),
             threads: Mutex::new(Vec::new()),
         })
@@ -112,6 +131,12 @@ impl Committer {
             threads.push(std::thread::Builder::new().name(name).spawn(move || committer.run())?);
         }
         Ok(())
+    }
+
+    /// Lets appends go through this journal from now on.
+    pub(super) fn open_journal(&self, journal: Journal) {
+        *self.journaling.lock() = Some(Journaling::new(journal));
+        self.queue.lock().has_journal = true;
     }
 
     /// Ends the sync threads after the syncs they are at. What is still queued is the closing of its log's to
@@ -143,51 +168,103 @@ impl Committer {
             (IDLE, Urgency::Now) => queue.push_urgent(partition),
             (IDLE, Urgency::Within(delay)) => queue.push_lazy(partition, self.clock.monotonic() + delay),
             (LAZY, Urgency::Now) => {
-                let key = *enlistment.lazy_key.lock();
-                queue.lazy.remove(&key);
+                queue.take_lazy(partition);
                 queue.push_urgent(partition);
             }
-            (SYNCING | SYNCING_THEN_LAZY, Urgency::Now) => enlistment.enter(SYNCING_THEN_URGENT),
+            // Whoever has it puts it back.
+            (SYNCING | SYNCING_THEN_LAZY, Urgency::Now) => return enlistment.enter(SYNCING_THEN_URGENT),
             (SYNCING, Urgency::Within(delay)) => {
                 *enlistment.lazy_key.lock() = (self.clock.monotonic() + delay, 0);
-                enlistment.enter(SYNCING_THEN_LAZY);
+                return enlistment.enter(SYNCING_THEN_LAZY);
             }
             _ => return,
         }
+        let is_taken_anyway = urgency == Urgency::Now && queue.in_round;
         drop(queue);
-        self.work.notify_one();
+        if !is_taken_anyway {
+            self.work.notify_one();
+        }
     }
 
     fn run(&self) {
         let _alarm = self.fatal.alarm("a sync thread panicked");
-        while let Some(partition) = self.next() {
-            match partition.sync() {
-                Ok(()) => self.put_back(partition),
-                Err(error) if error.is_passing() => {
-                    tracing::warn!("cannot sync {} yet: {error}", partition.dir_name());
-                    self.put_back_later(&partition);
-                }
-                Err(error) => {
-                    self.end();
-                    let what =
-                        format!("cannot sync {} in {}: {error}", partition.dir_name(), self.dir.display());
-                    self.fatal.report(&what);
-                    return;
-                }
+        while let Some(work) = self.next() {
+            let done = match work {
+                Work::Alone(partition) => self.sync(partition),
+                Work::Round(partitions) => self.sync_together(partitions),
+            };
+            if let Err(what) = done {
+                self.end();
+                self.fatal.report(&format!("cannot sync {what}"));
+                return;
             }
         }
     }
 
-    fn next(&self) -> Option<Arc<Partition>> {
+    /// Syncs a partition's own files.
+    fn sync(&self, partition: Arc<Partition>) -> Result<(), String> {
+        partition.enlistment().journal.set_due(false);
+        match partition.sync() {
+            Ok(()) => self.put_back(partition),
+            Err(error) => self.put_off(&partition, &error)?,
+        }
+        Ok(())
+    }
+
+    /// Makes one round of the journal.
+    fn sync_together(&self, partitions: Vec<Arc<Partition>>) -> Result<(), String> {
+        let mut journaling = self.journaling.lock();
+        let Some(journaling) = journaling.as_mut() else {
+            self.hand_over(partitions);
+            self.end_round(Vec::new());
+            return Ok(());
+        };
+        let (mut staged, mut alone, mut done) =
+            (Vec::with_capacity(partitions.len()), Vec::new(), Vec::new());
+        let round = journaling.begin();
+        for partition in partitions {
+            if partition.enlistment().journal.is_due() {
+                alone.push(partition);
+                continue;
+            }
+            match partition.stage_commit(round) {
+                Ok(Staged::InRound(in_round)) => staged.push((partition, in_round)),
+                Ok(Staged::Alone) => alone.push(partition),
+                Ok(Staged::Nothing) => done.push(partition),
+                Err(error) => self.put_off(&partition, &error)?,
+            }
+        }
+        self.hand_over(alone);
+        if !staged.is_empty() {
+            let written = journaling.write(&staged);
+            let written =
+                written.map_err(|error| format!("the journal of {}: {error}", self.dir.display()))?;
+            if written {
+                done.extend(staged.into_iter().map(|(partition, InRound { target, bytes })| {
+                    target.is_written();
+                    partition.commit(target.end(), bytes);
+                    partition
+                }));
+            } else {
+                self.hand_over(staged.into_iter().map(|(partition, _)| partition).collect());
+            }
+        }
+        for partition in journaling.take_hurried() {
+            self.settle_soon(&partition);
+        }
+        self.end_round(done);
+        Ok(())
+    }
+
+    fn next(&self) -> Option<Work> {
         let mut queue = self.queue.lock();
         loop {
             if queue.ended {
                 return None;
             }
             let now = self.clock.monotonic();
-            if let Some(partition) = queue.pop(now) {
-                partition.enlistment().enter(SYNCING);
-                return Some(partition);
+            if let Some(work) = queue.pop(now) {
+                return Some(work);
             }
             match queue.next_deadline() {
                 Some(deadline) => {
@@ -198,11 +275,38 @@ impl Committer {
         }
     }
 
+    /// Gives partitions to whichever thread is free.
+    fn hand_over(&self, partitions: Vec<Arc<Partition>>) {
+        let mut queue = self.queue.lock();
+        for partition in partitions.into_iter().filter(|_| !queue.ended).collect::<Vec<_>>() {
+            queue.alone.push_back(partition);
+            self.work.notify_one();
+        }
+    }
+
+    /// Has a partition's own files synced as soon as a thread is free.
+    fn settle_soon(&self, partition: &Arc<Partition>) {
+        let mut queue = self.queue.lock();
+        let enlistment = partition.enlistment();
+        enlistment.journal.set_due(true);
+        match enlistment.stage() {
+            _ if queue.ended => {}
+            LAZY => {
+                queue.take_lazy(partition);
+                queue.push_urgent(partition);
+            }
+            IDLE => queue.push_urgent(partition),
+            // Whoever has it puts it back, and sees that it is due.
+            _ => {}
+        }
+    }
+
     fn put_back(&self, partition: Arc<Partition>) {
         let mut queue = self.queue.lock();
         let enlistment = partition.enlistment();
         match enlistment.stage() {
             SYNCING_THEN_URGENT => queue.push_urgent(&partition),
+            _ if enlistment.journal.is_due() => queue.push_urgent(&partition),
             SYNCING_THEN_LAZY => {
                 let (deadline, _) = *enlistment.lazy_key.lock();
                 queue.push_lazy(&partition, deadline);
@@ -217,23 +321,58 @@ impl Committer {
         self.work.notify_one();
     }
 
-    /// Puts a partition back that could not be synced for want of a descriptor: nothing was lost.
-    fn put_back_later(&self, partition: &Arc<Partition>) {
+    /// Ends a round: what it made durable is settled later.
+    fn end_round(&self, done: Vec<Arc<Partition>>) {
+        let settle = self.clock.monotonic() + SETTLE_AFTER;
+        let mut queue = self.queue.lock();
+        queue.in_round = false;
+        for partition in done.into_iter().filter(|_| !queue.ended).collect::<Vec<_>>() {
+            let enlistment = partition.enlistment();
+            match enlistment.stage() {
+                SYNCING_THEN_URGENT => queue.push_urgent(&partition),
+                _ if enlistment.journal.is_due() => queue.push_urgent(&partition),
+                SYNCING_THEN_LAZY => {
+                    let (deadline, _) = *enlistment.lazy_key.lock();
+                    queue.push_lazy(&partition, deadline.min(settle));
+                }
+                _ => queue.push_lazy(&partition, settle),
+            }
+        }
+    }
+
+    /// Puts a partition back that could not be synced for want of a descriptor: nothing was lost. Any other error is
+    /// answered in words.
+    fn put_off(&self, partition: &Arc<Partition>, error: &StorageError) -> Result<(), String> {
+        if !error.is_passing() {
+            return Err(format!("{} in {}: {error}", partition.dir_name(), self.dir.display()));
+        }
+        tracing::warn!("cannot sync {} yet: {error}", partition.dir_name());
         let deadline = self.clock.monotonic() + RETRY;
         let mut queue = self.queue.lock();
         if !queue.ended {
             queue.push_lazy(partition, deadline);
         }
+        Ok(())
     }
 
     fn end(&self) {
         let mut queue = self.queue.lock();
         queue.ended = true;
         queue.urgent.clear();
+        queue.alone.clear();
         queue.lazy.clear();
         drop(queue);
         self.work.notify_all();
     }
+}
+
+/// What a thread does next.
+#[derive(Debug)]
+enum Work {
+    /// Syncs the files of one partition.
+    Alone(Arc<Partition>),
+    /// Makes a round of the journal.
+    Round(Vec<Arc<Partition>>),
 }
 
 impl Queue {
@@ -251,13 +390,30 @@ impl Queue {
         self.lazy.insert(key, Arc::clone(partition));
     }
 
+    fn take_lazy(&mut self, partition: &Partition) {
+        let key = *partition.enlistment().lazy_key.lock();
+        self.lazy.remove(&key);
+    }
+
     /// Whoever's deadline has come queues behind those who wait, so that neither keeps the other waiting for ever.
-    fn pop(&mut self, now: Duration) -> Option<Arc<Partition>> {
+    fn pop(&mut self, now: Duration) -> Option<Work> {
         while let Some(first) = self.lazy.first_entry().filter(|first| first.key().0 <= now) {
             let partition = first.remove();
+            partition.enlistment().journal.set_due(true);
             self.push_urgent(&partition);
         }
-        self.urgent.pop_front()
+        if self.has_journal && !self.in_round && !self.urgent.is_empty() {
+            self.in_round = true;
+            let round: Vec<_> = self.urgent.drain(..self.urgent.len().min(ROUND_MAX)).collect();
+            for partition in &round {
+                partition.enlistment().enter(SYNCING);
+            }
+            return Some(Work::Round(round));
+        }
+        let next = if self.has_journal { None } else { self.urgent.pop_front() };
+        let next = next.or_else(|| self.alone.pop_front())?;
+        next.enlistment().stage.fetch_max(SYNCING, Ordering::SeqCst);
+        Some(Work::Alone(next))
     }
 
     fn next_deadline(&self) -> Option<Duration> {

@@ -15,6 +15,12 @@ fn stage(partition: &Partition) -> u8 {
     partition.enlistment().stage()
 }
 
+/// What a thread takes while there is no journal.
+fn alone(work: Option<Work>) -> Arc<Partition> {
+    let Some(Work::Alone(partition)) = work else { panic!("one partition, not {work:?}") };
+    partition
+}
+
 #[allow(clippy::disallowed_methods, reason = "a bound on how long the test may take")]
 fn within(limit: Duration, mut is_done: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
@@ -69,7 +75,7 @@ fn what_comes_during_a_sync_is_synced_by_the_next() {
     let partition = host(&registry, settings(|_| {}));
     let committer = &registry.dirs()[0].committer;
     append(&partition, Acks::Committed, 1);
-    let taken = committer.next().unwrap();
+    let taken = alone(committer.next());
     assert_eq!(stage(&partition), SYNCING);
     append(&partition, Acks::Written, 1);
     assert_eq!(stage(&partition), SYNCING_THEN_LAZY);
@@ -77,7 +83,7 @@ fn what_comes_during_a_sync_is_synced_by_the_next() {
     assert_eq!(stage(&partition), SYNCING_THEN_URGENT);
     committer.put_back(taken);
     assert_eq!(stage(&partition), URGENT);
-    let taken = committer.next().unwrap();
+    let taken = alone(committer.next());
     committer.put_back(taken);
     assert_eq!(stage(&partition), IDLE);
     assert!(committer.queue.lock().lazy.is_empty());
@@ -96,8 +102,8 @@ fn an_urgent_partition_goes_before_one_whose_time_has_come() {
     assert!(committer.queue.lock().pop(Duration::ZERO).is_none(), "its time has not come");
     committer.enlist(&urgent, Urgency::Now);
     let mut queue = committer.queue.lock();
-    assert!(Arc::ptr_eq(&queue.pop(LONG).unwrap(), &urgent));
-    assert!(Arc::ptr_eq(&queue.pop(LONG).unwrap(), &lazy));
+    assert!(Arc::ptr_eq(&alone(queue.pop(LONG)), &urgent));
+    assert!(Arc::ptr_eq(&alone(queue.pop(LONG)), &lazy));
 }
 
 #[test]
@@ -112,9 +118,23 @@ fn an_append_nobody_waits_for_is_synced_within_its_flush_time() {
 
 #[test]
 fn concurrent_producers_are_acknowledged_only_for_what_survives() {
+    produce_concurrently(false);
+}
+
+#[test]
+fn what_the_journal_acknowledged_survives() {
+    let disk = produce_concurrently(true);
+    assert!(has_journal(&disk), "the appends went through it");
+}
+
+/// Six producers of small batches, then a power cut. Answers the disk.
+fn produce_concurrently(with_journal: bool) -> MemoryDisk {
     let (disk, reports) = (MemoryDisk::new(), Reports::default());
     let engine = running_engine(&disk, &reports, &[]);
     let registry = engine.registry();
+    if with_journal {
+        registry.retire_strays().unwrap();
+    }
     for index in 0..3 {
         registry.create(TOPIC, topic_id(1), index, model::LeaderEpoch::new(0), settings(|_| {})).unwrap();
     }
@@ -142,6 +162,83 @@ fn concurrent_producers_are_acknowledged_only_for_what_survives() {
         assert_eq!(after.by_name(TOPIC, index).unwrap().offsets().log_end, offset(200), "partition {index}");
     }
     assert_eq!(reports.all(), Vec::<String>::new());
+    disk
+}
+
+fn has_journal(disk: &MemoryDisk) -> bool {
+    disk.files().iter().any(|path| path.to_string_lossy().contains(".ottla-journal"))
+}
+
+fn append_and_wait(partition: &Arc<Partition>, bytes: usize) {
+    let mut builder = records::BatchBuilder::new();
+    builder.append(1_000_000, None, Some(&vec![7; bytes]), &[]);
+    partition.append(builder.build().unwrap(), Acks::Committed, 1_000_000).unwrap();
+    let end = partition.offsets().log_end;
+    assert!(within(LONG, || partition.is_committed(end)));
+}
+
+#[test]
+fn the_journal_is_used_again_once_all_that_is_in_it_is_settled() {
+    let (disk, reports) = (MemoryDisk::new(), Reports::default());
+    let engine = running_engine(&disk, &reports, &[]);
+    let registry = engine.registry();
+    registry.retire_strays().unwrap();
+    let partitions: Vec<_> = (0..3)
+        .map(|index| {
+            let id = topic_id(1);
+            registry.create(TOPIC, id, index, model::LeaderEpoch::new(0), settings(|_| {})).unwrap();
+            registry.by_name(TOPIC, index).unwrap()
+        })
+        .collect();
+    // The first is quiet after this: nothing but the end of the lap settles it soon.
+    append_and_wait(&partitions[0], 10);
+    append_and_wait(&partitions[0], 10);
+    let rounds = 1000;
+    for round in 0..rounds {
+        append_and_wait(&partitions[1 + round % 2], 50_000);
+    }
+    let size =
+        |name: &str| disk.contents(&std::path::Path::new("/data").join(name)).map_or(0, |bytes| bytes.len());
+    let sizes = [size(".ottla-journal-0"), size(".ottla-journal-1")];
+    assert!(sizes.iter().all(|size| (15 << 20..=16 << 20).contains(size)), "{sizes:?} for 50 MB");
+    let settled = |partition: &Partition| partition.with_log(|log| log.settled_offset()).unwrap();
+    assert!(within(LONG, || settled(&partitions[0]) == offset(2)));
+    engine.registry().dirs()[0].committer.stop();
+    disk.power_cut(PowerCut::LoseAll);
+    let after = still_registry(&disk, &reports);
+    for (index, records) in [(0, 2), (1, 500), (2, 500)] {
+        after.create(TOPIC, topic_id(1), index, model::LeaderEpoch::new(0), settings(|_| {})).unwrap();
+        assert_eq!(after.by_name(TOPIC, index).unwrap().offsets().log_end, offset(records));
+    }
+    assert_eq!(reports.all(), Vec::<String>::new());
+}
+
+#[test]
+fn a_clean_stop_leaves_no_journal() {
+    let (disk, reports) = (MemoryDisk::new(), Reports::default());
+    let engine = running_engine(&disk, &reports, &[]);
+    engine.registry().retire_strays().unwrap();
+    let partition = host(&engine.registry(), settings(|_| {}));
+    append_and_wait(&partition, 10);
+    append_and_wait(&partition, 10);
+    assert!(has_journal(&disk));
+    engine.stop();
+    assert!(!has_journal(&disk));
+}
+
+#[test]
+fn a_quiet_partition_is_settled() {
+    let (disk, reports) = (MemoryDisk::new(), Reports::default());
+    let engine = running_engine(&disk, &reports, &[]);
+    engine.registry().retire_strays().unwrap();
+    let partition = host(&engine.registry(), settings(|_| {}));
+    append_and_wait(&partition, 10);
+    append_and_wait(&partition, 10);
+    let settled = || partition.with_log(|log| log.recovery_point()).unwrap();
+    assert_eq!(settled(), offset(1), "the second is in the journal alone");
+    assert!(within(SETTLE_AFTER + LONG, || settled() == offset(2)));
+    assert!(within(LONG, || stage(&partition) == IDLE));
+    engine.stop();
 }
 
 #[test]
@@ -179,7 +276,7 @@ fn those_who_wait_do_not_starve_those_whose_deadline_has_come() {
     clock.advance(BACKGROUND_SYNC);
     let mut taken = Vec::new();
     for _ in 0..3 {
-        let partition = committer.next().unwrap();
+        let partition = alone(committer.next());
         append(&busy, Acks::Committed, 1);
         taken.push(partition.topic().name.to_string());
         committer.put_back(partition);

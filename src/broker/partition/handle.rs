@@ -10,13 +10,15 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use model::{ErrorCode, LeaderEpoch, Offset, TopicId};
 use parking_lot::{Mutex, MutexGuard};
+use storage::journal::Round;
 use storage::{
-    Access, AppendError, Appended, Batches, OffsetLookup, Origin, PartitionLog, ReadError, ReadHint,
-    ReadRequest, ReadStep, StorageError, VerificationGuard,
+    Access, AppendError, Appended, Batches, CommitStep, OffsetLookup, Origin, PartitionLog, ReadError,
+    ReadHint, ReadRequest, ReadStep, StorageError, VerificationGuard,
 };
 
 use super::committer::{BACKGROUND_SYNC, Enlistment, Urgency};
 use super::host_dir::HostDir;
+use super::journaling::{InRound, JOURNAL_BYTES_MAX, JournalMarks, Staged};
 use super::marks::{Marks, Offsets};
 use super::settings::TopicSettings;
 use super::waiters::{Commit, CommitTicket, FetchTicket, Interest, Waiters};
@@ -406,15 +408,37 @@ impl Partition {
         drop(appender);
 
         target.sync()?;
+        self.commit(target.end(), bytes);
+        Ok(())
+    }
 
+    /// Publishes that everything below `end` is on disk; the partition had so many bytes then.
+    pub(super) fn commit(&self, end: Offset, bytes: u64) {
         let mut appender = self.appender.lock();
-        let Some(log) = appender.log.as_mut() else { return Ok(()) };
-        log.mark_durable(target.end());
+        let Some(log) = appender.log.as_mut() else { return };
+        log.mark_durable(end);
         let durable = log.durable_offset();
         let last_stable = log.last_stable_offset(durable);
         drop(appender);
         self.publish(Commit { high_watermark: durable, last_stable, visible_bytes: bytes });
-        Ok(())
+    }
+
+    /// Puts what is not durable yet into a round of the directory's journal, if that may take it.
+    pub(super) fn stage_commit(&self, round: &mut Round) -> Result<Staged, StorageError> {
+        let mut appender = self.appender.lock();
+        let bytes = appender.bytes;
+        let Some(log) = appender.log.as_mut() else { return Ok(Staged::Nothing) };
+        let step = log.commit_step(JOURNAL_BYTES_MAX)?;
+        drop(appender);
+        match step {
+            CommitStep::None => Ok(Staged::Nothing),
+            CommitStep::Journal(target)
+                if !self.topic.id.is_zero() && round.add(self.topic.id, self.index, &target)? =>
+            {
+                Ok(Staged::InRound(InRound { target, bytes }))
+            }
+            CommitStep::Journal(_) | CommitStep::Sync => Ok(Staged::Alone),
+        }
     }
 
     /// Runs `ask` on the log, under its lock: for what is neither an append nor a read of records.
@@ -470,6 +494,10 @@ impl Partition {
 
     pub(super) fn enlistment(&self) -> &Enlistment {
         &self.enlistment
+    }
+
+    pub(super) fn journal_marks(&self) -> &JournalMarks {
+        &self.enlistment.journal
     }
 
     /// Ends the node's life when `error` says that log data could not be written; one that passes does not.

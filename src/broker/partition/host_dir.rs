@@ -11,7 +11,10 @@ use model::{Clock, TopicId};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use storage::disk::Space;
 use storage::names::{delete_dir, partition_dir};
-use storage::{Disk, LogConfig, LogDir, MetaProperties, Opening, PartitionDir, PartitionLog, StorageError};
+use storage::{
+    Disk, Journal, Journaled, LogConfig, LogDir, MetaProperties, Opening, PartitionDir, PartitionLog,
+    StorageError,
+};
 use uuid::Uuid;
 
 use super::committer::Committer;
@@ -30,6 +33,8 @@ pub struct HostDir {
     was_clean: bool,
     /// Partitions on disk that no topic has claimed yet.
     found: Mutex<BTreeMap<(String, i32), PartitionDir>>,
+    /// What the logs' own files may lack since an unclean end.
+    journaled: Mutex<Journaled>,
     /// Partitions that are served from here.
     served: AtomicUsize,
     /// Whether a log here could not be opened or closed: then the next start must not trust any.
@@ -66,12 +71,14 @@ impl HostDir {
             source,
         })?;
         let was_clean = log_dir.take_clean_marker()?.clean;
+        let journaled = if was_clean { Journaled::new() } else { Journal::read(&*disk, path)? };
         let found = log_dir.partitions()?.into_iter();
         let found = found
             .filter(|dir| dir.topic != CLUSTER_METADATA)
             .map(|dir| ((dir.topic.clone(), dir.partition), dir));
         Ok(Self {
             found: Mutex::new(found.collect()),
+            journaled: Mutex::new(journaled),
             path: path.to_owned(),
             disk,
             reserve,
@@ -273,8 +280,12 @@ impl HostDir {
         // Only this one's: a copy of all for each of many partitions would take longer than to open them.
         let (recovery_point, log_start) = self.with(|log_dir| log_dir.recovery_point_and_start(&key));
         let opening = Opening { recovery_point, log_start, clean: self.was_clean, repair: false, now_ms };
-        let (log, recovery) = PartitionLog::open(Arc::clone(&self.disk), &dir.path, config, opening)?;
+        let (mut log, recovery) = PartitionLog::open(Arc::clone(&self.disk), &dir.path, config, opening)?;
         tracing::debug!("Opened {}: {recovery:?}", dir.path.display());
+        let journaled = dir.topic_id.and_then(|id| self.journaled.lock().remove(&(id, dir.partition)));
+        if let Some(journaled) = journaled {
+            log.replay(&journaled, now_ms)?;
+        }
         Ok(log)
     }
 
@@ -282,6 +293,24 @@ impl HostDir {
     pub(super) fn set_strays_aside(&self) -> Result<(), StorageError> {
         let strays = std::mem::take(&mut *self.found.lock());
         strays.values().try_for_each(|dir| self.set_aside(dir))
+    }
+
+    /// Begins a journal, now that every log has what the last one held. Where a log could not be opened that one is
+    /// kept, and every log syncs its own files.
+    pub(super) fn begin_journal(&self) -> Result<(), StorageError> {
+        if self.has_offline() {
+            tracing::warn!("{} goes without a journal: a log in it is offline", self.path.display());
+            return Ok(());
+        }
+        self.remove_journal()?;
+        self.journaled.lock().clear();
+        self.committer.open_journal(Journal::new(Arc::clone(&self.disk), &self.path));
+        Ok(())
+    }
+
+    /// Removes the journal, once every log's own files are on disk.
+    pub(super) fn remove_journal(&self) -> Result<(), StorageError> {
+        Journal::remove(&*self.disk, &self.path)
     }
 
     /// Renames a directory that belongs to no topic of this cluster, as Kafka does: its data is kept, and not

@@ -137,11 +137,15 @@ impl Registry {
         }
     }
 
-    /// Sets aside what is on disk and belongs to no topic. To be called once, after the partitions of the image
+    /// Sets aside what is on disk and belongs to no topic, and begins the journals. To be called once, after the
+    /// partitions of the image
     /// that the start has replayed were created.
     pub fn retire_strays(&self) -> Result<(), StorageError> {
         let _changing = self.changing.lock();
-        self.dirs.iter().try_for_each(|dir| dir.set_strays_aside())
+        self.dirs.iter().try_for_each(|dir| {
+            dir.set_strays_aside()?;
+            dir.begin_journal()
+        })
     }
 
     /// Lets go of topics: their partitions answer no more, their directories are renamed now, durably, and
