@@ -265,6 +265,9 @@ def the_static_binary_asks_the_container_s_name_server():
         for tool in ("kafka-topics", "/opt/kafka/bin/kafka-topics.sh"):
             got = docker("exec", CLIENT, tool, "--bootstrap-server", "kafka:9092", "--list").stdout.split()
             assert "resolved" in got, got
+        for arguments in ("-z kafka 9092", "-vz -w 2 kafka 9092", "-z -w1 kafka 9092"):
+            docker("exec", CLIENT, "bash", "-c", f"nc {arguments}")
+        assert docker("exec", CLIENT, "nc", "-z", "kafka", "9099", check=False).returncode == 1
         missing = docker("exec", CLIENT, "ottla", "container", "health", "--final", "/none", check=False)
         assert missing.returncode == 1 and "does not answer" in missing.stderr, missing.stderr
 
