@@ -291,6 +291,11 @@ impl ProducerState {
         self.producers.iter().map(|(&producer_id, entry)| summary(producer_id, entry))
     }
 
+    /// The producers with an open transaction, by its first offset.
+    pub(crate) fn open_transactions(&self) -> impl Iterator<Item = ProducerSummary> + '_ {
+        self.open.values().filter_map(|producer_id| self.summary(*producer_id))
+    }
+
     pub(crate) fn summary(&self, producer_id: ProducerId) -> Option<ProducerSummary> {
         self.producers.get(&producer_id).map(|entry| summary(producer_id, entry))
     }

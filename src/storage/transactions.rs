@@ -8,6 +8,7 @@ use records::EndTxnMarker;
 use crate::append::{Appended, Origin};
 use crate::error::AppendError;
 use crate::partition_log::PartitionLog;
+use crate::producer_state::ProducerSummary;
 use crate::producer_state::verification::{VerificationGuard, VerificationStart};
 
 /// The end of a transaction on one partition, as its coordinator orders it (WriteTxnMarkers).
@@ -50,6 +51,11 @@ impl PartitionLog {
     ) -> Result<Option<VerificationGuard>, AppendError> {
         let offset = self.log_end();
         self.producers.begin_verification(start, offset, now_ms)
+    }
+
+    /// The producers with an open transaction here, oldest first.
+    pub fn open_transactions(&self) -> Vec<ProducerSummary> {
+        self.producers.open_transactions().collect()
     }
 
     /// Ends the producer's transaction, if it has one here; if not, the marker still fences its older epochs. An end

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::committer::{BACKGROUND_SYNC, Urgency};
 use super::handle::Partition;
 use super::host_dir::HostDir;
+use super::late_transactions::LateTransactions;
 use super::registry::Registry;
 
 /// The housekeeping thread and what it is asked for.
@@ -24,6 +25,7 @@ pub struct Housekeeper {
     intervals: Intervals,
     state: Mutex<State>,
     wake: Condvar,
+    late_transactions: LateTransactions,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -102,6 +104,7 @@ impl Housekeeper {
             },
             state: Mutex::default(),
             wake: Condvar::new(),
+            late_transactions: LateTransactions::new(config.transactions.timeout_ms_max),
             thread: Mutex::default(),
         }
     }
@@ -152,7 +155,7 @@ impl Housekeeper {
         let mut schedule = self.schedule();
         while let Some(work) = self.next(&mut schedule) {
             match work {
-                Work::Asked(asked) => answer(registry, asked),
+                Work::Asked(asked) => answer(registry, asked, self.clock.wall_ms()),
                 Work::Due(task) => {
                     let _span = tracing::debug_span!("housekeeping", ?task).entered();
                     self.perform(registry, task);
@@ -211,6 +214,7 @@ impl Housekeeper {
                 registry.dirs().iter().for_each(|dir| dir.refill_reserve());
                 for_dirs(registry, |dir| dir.checkpoint_recovery_points(registry));
                 registry.all().iter().for_each(|partition| partition.close_idle_files());
+                self.late_transactions.check(registry, now_ms);
             }
             Task::LogStarts => for_dirs(registry, |dir| dir.checkpoint_log_starts(registry)),
             Task::HighWatermarks => {
@@ -245,12 +249,12 @@ enum Work {
 }
 
 /// One checkpoint answers all who asked for the same directory.
-fn answer(registry: &Registry, asked: Vec<Asked>) {
+fn answer(registry: &Registry, asked: Vec<Asked>, now_ms: i64) {
     for dir in registry.dirs() {
         if !asked.iter().any(|asked| Arc::ptr_eq(&asked.dir, dir)) {
             continue;
         }
-        if let Err(error) = dir.checkpoint_log_starts(registry) {
+        if let Err(error) = checkpoint_log_starts(registry, dir, now_ms) {
             note(registry, &error);
             return; // The senders are dropped, which tells everybody.
         }
@@ -258,6 +262,19 @@ fn answer(registry: &Registry, asked: Vec<Asked>) {
     for asked in asked {
         asked.answer(Ok(()));
     }
+}
+
+/// On a full disk, what lies below the log starts makes room for writing them down.
+fn checkpoint_log_starts(registry: &Registry, dir: &Arc<HostDir>, now_ms: i64) -> Result<(), StorageError> {
+    let written = dir.checkpoint_log_starts(registry);
+    if !written.as_ref().is_err_and(StorageError::is_passing) {
+        return written;
+    }
+    for partition in registry.all().iter().filter(|partition| Arc::ptr_eq(partition.dir(), dir)) {
+        partition.retain(now_ms);
+        partition.purge(i64::MAX);
+    }
+    dir.checkpoint_log_starts(registry)
 }
 
 fn for_dirs(registry: &Registry, act: impl Fn(&HostDir) -> Result<(), StorageError>) {

@@ -7,6 +7,7 @@ use storage::disk_mem::MemoryDisk;
 use storage::{Origin, TxnMarker};
 
 use super::MARKER_BYTES;
+use crate::partition::late_transactions::LateTransactions;
 use crate::partition::test_support::{
     Reports, append, batch, host, offset, read_below, settings, still_registry,
 };
@@ -81,4 +82,20 @@ fn the_first_batch_of_a_transaction_needs_its_guard() {
     admitted(&partition, 0, 0).unwrap();
     partition.append(records(0, 1), Acks::Committed, NOW_MS).expect("it is open now");
     partition.append(batch(1), Acks::Committed, NOW_MS).expect("others are not asked");
+}
+
+#[test]
+fn a_transaction_that_nobody_ends_is_told_of_once() {
+    let registry = still_registry(&MemoryDisk::new(), &Reports::default());
+    let partition = host(&registry, settings(|_| {}));
+    let late = LateTransactions::new(60_000);
+    admitted(&partition, 0, 0).unwrap();
+    let limit = NOW_MS + 60_000 + 5 * 60_000;
+    assert_eq!(late.check(&registry, limit), 0);
+    assert_eq!(late.check(&registry, limit + 1), 1);
+    assert_eq!(late.check(&registry, limit + 2), 0, "once");
+    partition.append_marker(&end(1, 2), NOW_MS).unwrap();
+    assert_eq!(late.check(&registry, limit + 3), 0);
+    admitted(&partition, 1, 0).unwrap();
+    assert_eq!(late.check(&registry, limit + 4), 1, "another one");
 }
