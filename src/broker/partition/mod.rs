@@ -15,7 +15,6 @@ pub mod hosting;
 pub mod housekeeping;
 pub mod io_threads;
 mod late_transactions;
-mod late_transactions;
 mod journaling;
 pub mod marks;
 mod opening;
