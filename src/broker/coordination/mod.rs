@@ -4,12 +4,13 @@
 //! thread that read it: step, append, replay, and its reply leaves when everything the shard has appended so far is on
 //! disk. A request that the shard parks waits in a slot until another step answers it.
 //!
-//! Start reading at [`Machine`] (what a coordinator is), then [`host`] (one shard), [`load`] (after a start), [`clockwork`]
+//! Start reading at [`Machine`] (what a coordinator is), then [`host`] (one shard), [`writing`] (its log), [`load`] (after a start), [`clockwork`]
 //! (deadlines).
 
 mod clockwork;
 mod host;
 mod load;
+mod writing;
 
 use std::fmt;
 use std::sync::Arc;
