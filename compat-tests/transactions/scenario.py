@@ -161,6 +161,14 @@ class Scenario:
         time.sleep(1)
         self.broker("kill")
 
+    def cut_power(self):
+        self.broker("cut")
+
+    def cut_power_twice(self):
+        self.broker("cut")
+        time.sleep(1)
+        self.broker("cut")
+
     def at_random(self, seconds, faults):
         """One after the other, or two at once, for some time."""
         seed = int(os.environ.get("HISTORY_SEED", time.time()))

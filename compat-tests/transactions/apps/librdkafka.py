@@ -4,7 +4,11 @@ import time
 import app
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-COMMON = {"bootstrap.servers": app.BOOTSTRAP, "client.id": app.NAME, "reconnect.backoff.max.ms": 500, "log_level": 0}
+COMMON = {
+    "bootstrap.servers": app.BOOTSTRAP, "client.id": app.NAME, "reconnect.backoff.max.ms": 500, "log_level": 0,
+    # A client that starts over with its only broker away can wait for ever in send_offsets_to_transaction (librdkafka #5511).
+    "metadata.recovery.strategy": "none",
+}
 FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED)
 
 
