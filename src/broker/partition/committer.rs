@@ -6,8 +6,9 @@
 //! appended meanwhile goes into its next sync, which starts when the last ends: that is the whole of group
 //! commit, there is no linger.
 //!
-//! With a [journal](super::journaling), one thread at a time takes everybody who is waited for into one round, and
-//! whoever comes meanwhile into the next. Without one, as until all logs are open, every partition is synced alone.
+//! With a [journal](super::journaling), one thread takes everybody who is waited for into one round, and whoever comes
+//! meanwhile into the next; the others sync what needs a sync of its own. Without one, as until all logs are open, every
+//! partition is synced alone.
 //!
 //! The sync itself runs outside every lock. A failed one is final: nothing of this directory is acknowledged
 //! after it.
@@ -57,6 +58,8 @@ pub struct Committer {
     /// Held during a round.
     journaling: Mutex<Option<Journaling>>,
     work: Condvar,
+    /// For the threads that make no rounds, once there is a journal.
+    lone_work: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -67,7 +70,7 @@ struct Queue {
     alone: VecDeque<Arc<Partition>>,
     /// Whether there is a journal.
     has_journal: bool,
-    /// Whether a thread is at a round: it takes those who come meanwhile itself.
+    /// Whether a round is being made: who comes meanwhile is taken after it without being called.
     in_round: bool,
     /// By deadline; the number keeps equal deadlines apart.
     lazy: BTreeMap<(Duration, u64), Arc<Partition>>,
@@ -118,6 +121,7 @@ impl Committer {
             queue: Mutex::new(Queue::default()),
             journaling: Mutex::new(None),
             work: Condvar::new(),
+            lone_work: Condvar::new(),
             threads: Mutex::new(Vec::new()),
         })
     }
@@ -128,7 +132,7 @@ impl Committer {
         for number in 0..SYNC_THREADS {
             let committer = Arc::clone(self);
             let name = format!("sync-{number}");
-            threads.push(std::thread::Builder::new().name(name).spawn(move || committer.run())?);
+            threads.push(std::thread::Builder::new().name(name).spawn(move || committer.run(number == 0))?);
         }
         Ok(())
     }
@@ -137,6 +141,8 @@ impl Committer {
     pub(super) fn open_journal(&self, journal: Journal) {
         *self.journaling.lock() = Some(Journaling::new(journal));
         self.queue.lock().has_journal = true;
+        // Each to its place.
+        self.work.notify_all();
     }
 
     /// Ends the sync threads after the syncs they are at. What is still queued is the closing of its log's to
@@ -148,6 +154,8 @@ impl Committer {
                 tracing::error!("A sync thread of {} had panicked", self.dir.display());
             }
         }
+        // It holds partitions, which hold the directory, which holds this.
+        drop(self.journaling.lock().take());
     }
 
     /// Asks for a sync of everything that `partition` holds now.
@@ -186,9 +194,9 @@ impl Committer {
         }
     }
 
-    fn run(&self) {
+    fn run(&self, makes_rounds: bool) {
         let _alarm = self.fatal.alarm("a sync thread panicked");
-        while let Some(work) = self.next() {
+        while let Some(work) = self.next(makes_rounds) {
             let done = match work {
                 Work::Alone(partition) => self.sync(partition),
                 Work::Round(partitions) => self.sync_together(partitions),
@@ -256,11 +264,18 @@ impl Committer {
         Ok(())
     }
 
-    fn next(&self) -> Option<Work> {
+    fn next(&self, makes_rounds: bool) -> Option<Work> {
         let mut queue = self.queue.lock();
         loop {
             if queue.ended {
                 return None;
+            }
+            if queue.has_journal && !makes_rounds {
+                match queue.alone.pop_front() {
+                    Some(partition) => return Some(Work::Alone(partition)),
+                    None => self.lone_work.wait(&mut queue),
+                }
+                continue;
             }
             let now = self.clock.monotonic();
             if let Some(work) = queue.pop(now) {
@@ -275,12 +290,15 @@ impl Committer {
         }
     }
 
-    /// Gives partitions to whichever thread is free.
+    /// Gives partitions to the threads that make no rounds.
     fn hand_over(&self, partitions: Vec<Arc<Partition>>) {
         let mut queue = self.queue.lock();
-        for partition in partitions.into_iter().filter(|_| !queue.ended).collect::<Vec<_>>() {
+        if queue.ended {
+            return;
+        }
+        for partition in partitions {
             queue.alone.push_back(partition);
-            self.work.notify_one();
+            self.lone_work.notify_one();
         }
     }
 
@@ -326,7 +344,10 @@ impl Committer {
         let settle = self.clock.monotonic() + SETTLE_AFTER;
         let mut queue = self.queue.lock();
         queue.in_round = false;
-        for partition in done.into_iter().filter(|_| !queue.ended).collect::<Vec<_>>() {
+        if queue.ended {
+            return;
+        }
+        for partition in done {
             let enlistment = partition.enlistment();
             match enlistment.stage() {
                 SYNCING_THEN_URGENT => queue.push_urgent(&partition),
@@ -363,6 +384,7 @@ impl Committer {
         queue.lazy.clear();
         drop(queue);
         self.work.notify_all();
+        self.lone_work.notify_all();
     }
 }
 
@@ -402,18 +424,20 @@ impl Queue {
             partition.enlistment().journal.set_due(true);
             self.push_urgent(&partition);
         }
-        if self.has_journal && !self.in_round && !self.urgent.is_empty() {
-            self.in_round = true;
-            let round: Vec<_> = self.urgent.drain(..self.urgent.len().min(ROUND_MAX)).collect();
-            for partition in &round {
-                partition.enlistment().enter(SYNCING);
-            }
-            return Some(Work::Round(round));
+        if !self.has_journal {
+            let next = self.urgent.pop_front()?;
+            next.enlistment().enter(SYNCING);
+            return Some(Work::Alone(next));
         }
-        let next = if self.has_journal { None } else { self.urgent.pop_front() };
-        let next = next.or_else(|| self.alone.pop_front())?;
-        next.enlistment().stage.fetch_max(SYNCING, Ordering::SeqCst);
-        Some(Work::Alone(next))
+        if self.urgent.is_empty() {
+            return None;
+        }
+        self.in_round = true;
+        let round: Vec<_> = self.urgent.drain(..self.urgent.len().min(ROUND_MAX)).collect();
+        for partition in &round {
+            partition.enlistment().enter(SYNCING);
+        }
+        Some(Work::Round(round))
     }
 
     fn next_deadline(&self) -> Option<Duration> {

@@ -75,7 +75,7 @@ fn what_comes_during_a_sync_is_synced_by_the_next() {
     let partition = host(&registry, settings(|_| {}));
     let committer = &registry.dirs()[0].committer;
     append(&partition, Acks::Committed, 1);
-    let taken = alone(committer.next());
+    let taken = alone(committer.next(true));
     assert_eq!(stage(&partition), SYNCING);
     append(&partition, Acks::Written, 1);
     assert_eq!(stage(&partition), SYNCING_THEN_LAZY);
@@ -83,7 +83,7 @@ fn what_comes_during_a_sync_is_synced_by_the_next() {
     assert_eq!(stage(&partition), SYNCING_THEN_URGENT);
     committer.put_back(taken);
     assert_eq!(stage(&partition), URGENT);
-    let taken = alone(committer.next());
+    let taken = alone(committer.next(true));
     committer.put_back(taken);
     assert_eq!(stage(&partition), IDLE);
     assert!(committer.queue.lock().lazy.is_empty());
@@ -276,7 +276,7 @@ fn those_who_wait_do_not_starve_those_whose_deadline_has_come() {
     clock.advance(BACKGROUND_SYNC);
     let mut taken = Vec::new();
     for _ in 0..3 {
-        let partition = alone(committer.next());
+        let partition = alone(committer.next(true));
         append(&busy, Acks::Committed, 1);
         taken.push(partition.topic().name.to_string());
         committer.put_back(partition);
