@@ -43,10 +43,11 @@ class Unavailable(Exception):
 class Device:
     """A filesystem on `path`, which is made where it does not exist; `options` are those of mount."""
 
-    def __init__(self, path, kind="ext4", options=""):
+    def __init__(self, path, kind="ext4", options="", size=IMAGE_BYTES):
         self.path = os.path.abspath(path)
         self.kind = kind
         self.options = options
+        self.size = size
 
     @property
     def image(self):
@@ -64,7 +65,7 @@ class Device:
         _command(MKFS[self.kind][0], self.kind)
         os.makedirs(self.path, exist_ok=True)
         with open(self.image, "wb") as image:
-            image.truncate(IMAGE_BYTES)
+            image.truncate(self.size)
         _run(*MKFS[self.kind], self.image)
         with open(f"{self.image}.mount", "w", encoding="utf-8") as noted:
             noted.write(f"{self.kind}\n{self.options}\n")

@@ -69,14 +69,19 @@ if "WAYS" in os.environ:
     WAYS = [globals()[name] for name in os.environ["WAYS"].split(",")]
 
 
+# Syncs that are answered, and not done.
+NO_SYNCS = ["strace", "-f", "-qq", "-o", "/dev/null", "--seccomp-bpf", "-e", "trace=fdatasync,fsync",
+            "-e", "inject=fdatasync,fsync:retval=0"]
+
+
 class Run:
     """One device with its clients, from an empty directory on."""
 
-    def __init__(self, home, kind, options, seed):
+    def __init__(self, home, kind, options, seed, wrapper=()):
         self.name = f"{kind}{f'({options})' if options else ''}"
         self.dice = random.Random(seed)
         self.home = home
-        self.node = Node(home, OTTLA, Device(os.path.join(home, "data"), kind, options))
+        self.node = Node(home, OTTLA, Device(os.path.join(home, "data"), kind, options), wrapper)
         self.clients = []
         self.verifier = None
         self.codes = []
@@ -144,7 +149,27 @@ class Run:
         yield "the broker ends as documented", f"codes {odd}" if odd else "; ".join(self.node.panics()[:2])
 
 
+def without_syncs():
+    """The control: a broker whose syncs do nothing loses what it has acknowledged, and the suite sees it."""
+    home = tempfile.mkdtemp(prefix="ottla-power-")
+    run = Run(home, "ext4", "", 1, NO_SYNCS)
+    try:
+        run.cuts(3)
+        found = run.verifier.found
+    except Exception as error:  # noqa: BLE001 - that it does not even start is a loss as well
+        found = [f"{type(error).__name__}: {error}"]
+    finally:
+        run.node.close()
+        shutil.rmtree(home, ignore_errors=True)
+    print(f"  without syncs: {found[0][:200]}" if found else "", flush=True)
+    print("ok without-syncs-it-loses" if found else "not ok without-syncs-it-loses: nothing was missed", flush=True)
+    print("end")
+
+
 def main():
+    if sys.argv[1] == "without-syncs":
+        without_syncs()
+        return
     rounds, kind = int(sys.argv[1]), sys.argv[2]
     options = sys.argv[3] if len(sys.argv) > 3 else ""
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))

@@ -41,7 +41,9 @@ class Verifier:
             elif isinstance(client, Topics):
                 with client.lock:
                     exist, gone = set(client.exist), set(client.gone)
-        self._topics(bootstrap, when, exist, gone)
+        self._topics(bootstrap, when, exist | set(TOPICS), gone)
+        if self.found:
+            return
         self._offsets(bootstrap, when, groups)
         for topic, log in self._read(bootstrap, whole).items():
             writers = [writer for writer in acked if writer.topic == topic]

@@ -10,6 +10,8 @@ use storage::disk::OpenMode;
 
 /// What is allocated ahead: some thousand changes.
 const HEADROOM_BYTES: u64 = 1 << 20;
+/// What must be left besides, for the small files of a start.
+const LEFT_BYTES: u64 = 1 << 20;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -33,6 +35,12 @@ impl Headroom {
         let left = left.saturating_sub(bytes);
         self.held = Some((base, left));
         if left >= HEADROOM_BYTES / 2 {
+            return;
+        }
+        // An allocation that fails half-way keeps what it got, and a start would find no room for anything else.
+        let has_room =
+            self.disk.space(&self.dir).is_ok_and(|space| space.free_bytes >= HEADROOM_BYTES + LEFT_BYTES);
+        if !has_room {
             return;
         }
         let path = self.dir.join(format!("{:020}.log", base.value()));
