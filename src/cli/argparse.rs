@@ -176,6 +176,11 @@ impl Parsed {
         self.tool.refuse(Some(self.command), message)
     }
 
+    /// A refusal with the tool's usage.
+    pub fn refuse_tool(&self, message: &str) -> Stop {
+        self.tool.refuse(None, message)
+    }
+
     /// A number of the command's options.
     ///
     /// # Errors

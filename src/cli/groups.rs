@@ -102,22 +102,21 @@ pub async fn commit_offsets(
     coordinator: Target,
     group: &str,
     member: Option<Committer<'_>>,
-    offsets: &[(TopicPartition, i64)],
+    offsets: &[(TopicPartition, Committed)],
 ) -> Result<Vec<(TopicPartition, Result<(), Trouble>)>, Trouble> {
     let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
-    for ((topic, partition), offset) in offsets {
+    for ((topic, partition), committed) in offsets {
         let one = OffsetCommitRequestPartition::default()
             .with_partition_index(*partition)
-            .with_committed_offset(*offset)
+            .with_committed_offset(committed.offset)
+            .with_committed_leader_epoch(committed.leader_epoch.unwrap_or(-1))
             .with_committed_metadata(Some(text("")));
         topics.entry(topic).or_default().push(one);
     }
-    let topics: Vec<OffsetCommitRequestTopic> = topics
-        .into_iter()
-        .map(|(name, partitions)| {
-            OffsetCommitRequestTopic::default().with_name(topic_name(name)).with_partitions(partitions)
-        })
-        .collect();
+    let topics = topics.into_iter().map(|(name, partitions)| {
+        OffsetCommitRequestTopic::default().with_name(topic_name(name)).with_partitions(partitions)
+    });
+    let topics: Vec<OffsetCommitRequestTopic> = topics.collect();
     let (member_id, generation, instance) = member.unwrap_or(("", -1, None));
     let answer = cluster
         .call_capped(coordinator, OFFSET_COMMIT_MAX, |version| {
@@ -125,7 +124,7 @@ pub async fn commit_offsets(
                 .with_group_id(GroupId(text(group)))
                 .with_generation_id_or_member_epoch(generation)
                 .with_member_id(text(member_id))
-                .with_topics(topics.clone());
+                .with_topics(if version >= 6 { topics.clone() } else { without_epochs(&topics) });
             if version >= 7 { request.with_group_instance_id(instance.map(text)) } else { request }
         })
         .await?;
@@ -137,6 +136,15 @@ pub async fn commit_offsets(
         }
     }
     Ok(results)
+}
+
+/// The same for versions that cannot say the epoch.
+fn without_epochs(topics: &[OffsetCommitRequestTopic]) -> Vec<OffsetCommitRequestTopic> {
+    let mut topics = topics.to_vec();
+    for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        partition.committed_leader_epoch = -1;
+    }
+    topics
 }
 
 /// Partition indexes by topic.

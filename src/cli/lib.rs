@@ -42,7 +42,12 @@ const TOOLS: &[Tool] = &[
     ("kafka-console-producer", tools::console_producer::run),
     ("kafka-consumer-groups", tools::consumer_groups::run),
     ("kafka-delete-records", tools::delete_records::run),
+    ("kafka-features", tools::features::run),
     ("kafka-get-offsets", tools::get_offsets::run),
+    ("kafka-groups", tools::groups::run),
+    ("kafka-log-dirs", tools::log_dirs::run),
+    ("kafka-metadata-quorum", tools::metadata_quorum::run),
+    ("kafka-storage", tools::storage::run),
     ("kafka-topics", tools::topics::run),
 ];
 

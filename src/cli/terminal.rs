@@ -67,11 +67,6 @@ impl Terminal {
         Self { clock, out, error: Box::new(io::stderr()), broken: false }
     }
 
-    /// Writes to memory or elsewhere.
-    pub fn new(clock: Clock, out: Box<dyn Write>, error: Box<dyn Write>) -> Self {
-        Self { clock, out, error, broken: false }
-    }
-
     /// A line on standard output.
     pub fn line(&mut self, text: impl AsRef<str>) {
         self.text(text);

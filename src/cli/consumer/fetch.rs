@@ -111,6 +111,7 @@ impl Consumer {
                     topic: topic.to_owned(),
                     partition: key.1,
                     offset,
+                    leader_epoch: header.leader_epoch.value(),
                     timestamp: open.timestamp_of(&record),
                     log_append_time: header.is_log_append_time(),
                     key: record.key.map(copied),

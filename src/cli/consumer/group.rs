@@ -12,7 +12,7 @@ use wire::messages::{GroupId, HeartbeatRequest, JoinGroupResponse};
 
 use super::GroupSettings;
 use super::assign::{self, Subscriber};
-use crate::groups::{commit_offsets, committed_offsets};
+use crate::groups::{Committed, commit_offsets, committed_offsets};
 use crate::kafka::{self, TopicPartition, Trouble, refused, text};
 
 /// One member's place.
@@ -216,15 +216,19 @@ impl Membership {
     pub(super) async fn commit(
         &mut self,
         cluster: &mut Cluster,
-        consumed: &BTreeMap<TopicPartition, i64>,
+        consumed: &BTreeMap<TopicPartition, (i64, i32)>,
     ) -> Result<(), Trouble> {
         self.commit_at = Instant::now() + self.settings.commit_every.unwrap_or_default();
         if consumed.is_empty() {
             return Ok(());
         }
         let at = self.coordinator(cluster).await?;
-        let offsets: Vec<(TopicPartition, i64)> =
-            consumed.iter().map(|(partition, offset)| (partition.clone(), *offset)).collect();
+        let offsets: Vec<(TopicPartition, Committed)> = consumed
+            .iter()
+            .map(|(partition, (offset, epoch))| {
+                (partition.clone(), Committed { offset: *offset, leader_epoch: Some(*epoch) })
+            })
+            .collect();
         let member = Some((self.member_id.as_str(), self.generation, self.settings.instance.as_deref()));
         for (_, result) in commit_offsets(cluster, at, &self.settings.id, member, &offsets).await? {
             match result {

@@ -26,6 +26,8 @@ pub struct Received {
     pub partition: i32,
     /// Its offset.
     pub offset: i64,
+    /// Epoch of the leader that took it.
+    pub leader_epoch: i32,
     /// Milliseconds; -1 for none.
     pub timestamp: i64,
     /// Whether the broker stamped it.
@@ -101,8 +103,8 @@ pub struct Consumer {
     membership: Option<Membership>,
     /// Next offset to fetch.
     positions: BTreeMap<TopicPartition, i64>,
-    /// Next offset to hand out, which is what is committed.
-    consumed: BTreeMap<TopicPartition, i64>,
+    /// Next offset to hand out, which is what is committed, and the epoch of the record before it.
+    consumed: BTreeMap<TopicPartition, (i64, i32)>,
     leaders: BTreeMap<TopicPartition, i32>,
     ready: VecDeque<Received>,
     refresh_at: Instant,
@@ -138,7 +140,7 @@ impl Consumer {
         loop {
             if let Some(record) = self.ready.pop_front() {
                 let key = (record.topic.clone(), record.partition);
-                self.consumed.insert(key, record.offset + 1);
+                self.consumed.insert(key, (record.offset + 1, record.leader_epoch));
                 return Ok(Some(record));
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {

@@ -199,6 +199,7 @@ mod tests {
             topic: "t".to_owned(),
             partition: 1,
             offset: 7,
+            leader_epoch: 0,
             timestamp: 5,
             log_append_time: false,
             key: Some(Bytes::from_static(b"k")),

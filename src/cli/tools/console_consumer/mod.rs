@@ -118,13 +118,11 @@ async fn read(
                 }
             }
             Ok(None) => {
-                let text = "Error processing message, terminating consumer process: \norg.apache.kafka.common.errors.TimeoutException";
-                terminal.log("ERROR", text, LOGGER);
+                complain(terminal, "org.apache.kafka.common.errors.TimeoutException");
                 break;
             }
             Err(trouble) => {
-                let text = format!("Error processing message, terminating consumer process: \n{trouble}");
-                terminal.log("ERROR", &text, LOGGER);
+                complain(terminal, &trouble.to_string());
                 break;
             }
         }
@@ -134,6 +132,11 @@ async fn read(
     terminal.complain(format!("Processed a total of {count} messages"));
     closed.map_err(|trouble| Stop::Error(trouble.to_string()))?;
     if status == 0 { Ok(()) } else { Err(Stop::Status(status)) }
+}
+
+fn complain(terminal: &mut Terminal, reason: &str) {
+    terminal.log("ERROR", "Error processing message, terminating consumer process: ", LOGGER);
+    terminal.complain(reason);
 }
 
 const LOGGER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";

@@ -181,7 +181,7 @@ fn members(group: &Described, verbose: bool) -> String {
     let migrates = group.members.iter().any(|member| member.upgraded == Some(false))
         && group.members.iter().any(|member| member.upgraded == Some(true));
     let (group_width, id, instance) = (
-        length(&group.id).max(15),
+        if group.members.is_empty() { 15 } else { length(&group.id).max(15) },
         widest(15, &|member| member.id.clone()),
         widest(17, &|member| member.instance.clone().unwrap_or_default()),
     );

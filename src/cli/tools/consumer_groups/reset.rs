@@ -7,7 +7,7 @@ use model::ErrorCode;
 
 use super::{Failure, chosen};
 use crate::group_admin;
-use crate::groups::{commit_offsets, committed_offsets};
+use crate::groups::{Committed, commit_offsets, committed_offsets};
 use crate::jvm;
 use crate::kafka::{self, EARLIEST, LATEST, TopicPartition, Trouble};
 use crate::options::Options;
@@ -48,7 +48,10 @@ pub async fn run(options: &Options, cluster: &mut Cluster, terminal: &mut Termin
         let offsets = Plan { options, group: &group }.make(cluster, terminal).await.map_err(without_class)?;
         if options.has("execute") && !offsets.is_empty() {
             let at = Target::Node(cluster.coordinator(CoordinatorOf::Group(&group)).await?);
-            let list: Vec<(TopicPartition, i64)> = offsets.clone().into_iter().collect();
+            let list: Vec<(TopicPartition, Committed)> = offsets
+                .iter()
+                .map(|(key, offset)| (key.clone(), Committed { offset: *offset, leader_epoch: None }))
+                .collect();
             for (_, result) in commit_offsets(cluster, at, &group, None, &list).await? {
                 result?;
             }
