@@ -22,13 +22,15 @@ OTTLA = os.environ["OTTLA"]
 DISK_BYTES = 64 << 20
 VALUE_BYTES = 100_000
 PATIENCE_SECONDS = 60
+# A new segment of the metadata log is due all the time, for which there is no room.
+CONFIG = {"metadata.log.segment.ms": "300"}
 
 
 class Disk:
     """A broker on a small disk, and what it has acknowledged."""
 
     def __init__(self, home):
-        self.node = Node(home, OTTLA, Device(os.path.join(home, "data"), size=DISK_BYTES))
+        self.node = Node(home, OTTLA, Device(os.path.join(home, "data"), size=DISK_BYTES), settings=CONFIG)
         self.acked = {}
         self.node.device.make()
         self.node.start()

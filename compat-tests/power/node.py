@@ -27,13 +27,14 @@ CONFIG = {
 
 
 class Node:
-    """`wrapper` is put before the command: a tracer, say."""
+    """`wrapper` is put before the command: a tracer, say. `settings` are on top of `CONFIG`."""
 
-    def __init__(self, home, binary, device=None, wrapper=()):
+    def __init__(self, home, binary, device=None, wrapper=(), settings=None):
         self.home = home
         self.binary = binary
         self.device = device or Device(os.path.join(home, "data"))
         self.wrapper = list(wrapper)
+        self.settings = settings or {}
         self.port = free_port()
         self.process = None
         self.starts = 0
@@ -104,7 +105,7 @@ class Node:
 
     def _config(self):
         path = os.path.join(self.home, "server.properties")
-        settings = {**CONFIG, "listeners": f"PLAINTEXT://{self.address}", "log.dirs": self.data}
+        settings = {**CONFIG, **self.settings, "listeners": f"PLAINTEXT://{self.address}", "log.dirs": self.data}
         with open(path, "w", encoding="utf-8") as out:
             out.writelines(f"{key}={value}\n" for key, value in settings.items())
         return path

@@ -241,7 +241,9 @@ impl MetadataLog {
         let size = batch.len() as u64;
         let appended = match self.log.append_from(Origin::RaftLeader, batch.clone(), self.epoch, now_ms) {
             // The next segment has no room, but this one may have what is held behind its end.
-            Err(AppendError::Storage(error)) if error.is_passing() => self.append_without_roll(batch, now_ms)?,
+            Err(AppendError::Storage(error)) if error.is_passing() => {
+                self.append_without_roll(batch, now_ms)?
+            }
             result => result?,
         };
         self.bytes_since_snapshot += size;
@@ -254,7 +256,11 @@ impl MetadataLog {
     /// Appends to the segment there is, however full it is.
     fn append_without_roll(&mut self, batch: Bytes, now_ms: i64) -> Result<Appended, AppendError> {
         let (config, never) = (self.log.config().clone(), i64::MAX);
-        self.log.set_config(LogConfig { segment_bytes: i32::MAX as u32, segment_ms: never, ..config.clone() });
+        self.log.set_config(LogConfig {
+            segment_bytes: i32::MAX as u32,
+            segment_ms: never,
+            ..config.clone()
+        });
         let appended = self.log.append_from(Origin::RaftLeader, batch, self.epoch, now_ms);
         self.log.set_config(config);
         appended
