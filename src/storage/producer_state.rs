@@ -218,7 +218,8 @@ impl ProducerState {
     ) -> Option<EndedTxn> {
         let batch = BatchMetadata::of(header, base_offset);
         self.end = batch.last_offset.next();
-        if !header.has_producer_id() || (header.is_control() && marker.is_none()) {
+        let is_emptied = header.is_control() && header.record_count == 0;
+        if !header.has_producer_id() || (header.is_control() && marker.is_none() && !is_emptied) {
             return None;
         }
         if header.is_transactional() {
@@ -233,6 +234,10 @@ impl ProducerState {
         entry.last_offset = batch.last_offset;
         entry.adopt_epoch(header.producer_epoch);
         entry.last_timestamp = header.max_timestamp;
+        if is_emptied {
+            // A marker of which compaction has left the producer's epoch only: nothing that it ended is there any more.
+            return None;
+        }
         let Some(marker) = marker else {
             entry.push(batch);
             if header.is_transactional() && entry.transaction_start.is_none() {

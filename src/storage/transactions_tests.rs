@@ -1,8 +1,9 @@
 use model::{ErrorCode, LeaderEpoch, Offset, ProducerEpoch, ProducerId};
 
-use crate::test_support::{Bench, NOW_MS, transactional, try_append};
+use crate::test_support::{Bench, NOW_MS, append, batch, sync, transactional, try_append};
 use crate::{
-    AppendError, Appended, LogConfig, Origin, PartitionLog, TxnMarker, VerificationGuard, VerificationStart,
+    AppendError, Appended, LogConfig, Opening, Origin, PartitionLog, TxnMarker, VerificationGuard,
+    VerificationStart,
 };
 
 fn bench() -> Bench {
@@ -11,7 +12,7 @@ fn bench() -> Bench {
 
 const PRODUCER: ProducerId = ProducerId::new(7);
 
-fn end(epoch: i16, transaction_version: i16) -> TxnMarker {
+fn end_of(epoch: i16, transaction_version: i16) -> TxnMarker {
     TxnMarker {
         producer_id: PRODUCER,
         producer_epoch: ProducerEpoch::new(epoch),
@@ -37,11 +38,14 @@ fn code<T: std::fmt::Debug>(result: Result<T, AppendError>) -> ErrorCode {
 fn before_kip_890_a_transaction_and_the_next_have_one_epoch() {
     let mut log = bench().open();
     send(&mut log, 0, 0).unwrap();
-    assert_eq!(mark(&mut log, &end(0, 1)).unwrap().base_offset, Offset::new(1));
+    assert_eq!(mark(&mut log, &end_of(0, 1)).unwrap().base_offset, Offset::new(1));
     assert_eq!(log.last_stable_offset(log.log_end_offset()), Offset::new(2));
     send(&mut log, 0, 1).unwrap();
-    assert!(!mark(&mut log, &end(0, 1)).unwrap().duplicate);
-    assert!(!mark(&mut log, &end(0, 0)).unwrap().duplicate, "with nothing open it is written, as in Kafka");
+    assert!(!mark(&mut log, &end_of(0, 1)).unwrap().duplicate);
+    assert!(
+        !mark(&mut log, &end_of(0, 0)).unwrap().duplicate,
+        "with nothing open it is written, as in Kafka"
+    );
     assert_eq!(log.log_end_offset(), Offset::new(5));
 }
 
@@ -49,17 +53,21 @@ fn before_kip_890_a_transaction_and_the_next_have_one_epoch() {
 fn an_end_of_kip_890_is_written_once() {
     let mut log = bench().open();
     send(&mut log, 0, 0).unwrap();
-    assert!(!mark(&mut log, &end(1, 2)).unwrap().duplicate);
-    let again = mark(&mut log, &end(1, 2)).unwrap();
+    assert!(!mark(&mut log, &end_of(1, 2)).unwrap().duplicate);
+    let again = mark(&mut log, &end_of(1, 2)).unwrap();
     assert!(again.duplicate);
     assert_eq!(again.last_offset.next(), log.log_end_offset(), "committed once everything so far is");
     assert_eq!(log.log_end_offset(), Offset::new(2));
 
     send(&mut log, 1, 0).unwrap();
-    assert_eq!(code(mark(&mut log, &end(1, 2))), ErrorCode::InvalidProducerEpoch, "not the next one's end");
-    assert_eq!(code(mark(&mut log, &end(0, 2))), ErrorCode::InvalidProducerEpoch);
+    assert_eq!(
+        code(mark(&mut log, &end_of(1, 2))),
+        ErrorCode::InvalidProducerEpoch,
+        "not the next one's end"
+    );
+    assert_eq!(code(mark(&mut log, &end_of(0, 2))), ErrorCode::InvalidProducerEpoch);
     assert_eq!(log.last_stable_offset(log.log_end_offset()), Offset::new(2), "it is open still");
-    mark(&mut log, &end(2, 2)).unwrap();
+    mark(&mut log, &end_of(2, 2)).unwrap();
     assert_eq!(log.last_stable_offset(log.log_end_offset()), Offset::new(4));
 }
 
@@ -67,7 +75,7 @@ fn an_end_of_kip_890_is_written_once() {
 fn what_comes_after_its_end_is_fenced() {
     let mut log = bench().open();
     // Nothing of the transaction has come here yet: its end is written all the same.
-    assert!(!mark(&mut log, &end(1, 2)).unwrap().duplicate);
+    assert!(!mark(&mut log, &end_of(1, 2)).unwrap().duplicate);
     assert_eq!(code(send(&mut log, 0, 0)), ErrorCode::InvalidProducerEpoch);
     let known = log.producer(PRODUCER).unwrap();
     assert_eq!((known.producer_epoch.value(), known.last_sequence, known.coordinator_epoch), (1, -1, 5));
@@ -79,12 +87,12 @@ fn a_coordinator_that_was_replaced_ends_nothing() {
     for version in [0, 2] {
         let mut log = bench().open();
         send(&mut log, 0, 0).unwrap();
-        mark(&mut log, &end(1, version)).unwrap();
-        let stale = TxnMarker { coordinator_epoch: 4, ..end(1, version) };
+        mark(&mut log, &end_of(1, version)).unwrap();
+        let stale = TxnMarker { coordinator_epoch: 4, ..end_of(1, version) };
         assert_eq!(code(mark(&mut log, &stale)), ErrorCode::TransactionCoordinatorFenced, "{version}");
-        let stale = TxnMarker { coordinator_epoch: 4, ..end(2, version) };
+        let stale = TxnMarker { coordinator_epoch: 4, ..end_of(2, version) };
         assert_eq!(code(mark(&mut log, &stale)), ErrorCode::TransactionCoordinatorFenced, "{version}");
-        mark(&mut log, &TxnMarker { coordinator_epoch: 6, ..end(2, version) }).unwrap();
+        mark(&mut log, &TxnMarker { coordinator_epoch: 6, ..end_of(2, version) }).unwrap();
     }
 }
 
@@ -120,7 +128,7 @@ fn a_marker_takes_the_proof_away() {
     let mut log = bench().open();
     let guard = ask(&mut log, 0, 0, false);
     assert!(guard.is_some());
-    mark(&mut log, &end(0, 1)).unwrap();
+    mark(&mut log, &end_of(0, 1)).unwrap();
     assert_eq!(code(send_with(&mut log, guard, 0, 0)), ErrorCode::InvalidTxnState);
     // It asks again, for the next transaction: the proof of before does not come back to life.
     let next = ask(&mut log, 0, 0, false);
@@ -130,7 +138,7 @@ fn a_marker_takes_the_proof_away() {
     send_with(&mut log, next, 0, 0).unwrap();
     assert_eq!(ask(&mut log, 0, 1, false), None, "it is open");
     send_with(&mut log, None, 0, 1).unwrap();
-    mark(&mut log, &end(0, 1)).unwrap();
+    mark(&mut log, &end_of(0, 1)).unwrap();
     assert_eq!(
         code(send_with(&mut log, next, 0, 2)),
         ErrorCode::InvalidTxnState,
@@ -146,14 +154,14 @@ fn an_end_of_kip_890_leaves_the_next_question_alone() {
     send_with(&mut log, first, 0, 0).unwrap();
     // The producer is told of the commit before its markers are there, and goes on.
     let next = ask(&mut log, 1, 0, true);
-    mark(&mut log, &end(1, 2)).unwrap();
+    mark(&mut log, &end_of(1, 2)).unwrap();
     assert_eq!(code(send_with(&mut log, next, 0, 1)), ErrorCode::InvalidProducerEpoch, "late");
     assert_eq!(code(ask_for(&mut log, PRODUCER, 0, 1, true)), ErrorCode::InvalidProducerEpoch);
     send_with(&mut log, next, 1, 0).unwrap();
 
     // The question of an epoch that the marker ends goes.
     let late = ask(&mut log, 2, 0, true);
-    mark(&mut log, &end(3, 2)).unwrap();
+    mark(&mut log, &end_of(3, 2)).unwrap();
     assert_eq!(code(send_with(&mut log, late, 2, 0)), ErrorCode::InvalidProducerEpoch);
     assert_eq!(code(send_with(&mut log, late, 3, 0)), ErrorCode::InvalidTxnState);
 }
@@ -180,7 +188,7 @@ fn a_producer_of_kip_890_begins_at_0() {
     assert_eq!(code(send_with(&mut log, guard, 0, 2)), ErrorCode::OutOfOrderSequenceNumber);
     assert_eq!(ask(&mut log, 0, 0, true), guard);
     send_with(&mut log, guard, 0, 0).unwrap();
-    mark(&mut log, &end(1, 2)).unwrap();
+    mark(&mut log, &end_of(1, 2)).unwrap();
     let guard = ask(&mut log, 1, 1, true);
     assert_eq!(code(send_with(&mut log, guard, 1, 1)), ErrorCode::OutOfOrderSequenceNumber);
 }
@@ -197,7 +205,7 @@ fn coordinators_are_verified_as_well() {
     append(&mut log, guard).unwrap();
     append(&mut log, None).unwrap();
     log.set_config(LogConfig { verify_transactions: false, ..log.config().clone() });
-    mark(&mut log, &end(0, 1)).unwrap();
+    mark(&mut log, &end_of(0, 1)).unwrap();
     append(&mut log, None).expect("transaction.partition.verification.enable=false");
 }
 
@@ -206,11 +214,11 @@ fn a_proof_does_not_outlive_the_log_it_was_made_for() {
     let bench = bench();
     let mut log = bench.open();
     send(&mut log, 0, 0).unwrap();
-    mark(&mut log, &end(0, 1)).unwrap();
+    mark(&mut log, &end_of(0, 1)).unwrap();
     let guard = ask(&mut log, 0, 1, false);
     log.truncate_to(Offset::new(1), NOW_MS).unwrap();
     send_with(&mut log, None, 0, 1).expect("the transaction is open again");
-    mark(&mut log, &end(0, 1)).unwrap();
+    mark(&mut log, &end_of(0, 1)).unwrap();
     assert_eq!(code(send_with(&mut log, guard, 0, 2)), ErrorCode::InvalidTxnState);
     log.close().unwrap();
     let mut log = bench.open_clean(Offset::new(3));
@@ -234,4 +242,67 @@ fn questions_without_an_end_are_forgotten() {
     assert_eq!(code(send_with(&mut log, guard, 0, 0)), ErrorCode::InvalidTxnState);
     let guard = ask(&mut log, 0, 0, false);
     send_with(&mut log, guard, 0, 0).unwrap();
+}
+
+/// `DeleteRecords` within a transaction: its records go, it stays open, and its end still decides the rest.
+#[test]
+fn deleting_records_of_an_open_transaction_does_not_end_it() {
+    for crash in [false, true] {
+        let bench = bench();
+        let mut log = bench.open();
+        for sequence in 0..4 {
+            send(&mut log, 0, sequence).unwrap();
+        }
+        log.advance_log_start(Offset::new(2));
+        sync(&mut log);
+        let end = log.log_end_offset();
+        assert_eq!(log.last_stable_offset(end), Offset::new(2), "not below the log's start");
+        if crash {
+            drop(log);
+            let opening = Opening { log_start: Offset::new(2), ..Opening::unknown(NOW_MS) };
+            log = bench.try_open(opening).unwrap().0;
+            assert_eq!(log.last_stable_offset(end), Offset::new(2), "{crash}");
+        }
+        mark(&mut log, &TxnMarker { commit: false, ..end_of(1, 2) }).unwrap();
+        assert_eq!(log.last_stable_offset(Offset::new(5)), Offset::new(5));
+        let aborted = log.aborted_transactions(Offset::new(2), Offset::new(5)).unwrap();
+        assert_eq!(aborted.iter().map(|txn| txn.last_offset.value()).collect::<Vec<_>>(), [4]);
+        assert!(aborted[0].first_offset <= Offset::new(2));
+
+        // All of the next one goes, and then it is ended.
+        send(&mut log, 1, 0).unwrap();
+        log.advance_log_start(Offset::new(6));
+        assert_eq!(log.last_stable_offset(Offset::new(6)), Offset::new(6));
+        append(&mut log, batch(1, NOW_MS, 1));
+        assert_eq!(log.last_stable_offset(Offset::new(7)), Offset::new(6), "it is open still");
+        mark(&mut log, &end_of(2, 2)).unwrap();
+        assert_eq!(log.last_stable_offset(Offset::new(8)), Offset::new(8));
+    }
+}
+
+/// The open transaction, and that the producer may go on in it, survive a snapshot and a kill.
+#[test]
+fn an_open_transaction_survives_a_roll_and_a_kill() {
+    let bench = bench();
+    let mut log = bench.open();
+    send(&mut log, 3, 0).unwrap();
+    log.roll(NOW_MS).unwrap();
+    send(&mut log, 3, 1).unwrap();
+    sync(&mut log);
+    let recovery_point = log.recovery_point();
+    log.roll(NOW_MS).unwrap();
+    append(&mut log, batch(2, NOW_MS, 1));
+    drop(log);
+    let (mut log, _) = bench.recovered(recovery_point);
+    assert_eq!(
+        log.open_transactions().iter().map(|p| p.transaction_start).collect::<Vec<_>>(),
+        [Some(Offset::ZERO)]
+    );
+    assert_eq!(log.last_stable_offset(Offset::new(4)), Offset::ZERO);
+    send_with(&mut log, None, 3, 2).expect("the coordinator knows of it");
+    assert!(send_with(&mut log, None, 3, 1).unwrap().duplicate);
+    mark(&mut log, &TxnMarker { commit: false, ..end_of(4, 2) }).unwrap();
+    let aborted = log.aborted_transactions(Offset::ZERO, Offset::new(6)).unwrap();
+    assert_eq!((aborted.len(), aborted[0].first_offset), (1, Offset::ZERO));
+    assert!(log.open_transactions().is_empty());
 }

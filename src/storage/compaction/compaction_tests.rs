@@ -7,15 +7,17 @@ use bytes::Bytes;
 use model::limits::DECOMPRESSED_BYTES_MAX;
 use model::{BatchHeader, LeaderEpoch, Offset, ProducerEpoch, ProducerId};
 use proptest::prelude::*;
-use records::{BatchBuilder, Codec, ControlType, EndTxnMarker, Header, OpenBatch};
+use records::{BatchBuilder, Codec, ControlType, Header, OpenBatch};
 
 use super::*;
 use crate::disk_mem::PowerCut;
 use crate::test_support::{Bench, NOW_MS, read_all, sync};
-use crate::{Access, AppendError, Cleanup, LogConfig, Opening, Origin, PartitionLog};
+use crate::{Access, AppendError, Cleanup, LogConfig, Opening, PartitionLog, TxnMarker};
 
 const KEYS: usize = 8;
 const PRODUCERS: usize = 3;
+/// Its transactions end in an epoch of their own (KIP-890).
+const BUMPS_EPOCHS: usize = 2;
 
 /// A record as its producer wrote it; `None` in place of a record is a marker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +47,7 @@ struct History {
     transactions: Vec<Transaction>,
     open: BTreeMap<usize, usize>,
     sequences: BTreeMap<usize, i32>,
+    epochs: BTreeMap<usize, i16>,
 }
 
 impl History {
@@ -121,7 +124,7 @@ impl World {
         if let Some(producer) = producer {
             let sequence = self.history.sequences.get(&producer).copied().unwrap_or(0);
             let id = ProducerId::new(producer as i64 + 100);
-            builder = builder.producer(id, ProducerEpoch::new(0), sequence);
+            builder = builder.producer(id, self.epoch_of(producer), sequence);
             // Every other producer writes in transactions.
             if producer % 2 == 0 {
                 builder = builder.transactional();
@@ -169,13 +172,26 @@ impl World {
         Ok(())
     }
 
+    fn epoch_of(&self, producer: usize) -> ProducerEpoch {
+        ProducerEpoch::new(self.history.epochs.get(&producer).copied().unwrap_or(0))
+    }
+
     fn end_transaction(&mut self, producer: usize, commit: bool) -> Result<(), AppendError> {
         let Some(at) = self.history.open.get(&producer).copied() else { return Ok(()) };
-        let marker = EndTxnMarker { commit, coordinator_epoch: 3 };
-        let id = ProducerId::new(producer as i64 + 100);
-        let batch = marker.batch(self.now_ms, id, ProducerEpoch::new(0)).unwrap();
+        let (epoch, bumps) = (self.epoch_of(producer), producer == BUMPS_EPOCHS);
+        let marker = TxnMarker {
+            producer_id: ProducerId::new(producer as i64 + 100),
+            producer_epoch: if bumps { ProducerEpoch::new(epoch.value() + 1) } else { epoch },
+            commit,
+            coordinator_epoch: 3,
+            transaction_version: if bumps { 2 } else { 0 },
+        };
         let now_ms = self.now_ms;
-        self.log().append_from(Origin::Coordinator, batch, LeaderEpoch::new(1), now_ms)?;
+        self.log().append_marker(&marker, LeaderEpoch::new(1), now_ms)?;
+        if bumps {
+            self.history.epochs.insert(producer, marker.producer_epoch.value());
+            self.history.sequences.insert(producer, 0);
+        }
         self.history.transactions[at].fate = if commit { Fate::Committed } else { Fate::Aborted };
         self.history.open.remove(&producer);
         Ok(())
@@ -308,8 +324,8 @@ impl World {
         for (producer, next) in expected {
             let known = self.log().producer(ProducerId::new(producer as i64 + 100));
             assert_eq!(
-                known.map(|known| known.last_sequence),
-                Some(next - 1),
+                known.map(|known| (known.producer_epoch, known.last_sequence)),
+                Some((self.epoch_of(producer), next - 1)),
                 "{context}: producer {producer}"
             );
         }
@@ -448,6 +464,32 @@ fn a_transaction_that_was_aborted_before_the_dirty_part_does_not_hide_the_next_o
     world.compact().unwrap();
     world.check("compacted");
     world.check_compacted("compacted");
+}
+
+/// What is left of a marker that nothing depends on any more still says which epoch is over.
+#[test]
+fn the_epoch_of_a_producer_outlives_its_records_and_its_markers() {
+    let mut world = World::new(config());
+    world.append(&[(1, false)], Some(BUMPS_EPOCHS), Codec::None, false).unwrap();
+    world.end_transaction(BUMPS_EPOCHS, false).unwrap();
+    for _ in 0..3 {
+        world.append(&[(1, false)], None, Codec::None, false).unwrap();
+        let now_ms = world.now_ms;
+        world.log().roll(now_ms).unwrap();
+        world.sync();
+        world.compact().unwrap();
+        world.now_ms += 2_000;
+    }
+    let first = BatchHeader::parse(&read_all(world.log())[0]).unwrap();
+    assert!(first.is_control() && first.record_count == 0, "{first:?}");
+    world.log = None;
+    let snapshots = world.bench.disk.files().into_iter();
+    for path in snapshots.filter(|path| path.extension().is_some_and(|suffix| suffix == "snapshot")) {
+        crate::Disk::remove_file(&world.bench.disk, &path).unwrap();
+    }
+    world.recovery_point = Offset::ZERO;
+    world.reopen(false);
+    world.check_producers("nothing but the log is left");
 }
 
 #[test]
