@@ -63,6 +63,9 @@ fn listing(offered: &[ApiVersion]) -> String {
         let key = spec.key.code();
         rows.entry(key).or_insert_with(|| format!("{}({key}): UNSUPPORTED", spec.name));
     }
+    for (key, name) in LATER_APIS {
+        rows.entry(*key).or_insert_with(|| format!("{name}({key}): UNSUPPORTED"));
+    }
     let rows: Vec<String> = rows.into_values().collect();
     format!("(\n\t{}\n)", rows.join(",\n\t"))
 }

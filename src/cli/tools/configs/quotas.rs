@@ -1,11 +1,15 @@
 //! Quotas of users, clients and addresses.
 
 use client::{Cluster, Target};
+use model::ErrorCode;
 use wire::messages::alter_client_quotas_request::{
     AlterClientQuotasRequest, EntityData, EntryData as AlterEntry, OpData,
 };
 use wire::messages::describe_client_quotas_request::{ComponentData, DescribeClientQuotasRequest};
 use wire::messages::describe_client_quotas_response::EntryData;
+use wire::messages::describe_user_scram_credentials_request::{
+    DescribeUserScramCredentialsRequest, UserName,
+};
 
 use super::{Failure, Order};
 use crate::kafka::{check, text};
@@ -98,6 +102,47 @@ pub(super) async fn describe(
         let values: Vec<String> = values.collect();
         terminal.line(format!("Quota configs for {} are {}", named.join(", "), values.join(", ")));
     }
+    if order.types == ["users"] && !order.names.iter().any(String::is_empty) {
+        describe_credentials(order, cluster, terminal).await?;
+    }
+    Ok(())
+}
+
+/// Shows the SCRAM credentials of users: the mechanisms, never a secret.
+async fn describe_credentials(
+    order: &Order,
+    cluster: &mut Cluster,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let users: Vec<UserName> =
+        order.names.iter().map(|name| UserName::default().with_name(text(name.as_str()))).collect();
+    let answer = cluster
+        .call(Target::Any, |_version| {
+            DescribeUserScramCredentialsRequest::default().with_users(Some(users.clone()))
+        })
+        .await?;
+    check(answer.error_code, answer.error_message.as_deref())?;
+    for result in &answer.results {
+        let user = &result.user;
+        match check(result.error_code, result.error_message.as_deref()) {
+            Ok(()) => {
+                let shown = result.credential_infos.iter().map(|info| {
+                    let mechanism =
+                        if info.mechanism == SCRAM_SHA_256 { "SCRAM-SHA-256" } else { "SCRAM-SHA-512" };
+                    format!("{mechanism}=iterations={}", info.iterations)
+                });
+                let shown: Vec<String> = shown.collect();
+                terminal.line(format!(
+                    "SCRAM credential configs for user-principal '{user}' are {}",
+                    shown.join(", ")
+                ));
+            }
+            Err(trouble) if trouble.code() == Some(ErrorCode::ResourceNotFound) => {}
+            Err(trouble) => terminal.line(format!(
+                "Error retrieving SCRAM credential configs for user-principal '{user}': {trouble}"
+            )),
+        }
+    }
     Ok(())
 }
 
@@ -141,6 +186,7 @@ fn java_double(value: f64) -> String {
     if text.contains('.') { text } else { format!("{text}.0") }
 }
 
+const SCRAM_SHA_256: i8 = 1;
 const THIS_NAME: i8 = 0;
 const DEFAULT_NAME: i8 = 1;
 const ANY_NAME: i8 = 2;
