@@ -81,7 +81,24 @@ fn start(settings: &Settings) -> anyhow::Result<()> {
     let mut loaded = load(container, &settings.final_file)?;
     let text = format!("The environment is read by the rules of {family}");
     loaded.notices.insert(0, Notice { level: NoticeLevel::Info, text });
-    serve::start(loaded, clock, cluster_id.as_deref())
+    serve::start(loaded, clock, cluster_id.as_deref()).map_err(explain_owner)
+}
+
+/// A directory of the host, or a volume that another image has written, often belongs to somebody else.
+fn explain_owner(error: anyhow::Error) -> anyhow::Error {
+    use std::os::unix::fs::MetadataExt as _;
+    let is_denied = |cause: &(dyn std::error::Error + 'static)| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|io| io.kind() == std::io::ErrorKind::PermissionDenied)
+    };
+    if !error.chain().any(is_denied) {
+        return error;
+    }
+    let user =
+        std::fs::metadata("/proc/self").map_or_else(|_| "this user".to_owned(), |own| own.uid().to_string());
+    anyhow::anyhow!(
+        "{error:#}; user {user} has to own what is mounted there: chown it, or start the container as its owner"
+    )
 }
 
 /// The settings, by the final file where an earlier step has written it.

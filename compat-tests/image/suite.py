@@ -421,6 +421,16 @@ def what_names_peers_or_asks_for_security_is_refused_in_a_sentence():
                 assert left == [], f"{left} was written before {sentence!r}"
 
 
+def a_directory_of_somebody_else_is_told_by_its_owner():
+    with folder({}) as root_s:
+        done = docker("run", "--rm", "-v", f"{root_s}:/var/lib/kafka/data", "ottla", check=False)
+        assert done.returncode == 1 and "Permission denied" in done.stderr, done.stderr
+        assert "user 1000 has to own what is mounted there" in done.stderr, done.stderr
+        with Node("--user", "0:0", "-v", f"{root_s}:/var/lib/kafka/data") as node:
+            node.running()
+            node.holds("/var/lib/kafka/data")
+
+
 def changed_scripts_and_settings_are_obeyed():
     script = """sed -i '/KAFKA_ZOOKEEPER_CONNECT/d' /etc/confluent/docker/configure
       echo 'echo script was changed; echo num.partitions=9 >> /etc/kafka/kafka.properties' >> /etc/confluent/docker/configure
@@ -577,6 +587,7 @@ TESTS = [
     bitnami_by_entry_point_and_mounted_file,
     a_read_only_root_and_foreign_users_are_served,
     what_names_peers_or_asks_for_security_is_refused_in_a_sentence,
+    a_directory_of_somebody_else_is_told_by_its_owner,
     changed_scripts_and_settings_are_obeyed,
     kafka_server_start_obeys_its_file_alone,
     testcontainers_start_protocols,
