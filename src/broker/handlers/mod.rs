@@ -65,4 +65,6 @@ mod partition_queries_tests;
 #[cfg(test)]
 pub(crate) mod test_support;
 #[cfg(test)]
+mod transactions_tests;
+#[cfg(test)]
 pub(crate) mod txn_test_support;
