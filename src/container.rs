@@ -96,9 +96,9 @@ fn explain_owner(error: anyhow::Error) -> anyhow::Error {
     }
     let user =
         std::fs::metadata("/proc/self").map_or_else(|_| "this user".to_owned(), |own| own.uid().to_string());
-    anyhow::anyhow!(
-        "{error:#}; user {user} has to own what is mounted there: chown it, or start the container as its owner"
-    )
+    error.context(format!(
+        "what is mounted for the data must belong to user {user}: chown it, or start the container as its owner"
+    ))
 }
 
 /// The settings, by the final file where an earlier step has written it.

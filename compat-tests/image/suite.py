@@ -425,7 +425,7 @@ def a_directory_of_somebody_else_is_told_by_its_owner():
     with folder({}) as root_s:
         done = docker("run", "--rm", "-v", f"{root_s}:/var/lib/kafka/data", "ottla", check=False)
         assert done.returncode == 1 and "Permission denied" in done.stderr, done.stderr
-        assert "user 1000 has to own what is mounted there" in done.stderr, done.stderr
+        assert "what is mounted for the data must belong to user 1000" in done.stderr, done.stderr
         with Node("--user", "0:0", "-v", f"{root_s}:/var/lib/kafka/data") as node:
             node.running()
             node.holds("/var/lib/kafka/data")
