@@ -26,7 +26,7 @@ const MANY_FROM: i16 = 8;
 pub async fn script(pair: &mut Pair) {
     loaded(pair).await;
     coordinated(pair, "transactions_offsets").await;
-    prepare(pair, "consumed", 3, &[]).await;
+    prepare(pair, "read-in-txn", 3, &[]).await;
     for level in [2, 1, 0] {
         finalize(pair, level).await;
         // At level 0 Kafka cannot write what TxnOffsetCommit 5 adds, and never gets over it.
@@ -74,41 +74,47 @@ async fn life(pair: &mut Pair, level: i16, version: i16) {
     let id = &format!("off-{level}-{version}");
     let bumps = version >= ADDS_FROM;
     initialized(pair, id, "begins", 5).await;
-    pair.one(&format!("{id}: plain"), 8, |_, _| commit(id, &[("consumed", 0, 1)])).await;
+    pair.one(&format!("{id}: plain"), 8, |_, _| commit(id, &[("read-in-txn", 0, 1)])).await;
     let places: [(&str, &[(&str, i32, i64)]); 4] = [
         ("nothing", &[]),
         ("unknown topic", &[("nowhere", 0, 5)]),
-        ("unknown partition", &[("consumed", 9, 5)]),
+        ("unknown partition", &[("read-in-txn", 9, 5)]),
         ("invalid topic", &[("a b", 0, 5)]),
     ];
     for (step, of) in places {
         commits(pair, id, step, version, of).await;
     }
     if !bumps {
-        commits(pair, id, "not added", version, &[("consumed", 0, 5)]).await;
+        commits(pair, id, "not added", version, &[("read-in-txn", 0, 5)]).await;
     }
     strangers(pair, id, version, "before").await;
     if !bumps {
         let ask = |side: &Side, _| add_offsets(id, producer(side, id), id);
         pair.settled(&format!("{id}: adds"), version.min(4), ask, |answer| answer.error_code).await;
     }
-    commits(pair, id, "first", version, &[("consumed", 0, 5)]).await;
-    commits(pair, id, "first again", version, &[("consumed", 0, 6)]).await;
-    commits(pair, id, "good and bad", version, &[("nowhere", 0, 1), ("consumed", 1, 7), ("consumed", 9, 7)])
-        .await;
+    commits(pair, id, "first", version, &[("read-in-txn", 0, 5)]).await;
+    commits(pair, id, "first again", version, &[("read-in-txn", 0, 6)]).await;
+    commits(
+        pair,
+        id,
+        "good and bad",
+        version,
+        &[("nowhere", 0, 1), ("read-in-txn", 1, 7), ("read-in-txn", 9, 7)],
+    )
+    .await;
     strangers(pair, id, version, "while open").await;
     sees(pair, id, "open").await;
-    pair.one(&format!("{id}: plain while open"), 8, |_, _| commit(id, &[("consumed", 2, 3)])).await;
+    pair.one(&format!("{id}: plain while open"), 8, |_, _| commit(id, &[("read-in-txn", 2, 3)])).await;
     sees(pair, id, "open, with a plain one").await;
     ends(pair, id, "commits", if bumps { 5 } else { 4 }, true).await;
     stable(pair, id).await;
     sees(pair, id, "committed").await;
     if !bumps {
-        commits(pair, id, "too late", version, &[("consumed", 0, 50)]).await;
+        commits(pair, id, "too late", version, &[("read-in-txn", 0, 50)]).await;
         let ask = |side: &Side, _| add_offsets(id, producer(side, id), id);
         pair.settled(&format!("{id}: adds again"), version.min(4), ask, |answer| answer.error_code).await;
     }
-    commits(pair, id, "to be aborted", version, &[("consumed", 0, 100), ("consumed", 1, 100)]).await;
+    commits(pair, id, "to be aborted", version, &[("read-in-txn", 0, 100), ("read-in-txn", 1, 100)]).await;
     sees(pair, id, "open again").await;
     ends(pair, id, "aborts", if bumps { 5 } else { 4 }, false).await;
     stable(pair, id).await;
@@ -129,7 +135,7 @@ async fn strangers(pair: &mut Pair, id: &str, version: i16, when: &str) {
     for (step, transactional_id, group_name, other, off) in who {
         let ask = |side: &Side, _| {
             let (producer_id, epoch) = shifted(side, id, off);
-            offsets(transactional_id, (producer_id + other, epoch), group_name, &[("consumed", 0, 77)])
+            offsets(transactional_id, (producer_id + other, epoch), group_name, &[("read-in-txn", 0, 77)])
         };
         pair.settled(&format!("{id}: {step} {when}"), version, ask, first_error).await;
     }
@@ -139,7 +145,7 @@ fn fetching(name_of_group: &str, version: i16, stable: bool) -> OffsetFetchReque
     let stable = stable && version >= STABLE_FROM;
     if version < MANY_FROM {
         let asked = OffsetFetchRequestTopic::default()
-            .with_name(topic("consumed"))
+            .with_name(topic("read-in-txn"))
             .with_partition_indexes(vec![0, 1, 2]);
         return OffsetFetchRequest::default()
             .with_group_id(group(name_of_group))
@@ -147,7 +153,7 @@ fn fetching(name_of_group: &str, version: i16, stable: bool) -> OffsetFetchReque
             .with_require_stable(stable);
     }
     let asked = OffsetFetchRequestTopics::default()
-        .with_name(topic("consumed"))
+        .with_name(topic("read-in-txn"))
         .with_partition_indexes(vec![0, 1, 2]);
     let one =
         OffsetFetchRequestGroup::default().with_group_id(group(name_of_group)).with_topics(Some(vec![asked]));
@@ -208,7 +214,7 @@ async fn members(pair: &mut Pair) {
             for name_of_group in ["off-group", "off-nobody's"] {
                 let ask = |side: &Side, _| {
                     let member = if member == "<member>" { side.text("member") } else { member };
-                    offsets(id, producer(side, id), name_of_group, &[("consumed", 0, 3)])
+                    offsets(id, producer(side, id), name_of_group, &[("read-in-txn", 0, 3)])
                         .with_generation_id(generation)
                         .with_member_id(text(member))
                         .with_group_instance_id(instance.map(text))

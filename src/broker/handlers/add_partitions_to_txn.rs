@@ -102,9 +102,10 @@ fn refused(broker: &Broker, asked: &Partitions, by_client: bool) -> Option<Parti
         let topic = image.topic(name);
         let own = by_client && model::topic_name::is_internal(name);
         let code = |index: &i32| {
-            let error = match own {
-                true => Some(ErrorCode::TopicAuthorizationFailed),
-                false => partition_error(topic.map(AsRef::as_ref), *index),
+            let error = if own {
+                Some(ErrorCode::TopicAuthorizationFailed)
+            } else {
+                partition_error(topic.map(AsRef::as_ref), *index)
             };
             any |= error.is_some();
             (*index, error.unwrap_or(ErrorCode::OperationNotAttempted))
