@@ -87,20 +87,26 @@ impl Round {
         self.entries == 0
     }
 
-    /// Adds what a log has to make durable. False when there is no room for it.
+    /// Adds what a log has to make durable. False when that has to take its own way: there is no room, or its bytes are
+    /// not in memory any more.
     pub fn add(
         &mut self,
         topic: TopicId,
         partition: i32,
         target: &JournalTarget,
     ) -> Result<bool, StorageError> {
-        if self.bytes.len() + ENTRY_HEADER_BYTES + target.len() > ROUND_BYTES_MAX {
+        let before = self.bytes.len();
+        if before + ENTRY_HEADER_BYTES + target.len() > ROUND_BYTES_MAX {
             return Ok(false);
         }
         self.bytes.put_slice(topic.uuid().as_bytes());
         self.bytes.put_i32(partition);
         self.bytes.put_u32(target.len() as u32);
-        target.read(&mut self.bytes)?;
+        let is_read = target.read(&mut self.bytes);
+        if !matches!(is_read, Ok(true)) {
+            self.bytes.truncate(before);
+            return is_read;
+        }
         self.entries += 1;
         Ok(true)
     }

@@ -135,7 +135,7 @@ fn a_torn_record_and_what_an_earlier_lap_left_are_not_believed() {
     let mut journal = journal_on(&bench.disk);
     append(&mut log, batch(1, NOW_MS, 1));
     sync(&mut log);
-    for seed in 0..3 {
+    for seed in 0..4 {
         append(&mut log, batch(1, NOW_MS, seed));
         commit(&mut log, &mut journal);
     }
@@ -176,6 +176,22 @@ fn a_log_that_had_another_leader_since_goes_on_without_the_journal() {
     let journaled = read(&bench.disk);
     assert_eq!(log.replay(&journaled[&(topic(1), 0)], NOW_MS).unwrap(), 0);
     assert!(read_all(&mut log) == kept);
+}
+
+#[test]
+fn bytes_that_are_not_in_memory_any_more_keep_no_round_waiting() {
+    let bench = Bench::new(LogConfig::default());
+    let mut log = bench.open();
+    append(&mut log, batch(1, NOW_MS, 1));
+    sync(&mut log);
+    append(&mut log, batch(1, NOW_MS, 2));
+    let CommitStep::Journal(target) = log.commit_step(1 << 20).unwrap() else { panic!("for the journal") };
+    let mut round = Round::new();
+    bench.disk.set_cold_from(Some(100));
+    assert!(!round.add(topic(1), 0, &target).unwrap() && round.is_empty());
+    assert_eq!(round.bytes.len(), RECORD_HEADER_BYTES);
+    bench.disk.set_cold_from(None);
+    assert!(round.add(topic(1), 0, &target).unwrap() && !round.is_empty());
 }
 
 #[test]

@@ -131,14 +131,21 @@ impl JournalTarget {
         self.point.end
     }
 
-    /// Appends the bytes to `out`.
-    pub(crate) fn read(&self, out: &mut Vec<u8>) -> Result<(), StorageError> {
+    /// Appends the bytes to `out`. They were just written; false when they are not in memory any more, and reading them
+    /// would keep all others of the round waiting.
+    pub(crate) fn read(&self, out: &mut Vec<u8>) -> Result<bool, StorageError> {
         let before = out.len();
-        let read = self.file.read_at(out, self.position, self.len);
-        let short = || std::io::ErrorKind::UnexpectedEof.into();
-        let read = read.and_then(|count| if count == self.len { Ok(()) } else { Err(short()) });
-        read.map_err(|error| StorageError::fatal("read", &self.path, error))
-            .inspect_err(|_| out.truncate(before))
+        let read = match self.file.read_cached(out, self.position, self.len) {
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
+                self.file.read_at(out, self.position, self.len)
+            }
+            read => read,
+        };
+        let count = read.map_err(|error| StorageError::fatal("read", &self.path, error))?;
+        if count < self.len {
+            out.truncate(before);
+        }
+        Ok(count >= self.len)
     }
 
     /// To be called once the journal is on disk.
