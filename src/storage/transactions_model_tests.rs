@@ -79,9 +79,14 @@ struct Flight {
     epoch: i16,
     sequence: i32,
     transaction: usize,
-    /// Once its coordinator has admitted it.
-    admitted: Option<Option<VerificationGuard>>,
+    /// Once its coordinator has admitted it, where it had to be asked.
+    guard: Option<VerificationGuard>,
 }
+
+/// Client, first data offset, that of the marker, and whether it was committed.
+type Ended = (usize, i64, i64, bool);
+/// Client and first data offset.
+type Open = (usize, i64);
 
 struct World {
     dice: u64,
@@ -171,8 +176,7 @@ impl World {
             Status::Ending { .. } => return,
         };
         if !this.in_doubt {
-            let flight =
-                Flight { client, epoch: this.epoch, sequence: this.next, transaction, admitted: None };
+            let flight = Flight { client, epoch: this.epoch, sequence: this.next, transaction, guard: None };
             this.next += 1;
             self.flights.push(flight);
         }
@@ -195,7 +199,7 @@ impl World {
             supports_epoch_bump: self.clients[flight.client].bumps,
         };
         match self.log().begin_verification(&start, NOW_MS) {
-            Ok(None) => self.flights[at].admitted = Some(None),
+            Ok(None) => self.flights[at].guard = None,
             Ok(Some(guard)) => {
                 let client = &mut self.clients[flight.client];
                 if client.epoch == flight.epoch
@@ -203,7 +207,7 @@ impl World {
                     && (client.bumps || *added)
                 {
                     *added = true;
-                    self.flights[at].admitted = Some(Some(guard));
+                    self.flights[at].guard = Some(guard);
                 } else {
                     self.lose(at);
                 }
@@ -222,9 +226,8 @@ impl World {
         let flight = self.flights[at];
         let batch = transactional(id_of(flight.client).value(), flight.epoch, flight.sequence, 1);
         let original = self.original_of(&flight);
-        let guard = flight.admitted.flatten();
         let (end, epoch) = (self.log().log_end_offset(), LeaderEpoch::new(1));
-        let appended = self.log().append_verified(Origin::Client, batch, epoch, NOW_MS, guard);
+        let appended = self.log().append_verified(Origin::Client, batch, epoch, NOW_MS, flight.guard);
         match appended {
             Ok(at) if at.duplicate => assert_eq!(Some(at.base_offset.value()), original, "{flight:?}"),
             Ok(at) => {
@@ -235,7 +238,7 @@ impl World {
             // What was overtaken is sent again, unless nobody waits for it any more.
             Err(AppendError::OutOfOrderSequence { .. }) if self.is_current(&flight) => {
                 assert_eq!(original, None, "a retry is answered with its place: {flight:?}");
-                self.flights[at].admitted = None;
+                self.flights[at].guard = None;
                 return;
             }
             Err(error) => {
@@ -414,8 +417,8 @@ impl World {
         self.log = Some(log);
     }
 
-    /// First data offset, marker and transaction of each that the log has an end of, and the open ones.
-    fn transactions(&self) -> (Vec<(usize, i64, i64, bool)>, Vec<(usize, i64)>) {
+    /// Those that the log has an end of, and the open ones.
+    fn transactions(&self) -> (Vec<Ended>, Vec<Open>) {
         let mut open: BTreeMap<usize, (i64, usize)> = BTreeMap::new();
         let mut ended = Vec::new();
         for (&offset, entry) in &self.entries {
@@ -515,7 +518,7 @@ impl World {
         assert_eq!(seen, expected, "what readers see");
     }
 
-    fn check_producers(&mut self, open: &[(usize, i64)]) {
+    fn check_producers(&mut self, open: &[Open]) {
         for client in 0..self.clients.len() {
             let mut known: Option<(i16, i32)> = None;
             for entry in self.entries.values() {
