@@ -13,7 +13,7 @@ use coordinator::group::{
     CommitPartition, CommitTopic, FetchTopic, OffsetFetchRequest, Reply as GroupReply, TxnOffsetCommitRequest,
 };
 use coordinator::txn::record::{Record, Status, Value};
-use coordinator::txn::{EndTxnRequest, InitProducerIdRequest};
+use coordinator::txn::{EndTxnRequest, InitProducerIdRequest, Marker, Step};
 use model::topic_name::{GROUP_METADATA, TRANSACTION_STATE};
 use model::{BatchHeader, Offset, ProducerEpoch, ProducerId};
 use records::{BatchBuilder, EndTxnMarker, OpenBatch};
@@ -301,8 +301,8 @@ fn a_start_goes_on_with_an_open_transaction() {
     });
 }
 
-/// Puts a record into the log of the coordinator behind its back, as a life before would have left it.
-async fn leave(node: &TestBroker, change: impl FnOnce(Value) -> Value) -> Value {
+/// What the coordinator's log says last.
+fn last_value(node: &TestBroker) -> Value {
     let log = state_log(node);
     let upper_bound = log.offsets().log_end;
     let request = ReadRequest { offset: Offset::ZERO, bytes_max: 1 << 20, upper_bound, min_one_batch: true };
@@ -318,7 +318,12 @@ async fn leave(node: &TestBroker, change: impl FnOnce(Value) -> Value) -> Value 
             last = Record::decode(&key, value.as_ref()).expect("a record").value;
         }
     }
-    let value = change(last.expect("a value"));
+    last.expect("a value")
+}
+
+/// Puts a record into the log of the coordinator behind its back, as a life before would have left it.
+async fn leave(node: &TestBroker, change: impl FnOnce(Value) -> Value) -> Value {
+    let (log, value) = (state_log(node), change(last_value(node)));
     let record = Record { transactional_id: ID.to_owned(), value: Some(value.clone()) };
     let (key, bytes) = record.encode(2).expect("encoded");
     let (mut builder, now_ms) = (BatchBuilder::new(), node.broker.clock.wall_ms());
@@ -392,7 +397,7 @@ fn a_completion_that_is_lost_is_made_again() {
 fn a_transaction_that_takes_too_long_is_aborted() {
     run(async {
         let (_disk, node) = start().await;
-        let producer = try_init(&node, None, 30).await.expect("a producer id");
+        let producer = try_init(&node, None, 1_000).await.expect("a producer id");
         write(&node, producer, 1, 0).await.expect("written");
         becomes(&node, Status::CompleteAbort).await;
         assert_eq!(log(&node, 1), ["d0", "a1"]);
@@ -539,35 +544,42 @@ fn a_full_disk_delays_an_end_and_changes_nothing_else() {
 }
 
 #[test]
-fn a_next_transaction_does_not_wait_for_ever() {
+fn a_next_transaction_waits_for_the_last_and_not_for_ever() {
     run(async {
-        let (disk, node) = start().await;
+        let (_disk, node) = start().await;
         let producer = init(&node).await;
         write(&node, producer, 0, 0).await.expect("written");
-        leave(&node, |ongoing| Value { status: Status::PrepareCommit, ..ongoing }).await;
-        // The start finds a decision, and no room for the marker.
-        let node = node.crash(&disk);
-        disk.limit_space(Some(used(&disk)));
+        let transactions = &node.broker.transactions;
+        let host = transactions.coordinator.host_of(ID).expect("coordinated");
+        // A decision whose markers take as long as they like.
+        let decided = Value { status: Status::PrepareCommit, ..last_value(&node) };
+        let marker = Marker {
+            transactional_id: ID.to_owned(),
+            producer_id: decided.producer_id,
+            producer_epoch: decided.producer_epoch,
+            commit: true,
+            transaction_version: 0,
+            round: 1,
+            partitions: decided.partitions.clone(),
+        };
+        host.act(0, |shard, _| {
+            shard.replay(Record { transactional_id: ID.to_owned(), value: Some(decided) });
+            Step::default()
+        });
+        let admit = async |how| transactions.admit(ID, producer, &[(TOPIC, 1)], how).await;
+        let concurrent = Err(ErrorCode::ConcurrentTransactions);
+        assert_eq!(ends_at_once(admit(Admission::Verify)), Some(concurrent.clone()), "who only asks is told");
         let begun = tokio::time::Instant::now();
-        let answer = loaded(async || {
-            node.broker.transactions.admit(ID, producer, &[(TOPIC, 0)], Admission::Add).await
-        })
-        .await;
-        if answer.is_err() {
-            assert_eq!(answer, Err(ErrorCode::ConcurrentTransactions));
-            assert!(begun.elapsed() >= Duration::from_millis(100));
+        assert_eq!(admit(Admission::Add).await, concurrent);
+        assert!(begun.elapsed() >= Duration::from_millis(100));
+
+        {
+            let mut waiting = pin!(admit(Admission::Add));
+            assert!(ends_at_once(waiting.as_mut()).is_none());
+            host.act(0, |shard, context| shard.markers_written(context, &marker, &marker.partitions));
+            let admitted = waiting.await.expect("admitted");
+            assert_eq!(admitted, [(TOPIC.to_owned(), vec![(1, ErrorCode::None)])]);
         }
-        let asked =
-            async || node.broker.transactions.admit(ID, producer, &[(TOPIC, 0)], Admission::Verify).await;
-        if answer.is_err() {
-            assert_eq!(
-                asked().await,
-                Err(ErrorCode::ConcurrentTransactions),
-                "who only asks is told at once"
-            );
-        }
-        disk.limit_space(None);
-        becomes(&node, Status::CompleteCommit).await;
         node.stop();
     });
 }
