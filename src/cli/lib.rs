@@ -2,7 +2,7 @@
 //! tools, in milliseconds instead of seconds, against any Kafka. One binary holds them all and is called by the
 //! tool's name, with or without `.sh`, or with the name as its first argument.
 //!
-//! May use: `model`, `wire`, `records`, `client`, `config`, `storage`, `tokio`. Knows nothing of the broker.
+//! May use: `model`, `wire`, `records`, `client`, `config`, `storage`, `controller`, `tokio`. Knows nothing of the broker.
 //!
 //! Start reading at [`run`], then a tool under `tools/`. [`options`] reads command lines as the Java tools do,
 //! [`kafka`] asks a cluster, [`terminal`] is where everything that is written goes.

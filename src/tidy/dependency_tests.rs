@@ -14,7 +14,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("client", &["model", "wire", "tokio"]),
     (
         "cli",
-        &["model", "wire", "records", "client", "config", "storage", "regex", "serde_json", "tokio"],
+        &[
+            "model",
+            "wire",
+            "records",
+            "client",
+            "config",
+            "storage",
+            "controller",
+            "regex",
+            "serde_json",
+            "tokio",
+        ],
     ),
     (
         "broker",

@@ -1,8 +1,10 @@
 //! `kafka-storage` (`kafka.tools.StorageTool`): random ids, and what log directories say of themselves. A directory
-//! needs no formatting before it is served; `format` gives it its identity.
+//! needs no formatting before it is served here; `format` does what Kafka's does.
+
+mod format;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use model::BrokerId;
 use storage::MetaProperties;
@@ -75,7 +77,7 @@ pub fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
             Ok(())
         }
         "info" => info(&parsed, terminal),
-        "format" => format(&parsed, terminal),
+        "format" => format_all(&parsed, terminal),
         other => Err(Stop::not_built(&format!("kafka-storage {other}"))),
     }
 }
@@ -156,7 +158,7 @@ fn list(terminal: &mut Terminal, (one, several): (&str, &str), items: &[String])
     terminal.line("");
 }
 
-fn format(parsed: &Parsed, terminal: &mut Terminal) -> Result<(), Stop> {
+fn format_all(parsed: &Parsed, terminal: &mut Terminal) -> Result<(), Stop> {
     for option in ["add-scram", "release-version", "feature", "initial-controllers"] {
         if parsed.options.has(option) {
             return Err(Stop::not_built(&format!("kafka-storage format --{option}")));
@@ -199,6 +201,13 @@ fn format(parsed: &Parsed, terminal: &mut Terminal) -> Result<(), Stop> {
         .or_else(|| properties.get("log.dir"))
         .and_then(|dirs| dirs.split(',').next());
     let metadata = properties.get("metadata.log.dir").or(first).map(|path| PathBuf::from(path.trim()));
+    let voter_at = if parsed.options.has("standalone") {
+        let found = controller_listener(&properties);
+        Some(found.ok_or_else(|| Stop::Error("No controller listeners found.".to_owned()))?)
+    } else {
+        None
+    };
+    let identity = format::Identity { cluster_id: cluster_id.clone(), node_id: node, voter_at };
     if fresh.is_empty() {
         terminal.line("All of the log directories are already formatted.");
     }
@@ -208,7 +217,9 @@ fn format(parsed: &Parsed, terminal: &mut Terminal) -> Result<(), Stop> {
             "Formatting {kind} directory {} with metadata.version {METADATA_VERSION}.",
             path.display()
         ));
-        give_identity(&path, &cluster_id, node)?;
+        let is_metadata = Some(&path) == metadata.as_ref();
+        format::directory(&path, is_metadata, &identity, terminal.clock.wall_ms())
+            .map_err(|error| Stop::Error(format!("cannot format {}: {error}", path.display())))?;
     }
     Ok(())
 }
@@ -237,14 +248,17 @@ fn check_quorum(parsed: &Parsed, properties: &Properties) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Writes `meta.properties`; the metadata log begins when the directory is served.
-fn give_identity(path: &Path, cluster_id: &str, node_id: BrokerId) -> Result<(), Stop> {
-    let failed =
-        |error: &dyn std::fmt::Display| Stop::Error(format!("cannot format {}: {error}", path.display()));
-    std::fs::create_dir_all(path).map_err(|error| failed(&error))?;
-    let meta =
-        MetaProperties { cluster_id: cluster_id.to_owned(), node_id, directory_id: Some(random_uuid()) };
-    meta.write(&*storage::SystemDisk::shared(), path).map_err(|error| failed(&error))
+/// Name, host and port of the first controller listener (`--standalone`).
+fn controller_listener(properties: &Properties) -> Option<(String, String, u16)> {
+    let name = properties.get("controller.listener.names")?.split(',').next()?.trim();
+    let listed = ["advertised.listeners", "listeners"].iter().filter_map(|key| properties.get(key));
+    let entry = listed.flat_map(|list| list.split(',')).map(str::trim).find_map(|entry| {
+        let (listener, address) = entry.split_once("://")?;
+        listener.eq_ignore_ascii_case(name).then_some(address)
+    })?;
+    let (host, port) = entry.rsplit_once(':')?;
+    let host = if host.is_empty() { "localhost" } else { host };
+    Some((name.to_uppercase(), host.to_owned(), port.parse().ok()?))
 }
 
 /// The level that a directory begins at when it is first served.
