@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use model::{ErrorCode, Offset};
 use wire::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use wire::messages::ListOffsetsRequest;
+use wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use wire::produce::TransactionSupport::{AbortableError, AddsPartitions, Classic};
 
-use crate::handlers::fetch;
+use crate::handlers::answer::topic_name;
 use crate::handlers::test_support::{TOPIC, TestBroker, batch_at, named, run};
 use crate::handlers::txn_test_support::{Producer, committed};
+use crate::handlers::{fetch, list_offsets};
 
 async fn node() -> TestBroker {
     let node = TestBroker::start();
@@ -142,6 +145,35 @@ fn everything_is_known_again_after_a_start() {
         settle(&node).await;
         let values = committed(&node.partition(TOPIC, 0));
         assert_eq!(values, ["open", "open", "goes on", "goes on"]);
+        node.stop();
+    });
+}
+
+/// ListOffsets at both isolation levels, and DeleteRecords within the open transaction.
+#[test]
+fn an_open_transaction_is_where_committed_records_end() {
+    run(async {
+        let node = node().await;
+        let mut producer = Producer::start(&node, "id", AddsPartitions).await;
+        let latest = async |isolation_level: i8| {
+            let asked = ListOffsetsPartition::default().with_timestamp(-1).with_current_leader_epoch(-1);
+            let topic = ListOffsetsTopic::default().with_name(topic_name(TOPIC)).with_partitions(vec![asked]);
+            let request = ListOffsetsRequest::default()
+                .with_replica_id((-1).into())
+                .with_isolation_level(isolation_level)
+                .with_topics(vec![topic]);
+            list_offsets::handle(&node.broker, &node.context, request).await.topics[0].partitions[0].offset
+        };
+        node.append(0, batch_at(&[node.broker.clock.wall_ms()])).await;
+        for value in ["a", "b", "c"] {
+            producer.write(&node, 0, value).await;
+        }
+        assert_eq!((latest(0).await, latest(1).await), (4, 1));
+        let deleted = node.partition(TOPIC, 0).advance_log_start(Some(Offset::new(2))).unwrap();
+        assert_eq!((deleted, latest(1).await), (Offset::new(2), 2), "never below the log's start");
+        producer.end(&node, true).await;
+        assert_eq!((latest(0).await, latest(1).await), (5, 5));
+        assert_eq!(committed(&node.partition(TOPIC, 0)), ["b", "c"]);
         node.stop();
     });
 }
