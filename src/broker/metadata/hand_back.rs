@@ -65,7 +65,8 @@ pub(super) fn hand_back_on(
     }
     let removed = own_settings(&inspection.image);
     if !removed.is_empty() {
-        let holder = dirs.iter().find(|dir| dir.path() == metadata_path);
+        let is_log_dir = config.storage.log_dirs.contains(metadata_path);
+        let holder = dirs.iter().find(|dir| dir.path() == metadata_path && is_log_dir);
         // A mark that outlives an interrupted change of the metadata would vouch for it.
         let last_end = holder.map(LogDir::take_clean_marker).transpose()?;
         let start =

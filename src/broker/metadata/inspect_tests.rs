@@ -26,13 +26,22 @@ fn config(overrides: &[&str]) -> BrokerConfig {
 
 /// A life of a node: topics with these settings, and a clean end.
 fn live(disk: &MemoryDisk, topics: &[(&str, &[(&str, &str)])]) {
-    let overrides = [format!("log.dirs={LOG_DIR}")];
+    live_with(disk, topics, &[]);
+}
+
+/// As [`live`] with more settings; answers the steps that the start took.
+fn live_with(disk: &MemoryDisk, topics: &[(&str, &[(&str, &str)])], overrides: &[&str]) -> u64 {
+    let mut all = vec![format!("log.dirs={LOG_DIR}")];
+    all.extend(overrides.iter().map(|text| (*text).to_owned()));
+    let overrides = all;
+    let before = disk.steps();
     let loaded = config::load(&Inputs { overrides: &overrides, ..Inputs::default() }).unwrap();
     let (clock, fatal) = (Clock::system(), Fatal::call(|why| panic!("{why}")));
     let shared = disk.shared();
     let engine = PartitionEngine::open_on(&shared, &loaded.broker, clock.clone(), fatal.clone()).unwrap();
     let metadata =
         Metadata::open_on(shared, &loaded, clock, None, engine.registry(), Follower::none(), fatal).unwrap();
+    let steps = disk.steps() - before;
     for (name, configs) in topics {
         let configs = configs.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned())));
         let topic =
@@ -44,6 +53,7 @@ fn live(disk: &MemoryDisk, topics: &[(&str, &[(&str, &str)])]) {
     }
     metadata.stop();
     engine.stop();
+    steps
 }
 
 /// Has somebody else write to the metadata log.
@@ -194,4 +204,28 @@ fn a_hand_back_that_is_interrupted_is_done_again() {
         hand_back_on(&disk.shared(), &config(&[]), 0).unwrap();
         assert_eq!(inspect(&disk, &[]).unwrap().own_settings(), [], "step {step}");
     }
+}
+
+#[test]
+fn a_metadata_directory_of_its_own_is_trusted_while_nobody_else_has_led_its_log() {
+    const OWN: &[&str] = &["metadata.log.dir=/metadata"];
+    let marker = Path::new("/metadata/.kafka_cleanshutdown");
+    let disk = MemoryDisk::new();
+    live_with(&disk, &[("orders", &[])], OWN);
+    assert!(disk.contents(marker).is_some());
+    let trusted = live_with(&disk, &[], OWN);
+    // Kafka leads the log for a while, and leaves the mark where it is.
+    disk.corrupt(Path::new("/metadata/__cluster_metadata-0/quorum-state"), |bytes| {
+        let text = String::from_utf8(std::mem::take(bytes)).unwrap();
+        assert!(text.contains("\"leaderEpoch\":2"), "{text}");
+        *bytes = text.replace("\"leaderEpoch\":2", "\"leaderEpoch\":3").into_bytes();
+    });
+    let scanned = live_with(&disk, &[], OWN);
+    assert!(
+        trusted < scanned,
+        "{trusted} steps of a start that trusts the mark, {scanned} of one that does not"
+    );
+    assert!(live_with(&disk, &[], OWN) < scanned);
+    disk.corrupt(marker, Vec::clear);
+    assert!(live_with(&disk, &[], OWN) >= scanned, "a mark that names nobody");
 }

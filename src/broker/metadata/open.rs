@@ -126,7 +126,7 @@ impl Metadata {
             quorum: Arc::clone(&quorum),
             follower,
             fatal,
-            _own_dir: own_dir,
+            own_dir,
         };
         worker.registry.set_broker_epoch(broker_epoch);
         worker.publish()?;
@@ -203,8 +203,20 @@ impl Start<'_> {
             dir.format(identity.meta.clone())?;
         }
         let log_dirs = established.iter().take(log_dirs.len()).map(|dir| dir.id).collect();
-        let was_clean = registry.dirs().iter().any(|dir| dir.path() == path && dir.was_clean());
+        let was_clean = match &own_dir {
+            Some(own) => self.was_closed(own)?,
+            None => registry.dirs().iter().any(|dir| dir.path() == path && dir.was_clean()),
+        };
         Ok((Identity { cluster_id, log_dirs, metadata_dir, was_clean }, own_dir))
+    }
+
+    /// Takes the mark of a clean end out of a metadata directory of its own, where Kafka leaves it standing: it counts
+    /// only if nobody has led the log since.
+    fn was_closed(&self, own: &LogDir) -> Result<bool, OpenError> {
+        let last_end = own.take_clean_marker()?;
+        let files = MetadataFiles::new(Arc::clone(&self.disk), &self.dir());
+        let led = quorum::state(&files)?.map(|state| i64::from(state.leader_epoch.value()));
+        Ok(last_end.clean && led.is_some() && last_end.broker_epoch == led)
     }
 
     /// Directory of the metadata log.

@@ -107,8 +107,8 @@ pub(super) struct Worker {
     pub quorum: Arc<ArcSwap<Quorum>>,
     pub follower: Follower,
     pub fatal: Fatal,
-    /// The lock of a metadata directory that is no log directory.
-    pub _own_dir: Option<LogDir>,
+    /// The metadata directory, if it is no log directory.
+    pub own_dir: Option<LogDir>,
 }
 
 /// Commands that are committed together: the time of a sync is shared, the first of them does not wait long.
@@ -134,7 +134,11 @@ impl Worker {
         }
         requests.close();
         let dirs = self.dirs_of_log();
-        if let Err(error) = self.ledger.log.close() {
+        let epoch = i64::from(self.quorum.load().leader_epoch.value());
+        // The mark says which leader has closed the log: Kafka, which knows no such mark here, may lead it next.
+        let mark = |dir: &LogDir| dir.write_clean_marker(epoch);
+        let closed = self.ledger.log.close().and_then(|()| self.own_dir.as_ref().map_or(Ok(()), mark));
+        if let Err(error) = closed {
             for dir in &dirs {
                 dir.doubt();
             }
