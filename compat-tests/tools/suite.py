@@ -76,6 +76,16 @@ def logged(text):
 
 
 def compare(name, case, java, scratch, bootstrap):
+    """A broker of Kafka shows what was changed a moment later: what only looks may look twice."""
+    looks = "--list" in case["line"] or "--describe" in case["line"]
+    results = both(case, java, scratch, bootstrap)
+    if looks and results[0] != results[1]:
+        time.sleep(1)
+        results = both(case, java, scratch, bootstrap)
+    report(name, case, *results)
+
+
+def both(case, java, scratch, bootstrap):
     results = []
     for who, run in (("java", java.run), ("ours", ours)):
         words = [word.replace("{who}", f"-{who}-").replace("{b}", bootstrap).replace("{dir}", scratch)
@@ -90,7 +100,10 @@ def compare(name, case, java, scratch, bootstrap):
         if case.get("sorted"):
             out = "\n".join(sorted(out.splitlines()))
         results.append((rc, out, "" if case.get("any_error") else first_line(err, who), logged(err)))
-    java_result, our_result = results
+    return results
+
+
+def report(name, case, java_result, our_result):
     if java_result == our_result:
         print(f"ok {name}", flush=True)
         return

@@ -212,7 +212,12 @@ fn format_all(parsed: &Parsed, terminal: &mut Terminal) -> Result<(), Stop> {
         terminal.line("All of the log directories are already formatted.");
     }
     for path in fresh {
-        let kind = if Some(&path) == metadata.as_ref() { "metadata" } else { "data" };
+        let kind = match (Some(&path) == metadata.as_ref(), &identity.voter_at) {
+            (false, _) => "data",
+            (true, Some(_)) => "dynamic metadata voter",
+            (true, None) if parsed.options.has("no-initial-controllers") => "dynamic metadata",
+            (true, None) => "metadata",
+        };
         terminal.line(format!(
             "Formatting {kind} directory {} with metadata.version {METADATA_VERSION}.",
             path.display()
