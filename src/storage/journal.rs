@@ -31,7 +31,7 @@ const FILES: [&str; 2] = [".ottla-journal-0", ".ottla-journal-1"];
 /// A file is full at this size.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 /// A file grows by so much at a time, in zeros: to overwrite them changes no metadata.
-const GROWTH_BYTES: usize = 256 << 10;
+const GROWTH_BYTES: usize = 64 << 10;
 /// A record begins at a multiple of this: no write touches a sector of a record before it.
 const ALIGNMENT: usize = 4096;
 /// `OtJ1`.
