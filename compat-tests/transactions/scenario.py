@@ -17,6 +17,10 @@ CLIENT = {"bootstrap.servers": BOOTSTRAP, "log_level": 0, "reconnect.backoff.max
 PROGRESS_SECONDS = 90
 
 
+class Hanging(AssertionError):
+    """A transaction that nobody ends holds the last stable offset, so that nothing after it can be judged."""
+
+
 class Application:
     """One transactional id, and the process that has it."""
 
@@ -186,9 +190,7 @@ class Scenario:
     def settle(self):
         """The writers stop, the copiers come to the end of their input, everything is read once more and judged."""
         self.stop(self.writers)
-        committed = self.ends(IsolationLevel.READ_COMMITTED)
-        # A transaction of a killed application is open until it times out.
-        self.wait(lambda _: self.ends(IsolationLevel.READ_COMMITTED) == self.ends(IsolationLevel.READ_UNCOMMITTED), "no transaction is open", 40)
+        self.nothing_is_open()
         wanted = sum(map(len, (records for place, records in self.read("read_committed").items() if place[0] in self.inputs)))
 
         def copied(history):
@@ -200,7 +202,7 @@ class Scenario:
         with contextlib.suppress(AssertionError):  # the checker says what is missing
             self.wait(copied, "all is copied")
         self.stop(self.copiers)
-        self.wait(lambda _: self.ends(IsolationLevel.READ_COMMITTED) == self.ends(IsolationLevel.READ_UNCOMMITTED), "no transaction is open", 40)
+        self.nothing_is_open()
         committed, uncommitted = self.read("read_committed"), self.read("read_uncommitted")
         last = {place: records[-1][0] for place, records in committed.items() if records}
         with contextlib.suppress(AssertionError):
@@ -209,6 +211,13 @@ class Scenario:
         for thread in self.threads:
             thread.join(20)
         return committed, uncommitted, {self.output_of(client): list(self.inputs) for client in self.clients}
+
+    def nothing_is_open(self):
+        """A transaction of a killed application is open until it times out."""
+        try:
+            self.wait(lambda _: self.ends(IsolationLevel.READ_COMMITTED) == self.ends(IsolationLevel.READ_UNCOMMITTED), "every transaction has ended", 40)
+        except AssertionError as error:
+            raise Hanging(str(error)) from error
 
     def stop(self, applications):
         for application in applications:
