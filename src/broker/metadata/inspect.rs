@@ -160,7 +160,7 @@ pub(super) fn own_settings(image: &Image) -> Vec<(String, &'static str)> {
 }
 
 fn count_kept(image: &Image, is_sort: impl Fn(&VerbatimKey) -> bool) -> usize {
-    let kept = image.verbatim().iter().map(|record| record.effect());
+    let kept = image.verbatim().iter().map(controller::record::VerbatimRecord::effect);
     kept.filter(|effect| matches!(effect, VerbatimEffect::Set(key) if is_sort(key))).count()
 }
 
