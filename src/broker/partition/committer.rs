@@ -100,6 +100,8 @@ const SYNCING: u8 = 3;
 const SYNCING_THEN_LAZY: u8 = 4;
 /// A thread has it, and it is to be queued as urgent after that.
 const SYNCING_THEN_URGENT: u8 = 5;
+/// In the queue, by deadline, to be settled alone: all it has is durable, and what comes now is due earlier.
+const SETTLING: u8 = 6;
 
 impl Enlistment {
     fn stage(&self) -> u8 {
@@ -175,9 +177,14 @@ impl Committer {
         match (enlistment.stage(), urgency) {
             (IDLE, Urgency::Now) => queue.push_urgent(partition),
             (IDLE, Urgency::Within(delay)) => queue.push_lazy(partition, self.clock.monotonic() + delay),
-            (LAZY, Urgency::Now) => {
+            (LAZY | SETTLING, Urgency::Now) => {
                 queue.take_lazy(partition);
                 queue.push_urgent(partition);
+            }
+            (SETTLING, Urgency::Within(delay)) => {
+                let (settle, _) = *enlistment.lazy_key.lock();
+                queue.take_lazy(partition);
+                queue.push_lazy(partition, settle.min(self.clock.monotonic() + delay));
             }
             // Whoever has it puts it back.
             (SYNCING | SYNCING_THEN_LAZY, Urgency::Now) => return enlistment.enter(SYNCING_THEN_URGENT),
@@ -309,7 +316,7 @@ impl Committer {
         enlistment.journal.set_due(true);
         match enlistment.stage() {
             _ if queue.ended => {}
-            LAZY => {
+            LAZY | SETTLING => {
                 queue.take_lazy(partition);
                 queue.push_urgent(partition);
             }
@@ -356,7 +363,10 @@ impl Committer {
                     let (deadline, _) = *enlistment.lazy_key.lock();
                     queue.push_lazy(&partition, deadline.min(settle));
                 }
-                _ => queue.push_lazy(&partition, settle),
+                _ => {
+                    queue.push_lazy(&partition, settle);
+                    enlistment.enter(SETTLING);
+                }
             }
         }
     }

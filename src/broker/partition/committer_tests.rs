@@ -242,6 +242,20 @@ fn a_quiet_partition_is_settled() {
 }
 
 #[test]
+fn an_append_nobody_waits_for_does_not_wait_for_what_is_settled() {
+    let (disk, reports) = (MemoryDisk::new(), Reports::default());
+    let engine = running_engine(&disk, &reports, &[]);
+    engine.registry().retire_strays().unwrap();
+    let partition = host(&engine.registry(), settings(|settings| settings.log.flush_ms = 20));
+    append_and_wait(&partition, 10);
+    append_and_wait(&partition, 10);
+    assert!(within(LONG, || stage(&partition) == SETTLING));
+    append(&partition, Acks::Written, 1);
+    assert!(within(SETTLE_AFTER / 5, || partition.offsets().high_watermark == offset(3)));
+    engine.stop();
+}
+
+#[test]
 fn a_failed_sync_ends_everything_and_acknowledges_nothing() {
     let (disk, reports) = (MemoryDisk::new(), Reports::default());
     let engine = running_engine(&disk, &reports, &[]);
