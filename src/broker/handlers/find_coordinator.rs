@@ -39,9 +39,7 @@ async fn find(broker: &Arc<Broker>, key_type: i8, key: &str) -> Result<BrokerId,
     let config = broker.metadata.config();
     let (topic, index) = match key_type {
         0 => (GROUP_METADATA, broker.groups.partition_of(key, config.offsets.partitions)),
-        1 => {
-            (TRANSACTION_STATE, broker.transactions.partition_of(key, config.transactions.partitions))
-        }
+        1 => (TRANSACTION_STATE, broker.transactions.partition_of(key, config.transactions.partitions)),
         2 if is_share_partition(key) => {
             (SHARE_GROUP_STATE, partition_of(key, config.share_coordinator.partitions))
         }
