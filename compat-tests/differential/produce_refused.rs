@@ -52,11 +52,12 @@ pub async fn script(pair: &mut Pair) {
     pair.patience(SHORT);
     pair.newest("null records", |side, v| produce(side, v, "refusing", -1, None)).await;
     pair.patience(PATIENCE);
-    // A topic for each: what one broker refuses and the other takes must not shift the offsets of the rest.
+    // A topic for each: what one broker refuses and the other takes must not shift the offsets of the rest. Old records
+    // stay, whenever either looks for some to delete.
     let cases = malformed(now_ms);
     let names: Vec<String> = (0..cases.len()).map(|i| format!("refusing-{i}")).collect();
     pair.newest("a topic for each", |_, _| {
-        create(names.iter().map(|name| new_topic(name, 1, 1, &[])).collect())
+        create(names.iter().map(|name| new_topic(name, 1, 1, &[("retention.ms", "-1")])).collect())
     })
     .await;
     for name in &names {
