@@ -42,7 +42,7 @@ fn new_topic(broker: &Broker, name: &str) -> NewTopic {
             &[
                 ("cleanup.policy", "compact".to_owned()),
                 ("compression.type", "producer".to_owned()),
-                ("segment.bytes", config.offsets.segment_bytes.to_string()),
+                ("segment.bytes", segment_bytes(name, config.offsets.segment_bytes)),
             ],
         ),
         TRANSACTION_STATE => own(
@@ -53,7 +53,7 @@ fn new_topic(broker: &Broker, name: &str) -> NewTopic {
                 ("compression.type", "uncompressed".to_owned()),
                 ("cleanup.policy", "compact".to_owned()),
                 ("min.insync.replicas", config.transactions.min_isr.to_string()),
-                ("segment.bytes", config.transactions.segment_bytes.to_string()),
+                ("segment.bytes", segment_bytes(name, config.transactions.segment_bytes)),
             ],
         ),
         SHARE_GROUP_STATE => own(
@@ -62,7 +62,7 @@ fn new_topic(broker: &Broker, name: &str) -> NewTopic {
             &[
                 ("cleanup.policy", "delete".to_owned()),
                 ("compression.type", "producer".to_owned()),
-                ("segment.bytes", config.share_coordinator.segment_bytes.to_string()),
+                ("segment.bytes", segment_bytes(name, config.share_coordinator.segment_bytes)),
                 ("min.insync.replicas", config.share_coordinator.min_isr.to_string()),
                 ("retention.ms", "-1".to_owned()),
             ],
@@ -73,6 +73,21 @@ fn new_topic(broker: &Broker, name: &str) -> NewTopic {
             ..topic
         },
     }
+}
+
+/// The smallest `segment.bytes` that a topic may have (`LogConfig`).
+const SEGMENT_BYTES_MIN: i32 = 1 << 20;
+
+/// What a coordinator's topic gets. Its broker setting may be smaller than any topic's may be: Kafka then never gets the
+/// topic, and its coordinator serves nobody.
+fn segment_bytes(name: &str, configured: i32) -> String {
+    if configured < SEGMENT_BYTES_MIN {
+        tracing::warn!(
+            target: "ottla.metadata", "topic {name} is created with segment.bytes {SEGMENT_BYTES_MIN}, the smallest that a topic may have, instead \
+             of {configured}"
+        );
+    }
+    configured.max(SEGMENT_BYTES_MIN).to_string()
 }
 
 fn log_outcome(topic: &CreatedTopic) {

@@ -332,3 +332,21 @@ fn a_group_is_added_by_its_partition() {
         node.stop();
     });
 }
+
+#[test]
+fn coordinators_get_their_topics_whatever_their_segments() {
+    run(async {
+        let settings = ["offsets.topic.segment.bytes=1000", "transaction.state.log.segment.bytes=1"];
+        let dir = std::sync::Arc::new(tempfile::tempdir().expect("a directory"));
+        let node = TestBroker::start_with(&storage::SystemDisk::shared(), dir, &settings);
+        for key_type in [0, 1] {
+            let find = FindCoordinatorRequest::default()
+                .with_key_type(key_type)
+                .with_coordinator_keys(vec![text(GROUP)]);
+            find_coordinator::handle(&node.broker, &node.context, find.clone()).await;
+            let found = find_coordinator::handle(&node.broker, &node.context, find).await;
+            assert_eq!(found.coordinators[0].error_code, 0);
+        }
+        node.stop();
+    });
+}
