@@ -343,7 +343,10 @@ impl PartitionLog {
                     return self.settle_replayed(count);
                 }
                 match self.append_as_follower(batch, now_ms) {
-                    Ok(()) => count += 1,
+                    Ok(()) => {
+                        self.sync.note_journaled(self.log_end());
+                        count += 1;
+                    }
                     Err(AppendError::Storage(error)) => return Err(error),
                     Err(error) => {
                         warn!("{}: a batch of the journal is refused: {error}", self.home.dir.display());

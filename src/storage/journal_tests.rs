@@ -275,6 +275,12 @@ impl Life {
                 CommitStep::Journal(target) if at % 11 != 10 => {
                     let mut round = Round::new();
                     round.add(topic(1), 0, &target)?;
+                    // Others append while the round is written, and the log may roll.
+                    for other in 0..at % 3 {
+                        let sent = batch(1, NOW_MS, 100 + other);
+                        self.sent.push(sent.clone());
+                        log.append_as_leader(sent, LeaderEpoch::new(1), NOW_MS)?;
+                    }
                     journal.write(&mut round)?;
                     target.is_written();
                     log.mark_durable(target.end());

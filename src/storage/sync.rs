@@ -274,6 +274,8 @@ pub(crate) struct SyncState {
     durable: Offset,
     /// Where that is in the active segment, if it is known.
     durable_place: Option<Place>,
+    /// What a journal may make durable, or has, without the log's own files: it was staged, or came from there.
+    journaled: Offset,
     dir_version: u64,
     side_version: u64,
     side_files: Vec<Outstanding>,
@@ -296,6 +298,7 @@ impl SyncState {
             generation: 0,
             durable,
             durable_place: None,
+            journaled: durable,
             dir_version: 0,
             side_version: 0,
             side_files: Vec::new(),
@@ -309,6 +312,11 @@ impl SyncState {
     /// Everything below is on disk in the log's own files, and needs no journal.
     pub(crate) fn settled(&self) -> Offset {
         self.shared.synced().settled.min(self.durable)
+    }
+
+    /// Notes that a journal is to make everything below `end` durable.
+    pub(crate) fn note_journaled(&mut self, end: Offset) {
+        self.journaled = self.journaled.max(end);
     }
 
     /// Notes that names in the directory have changed.
@@ -356,6 +364,7 @@ impl SyncState {
     pub(crate) fn truncated(&mut self, end: Offset) {
         self.generation += 1;
         self.durable = self.durable.min(end);
+        self.journaled = self.journaled.min(end);
         self.durable_place = None;
         let (generation, durable) = (self.generation, self.durable);
         self.shared.publish(|synced| {
@@ -418,14 +427,17 @@ impl PartitionLog {
         if len > bytes_max || !names_are_synced || self.sync.settled() < self.active.base() {
             return Ok(CommitStep::Sync);
         }
-        Ok(CommitStep::Journal(JournalTarget {
+        let target = JournalTarget {
             shared: Arc::clone(&self.sync.shared),
             point: self.sync_point(),
             path: self.home.path(self.active.base(), LOG),
             file: self.active.file(&self.home)?,
             position,
             len: len as usize,
-        }))
+        };
+        // From here on, not once it is written: a roll may come in between.
+        self.sync.note_journaled(target.end());
+        Ok(CommitStep::Journal(target))
     }
 
     fn sync_point(&self) -> SyncPoint {
@@ -448,10 +460,10 @@ impl PartitionLog {
         self.sync.settled()
     }
 
-    /// Syncs the active segment where the journal is ahead of it. Needed before another segment begins: should a power cut
+    /// Syncs the active segment where the journal is ahead of it, or is about to be. Needed before another segment begins: should a power cut
     /// take the end of the one and leave the other, a start might take the gap for one that compaction has left.
     pub(crate) fn settle_before_roll(&mut self) -> Result<(), StorageError> {
-        if self.sync.settled() >= self.sync.durable() {
+        if self.sync.settled() >= self.sync.durable().max(self.sync.journaled) {
             return Ok(());
         }
         let path = self.home.path(self.active.base(), LOG);

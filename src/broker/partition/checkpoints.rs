@@ -28,11 +28,17 @@ impl HostDir {
 
     pub(super) fn checkpoint_log_starts(&self, registry: &Registry) -> Result<(), StorageError> {
         let _steady = self.steady();
+        let mut settled = Ok(());
         let now = self.offsets_of(registry, |partition| {
             let log_start = partition.offsets().log_start;
+            if let Err(error) = partition.settle_up_to(log_start) {
+                settled = Err(error);
+                return None;
+            }
             // A log that begins at 0 needs no line.
             (log_start > Offset::ZERO).then_some(log_start)
         });
+        settled?;
         self.with(|log_dir| log_dir.write_log_starts(merged(log_dir.log_starts(), now)))
     }
 
@@ -65,7 +71,7 @@ impl HostDir {
     fn offsets_of(
         &self,
         registry: &Registry,
-        offset: impl Fn(&Partition) -> Option<Offset>,
+        mut offset: impl FnMut(&Partition) -> Option<Offset>,
     ) -> PartitionOffsets {
         let all = registry.all();
         let here = all.iter().filter(|partition| std::ptr::eq(Arc::as_ptr(partition.dir()), self));

@@ -383,6 +383,9 @@ impl Committer {
         if !queue.ended {
             queue.push_lazy(partition, deadline);
         }
+        drop(queue);
+        // The thread that watches the deadlines may sleep until a later one.
+        self.work.notify_one();
         Ok(())
     }
 

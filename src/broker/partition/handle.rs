@@ -412,6 +412,16 @@ impl Partition {
         Ok(())
     }
 
+    /// Syncs the log's own files if what lies before `offset` is on disk by way of the journal alone. Should the power go, a
+    /// log that began beyond the end of its own files would begin anew there, and take nothing from the journal.
+    pub(super) fn settle_up_to(&self, offset: Offset) -> Result<(), StorageError> {
+        match self.with_log(|log| log.settled_offset() < offset) {
+            Ok(true) => self.sync(),
+            // Also where it is gone.
+            _ => Ok(()),
+        }
+    }
+
     /// Publishes that everything below `end` is on disk; the partition had so many bytes then.
     pub(super) fn commit(&self, end: Offset, bytes: u64) {
         let mut appender = self.appender.lock();

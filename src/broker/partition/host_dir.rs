@@ -282,9 +282,13 @@ impl HostDir {
         let opening = Opening { recovery_point, log_start, clean: self.was_clean, repair: false, now_ms };
         let (mut log, recovery) = PartitionLog::open(Arc::clone(&self.disk), &dir.path, config, opening)?;
         tracing::debug!("Opened {}: {recovery:?}", dir.path.display());
-        let journaled = dir.topic_id.and_then(|id| self.journaled.lock().remove(&(id, dir.partition)));
-        if let Some(journaled) = journaled {
-            log.replay(&journaled, now_ms)?;
+        if let Some(key) = dir.topic_id.map(|id| (id, dir.partition)) {
+            let journaled = self.journaled.lock().get(&key).cloned();
+            if let Some(journaled) = journaled {
+                log.replay(&journaled, now_ms)?;
+                // Not before: a log that lacks space for it is opened once more.
+                self.journaled.lock().remove(&key);
+            }
         }
         Ok(log)
     }
