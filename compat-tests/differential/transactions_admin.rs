@@ -37,6 +37,9 @@ pub async fn script(pair: &mut Pair) {
     marked(pair).await;
 }
 
+/// Topics and their partitions.
+type Places = &'static [(&'static str, &'static [i32])];
+
 /// A broker asks whether a producer may write.
 async fn verified(pair: &mut Pair) {
     let ask = |id: &str, producer: (i64, i16), topics: &[(&str, &[i32])], version: i16| {
@@ -44,7 +47,7 @@ async fn verified(pair: &mut Pair) {
         request.transactions[0].verify_only = true;
         request
     };
-    let cases: [(&str, &str, i64, i16, &[(&str, &[i32])]); 12] = [
+    let cases: [(&str, &str, i64, i16, Places); 12] = [
         ("added", "adm-open", 0, 0, &[("marked", &[0])]),
         ("added and not", "adm-open", 0, 0, &[("marked", &[0, 1])]),
         ("not added", "adm-open", 0, 0, &[("marked", &[1])]),
@@ -188,7 +191,7 @@ fn markers(markers: &[Marker]) -> WriteTxnMarkersRequest {
 async fn marked(pair: &mut Pair) {
     pair.all("no marker", |_, _| markers(&[])).await;
     pair.all("nowhere", |_, _| markers(&[((7_000_000, 0), true, &[], 0)])).await;
-    let places: [(&str, &[(&str, &[i32])]); 5] = [
+    let places: [(&str, Places); 5] = [
         ("unknown topic", &[("nowhere", &[0])]),
         ("unknown partition", &[("marked", &[9, -1])]),
         ("good and bad", &[("marked", &[1, 9]), ("nowhere", &[0])]),

@@ -22,6 +22,9 @@ const MEMBERS_FROM: i16 = 3;
 const STABLE_FROM: i16 = 7;
 const MANY_FROM: i16 = 8;
 
+/// Topics, partitions and offsets.
+type Offsets = &'static [(&'static str, i32, i64)];
+
 /// The steps.
 pub async fn script(pair: &mut Pair) {
     loaded(pair).await;
@@ -75,7 +78,7 @@ async fn life(pair: &mut Pair, level: i16, version: i16) {
     let bumps = version >= ADDS_FROM;
     initialized(pair, id, "begins", 5).await;
     pair.one(&format!("{id}: plain"), 8, |_, _| commit(id, &[("read-in-txn", 0, 1)])).await;
-    let places: [(&str, &[(&str, i32, i64)]); 4] = [
+    let places: [(&str, Offsets); 4] = [
         ("nothing", &[]),
         ("unknown topic", &[("nowhere", 0, 5)]),
         ("unknown partition", &[("read-in-txn", 9, 5)]),

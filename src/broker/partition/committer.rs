@@ -309,6 +309,15 @@ impl Committer {
         }
     }
 
+    /// Has a partition's own files synced soon if all that is left to do there is to settle it: its descriptors are
+    /// needed.
+    pub(super) fn hurry_settling(&self, partition: &Arc<Partition>) {
+        if partition.enlistment().stage() == SETTLING {
+            self.settle_soon(partition);
+            self.work.notify_one();
+        }
+    }
+
     /// Has a partition's own files synced as soon as a thread is free.
     fn settle_soon(&self, partition: &Arc<Partition>) {
         let mut queue = self.queue.lock();

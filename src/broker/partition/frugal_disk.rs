@@ -61,7 +61,11 @@ impl FrugalDisk {
             return;
         }
         if let Some(registry) = self.registry.get().and_then(Weak::upgrade) {
-            registry.all().iter().for_each(|partition| partition.release_files());
+            for partition in registry.all() {
+                partition.release_files();
+                // What is durable by way of the journal alone stays open until it is settled.
+                partition.dir().committer.hurry_settling(&partition);
+            }
         }
         self.next_look.store(self.budget.max(open_files() + self.budget / 8 + 1), Ordering::Relaxed);
         self.is_looking.store(false, Ordering::Release);
