@@ -30,13 +30,13 @@ impl HostDir {
         let _steady = self.steady();
         let mut settled = Ok(());
         let now = self.offsets_of(registry, |partition| {
-            let log_start = partition.offsets().log_start;
+            // A log that begins at 0 needs no line.
+            let log_start = Some(partition.offsets().log_start).filter(|start| *start > Offset::ZERO)?;
             if let Err(error) = partition.settle_up_to(log_start) {
                 settled = Err(error);
                 return None;
             }
-            // A log that begins at 0 needs no line.
-            (log_start > Offset::ZERO).then_some(log_start)
+            Some(log_start)
         });
         settled?;
         self.with(|log_dir| log_dir.write_log_starts(merged(log_dir.log_starts(), now)))

@@ -336,23 +336,11 @@ impl Committer {
     }
 
     fn put_back(&self, partition: Arc<Partition>) {
-        let mut queue = self.queue.lock();
-        let enlistment = partition.enlistment();
-        match enlistment.stage() {
-            SYNCING_THEN_URGENT => queue.push_urgent(&partition),
-            _ if enlistment.journal.is_due() => queue.push_urgent(&partition),
-            SYNCING_THEN_LAZY => {
-                let (deadline, _) = *enlistment.lazy_key.lock();
-                queue.push_lazy(&partition, deadline);
-            }
-            _ => {
-                enlistment.enter(IDLE);
-                return;
-            }
+        let is_queued = self.queue.lock().put_back(&partition, None);
+        if is_queued {
+            // This thread takes the next work itself; another may sleep until a later deadline than the new one.
+            self.work.notify_one();
         }
-        drop(queue);
-        // This thread takes the next work itself; another may sleep until a later deadline than the new one.
-        self.work.notify_one();
     }
 
     /// Ends a round: what it made durable is settled later.
@@ -364,19 +352,7 @@ impl Committer {
             return;
         }
         for partition in done {
-            let enlistment = partition.enlistment();
-            match enlistment.stage() {
-                SYNCING_THEN_URGENT => queue.push_urgent(&partition),
-                _ if enlistment.journal.is_due() => queue.push_urgent(&partition),
-                SYNCING_THEN_LAZY => {
-                    let (deadline, _) = *enlistment.lazy_key.lock();
-                    queue.push_lazy(&partition, deadline.min(settle));
-                }
-                _ => {
-                    queue.push_lazy(&partition, settle);
-                    enlistment.enter(SETTLING);
-                }
-            }
+            queue.put_back(&partition, Some(settle));
         }
     }
 
@@ -432,6 +408,29 @@ impl Queue {
         *enlistment.lazy_key.lock() = key;
         enlistment.enter(LAZY);
         self.lazy.insert(key, Arc::clone(partition));
+    }
+
+    /// Queues a partition that was synced for what came meanwhile, and to be settled by `settle` where that is left to do.
+    /// False when it is idle.
+    fn put_back(&mut self, partition: &Arc<Partition>, settle: Option<Duration>) -> bool {
+        let enlistment = partition.enlistment();
+        match (enlistment.stage(), settle) {
+            (SYNCING_THEN_URGENT, _) => self.push_urgent(partition),
+            _ if enlistment.journal.is_due() => self.push_urgent(partition),
+            (SYNCING_THEN_LAZY, settle) => {
+                let (deadline, _) = *enlistment.lazy_key.lock();
+                self.push_lazy(partition, settle.map_or(deadline, |settle| deadline.min(settle)));
+            }
+            (_, Some(settle)) => {
+                self.push_lazy(partition, settle);
+                enlistment.enter(SETTLING);
+            }
+            (_, None) => {
+                enlistment.enter(IDLE);
+                return false;
+            }
+        }
+        true
     }
 
     fn take_lazy(&mut self, partition: &Partition) {
