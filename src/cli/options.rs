@@ -42,6 +42,13 @@ pub const fn maybe(names: &'static [&'static str], what: &'static str, about: &'
     Opt { names, takes: Takes::Optional(what), about }
 }
 
+/// Which cluster is asked, for tools that would ask controllers too.
+pub const CLUSTER: &[Opt] = &[
+    value(&["bootstrap-server"], "host:port,...", "Brokers to begin with."),
+    value(&["bootstrap-controller"], "host:port,...", "Controllers to begin with."),
+    value(&["command-config"], "file", "Properties of the client."),
+];
+
 /// `--help` and `--version`, which every tool has.
 pub const HELP: Opt = flag(&["help"], "Show this text.");
 /// See [`HELP`].

@@ -6,7 +6,7 @@ use client::Target;
 
 use crate::argparse::{Command, Tool};
 use crate::kafka::{self, Trouble};
-use crate::options::{Opt, flag, value};
+use crate::options::{CLUSTER, Opt, flag, value};
 use crate::properties::Properties;
 use crate::terminal::{Stop, Terminal};
 
@@ -25,11 +25,7 @@ const fn change(name: &'static str, about: &'static str) -> Command {
 const TOOL: Tool = Tool {
     name: "kafka-features",
     about: "This tool manages feature flags in Kafka.",
-    options: &[
-        value(&["bootstrap-server"], "host:port,...", "Brokers to begin with."),
-        value(&["bootstrap-controller"], "host:port,...", "Controllers to begin with."),
-        value(&["command-config"], "file", "Properties of the client."),
-    ],
+    options: CLUSTER,
     commands: &[
         Command {
             name: "describe",

@@ -8,18 +8,14 @@ use wire::messages::describe_quorum_response::{
 
 use crate::argparse::{Command, Parsed, Tool};
 use crate::kafka::{self, Trouble, check, topic_name};
-use crate::options::{flag, value};
+use crate::options::{CLUSTER, flag, value};
 use crate::properties::Properties;
 use crate::terminal::{Stop, Terminal};
 
 const TOOL: Tool = Tool {
     name: "kafka-metadata-quorum",
     about: "This tool describes kraft metadata quorum status.",
-    options: &[
-        value(&["bootstrap-server"], "host:port,...", "Brokers to begin with."),
-        value(&["bootstrap-controller"], "host:port,...", "Controllers to begin with."),
-        value(&["command-config"], "file", "Properties of the client."),
-    ],
+    options: CLUSTER,
     commands: &[
         Command {
             name: "describe",
