@@ -27,7 +27,7 @@ class Verifier:
 
     def check(self, bootstrap, when, whole=False):
         """Everything that was acknowledged up to now; between rounds only the ends of the logs."""
-        acked, seen, groups, exist, gone, unplaced = {}, {}, {}, set(), set(), {}
+        acked, seen, groups, unplaced = {}, {}, {}, {}
         for client in self.clients:
             if isinstance(client, Writer):
                 with client.lock:
@@ -38,10 +38,7 @@ class Verifier:
                     seen[client] = dict(client.seen)
             elif isinstance(client, Committer):
                 groups[client] = client.acked
-            elif isinstance(client, Topics):
-                with client.lock:
-                    exist, gone = set(client.exist), set(client.gone)
-        self._topics(bootstrap, when, exist | set(TOPICS), gone)
+        self._topics(bootstrap, when)
         if self.found:
             return
         self._offsets(bootstrap, when, groups)
@@ -106,14 +103,27 @@ class Verifier:
                 self.found.append(f"{when}: {key} of {writer.topic} is version {newest.get((partition, key))}, not {number_of(value)}")
                 return
 
-    def _topics(self, bootstrap, when, exist, gone):
+    def _topics(self, bootstrap, when):
+        exist, gone = self._certain_topics()
         admin = self._client(AdminClient, bootstrap)
         topics = _patiently(lambda: set(admin.list_topics(timeout=10).topics))
-        if exist - topics:
-            self.found.append(f"{when}: topics are gone: {sorted(exist - topics)[:5]}")
+        # The clients go on: what they have begun to delete since the first look may be in the list or not.
+        missing = exist & self._certain_topics()[0] - topics
+        if missing:
+            self.found.append(f"{when}: topics are gone: {sorted(missing)[:5]}")
         if gone & topics:
             self.found.append(f"{when}: deleted topics are back: {sorted(gone & topics)[:5]}")
         self.checked += len(exist) + len(gone)
+
+    def _certain_topics(self):
+        """Those whose creation was acknowledged and whose deletion nobody has asked for, and those whose deletion was acknowledged."""
+        exist, gone = set(TOPICS), set()
+        for client in self.clients:
+            if isinstance(client, Topics):
+                with client.lock:
+                    exist |= client.exist
+                    gone |= client.gone
+        return exist, gone
 
     def _offsets(self, bootstrap, when, groups):
         for client, acked in groups.items():
