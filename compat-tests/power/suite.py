@@ -132,7 +132,7 @@ class Run:
             with open(os.path.join(home, "port"), encoding="utf-8") as port:
                 self.verifier.check(f"127.0.0.1:{port.read().strip()}", "in Kafka", whole=True)
         finally:
-            subprocess.run([f"{HERE}/../oracle/stop", home], capture_output=True, timeout=60, check=False)
+            subprocess.run([f"{HERE}/../oracle/stop", home], capture_output=True, timeout=90, check=False)
 
     def report(self):
         """What is to be said of the rounds so far, as (test, why it failed or None)."""

@@ -5,6 +5,7 @@ thread comes to its k-th first). The broker answers with an error or ends with a
 power is cut, and on the sound disk everything that was acknowledged is there.
 """
 
+import contextlib
 import os
 import random
 import re
@@ -130,7 +131,7 @@ class Session:
 
     def missing(self):
         """What of it the broker has not, as a sentence."""
-        listed = set(self._admin().list_topics(timeout=10).topics)
+        listed = set(patiently(lambda: self._admin().list_topics(timeout=10)).topics)
         for name, state in self.topics.items():
             if (name in listed) != bool(state):
                 return f"topic {name} is {'there' if name in listed else 'gone'}"
@@ -222,11 +223,11 @@ class Sweep:
         """The session with one fault; answers why it is not well, or nothing."""
         node, session = self.session(["--seccomp-bpf", "-e", f"trace={kind}", "-e", f"inject={kind}:error={error}:when={at}"])
         try:
-            return self._judge(node, session, error)
+            return self._judge(node, session, kind, error)
         finally:
             node.kill()
 
-    def _judge(self, node, session, error):
+    def _judge(self, node, session, kind, error):
         try:
             node.start()
         except RuntimeError:
@@ -276,9 +277,11 @@ class Sweep:
 def stop(node):
     """A clean stop, in bounded time; answers the code of the broker's end, not the tracer's."""
     if node.process.poll() is None:
-        with open(f"/proc/{node.process.pid}/task/{node.process.pid}/children", encoding="ascii") as children:
-            for pid in children.read().split():
-                os.kill(int(pid), signal.SIGTERM)
+        # It may end by itself meanwhile, because of the fault.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with open(f"/proc/{node.process.pid}/task/{node.process.pid}/children", encoding="ascii") as children:
+                for pid in children.read().split():
+                    os.kill(int(pid), signal.SIGTERM)
     try:
         return node.process.wait(END_SECONDS)
     except subprocess.TimeoutExpired:
