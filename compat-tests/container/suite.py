@@ -1,9 +1,12 @@
 """Asks a broker for its address from two places on one network, with raw Metadata, FindCoordinator and DescribeCluster requests."""
 import socket
 import struct
+import time
 
 BROKER = ("10.77.0.2", 9092)
 PORT_MAPPING, NEIGHBOUR = "10.77.0.1", "10.77.0.3"
+# Its topic is made when it is first asked for.
+COORDINATOR_SECONDS = 20
 
 
 def connect(source):
@@ -33,10 +36,15 @@ def addresses(peer):
     length = struct.unpack(">h", metadata[8:10])[0]
     found = {(metadata[10 : 10 + length].decode(), struct.unpack(">i", metadata[10 + length : 14 + length])[0])}
     group = b"g"
-    for _ in range(50):
+    deadline = time.monotonic() + COORDINATOR_SECONDS
+    while True:
         coordinator = ask(peer, 10, 1, struct.pack(">h", len(group)) + group + b"\0")
-        if struct.unpack(">h", coordinator[4:6])[0] == 0:
+        error = struct.unpack(">h", coordinator[4:6])[0]
+        if error == 0:
             break
+        if time.monotonic() > deadline:
+            raise AssertionError(f"no coordinator within {COORDINATOR_SECONDS} s: error {error}")
+        time.sleep(0.02)
     message = struct.unpack(">h", coordinator[6:8])[0]
     at = 8 + max(message, 0) + 4
     length = struct.unpack(">h", coordinator[at : at + 2])[0]

@@ -20,7 +20,7 @@ CLIENT = {"bootstrap.servers": BOOTSTRAP, "log_level": 0, "reconnect.backoff.max
 RUN = f"groups-{int(time.time())}-{os.getpid()}"
 PARTITIONS, PARTITIONS_LATER = 6, 8
 RECORDS_PER_SECOND = 100
-SETTLE_SECONDS = 60
+SETTLE_SECONDS = 120
 
 # Name: the hosts' client and protocol, in the order in which members are spread over them.
 SCENARIOS = {

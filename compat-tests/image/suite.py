@@ -19,7 +19,7 @@ RUNNING = "Transitioning from RECOVERY to RUNNING"
 SIZE_MAX = 30_000_000
 
 
-def run(*command, stdin=None, timeout=60, check=True):
+def run(*command, stdin=None, timeout=120, check=True):
     done = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, text=True)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(command[:9])}: status {done.returncode}: {(done.stdout + done.stderr)[-600:]}")
@@ -63,7 +63,7 @@ class Node:
     def state(self):
         return json.loads(inspect(self.name, "{{json .State}}"))
 
-    def running(self, seconds=20):
+    def running(self, seconds=60):
         """Waits for the line that Testcontainers waits for; how long it took since the container was asked for."""
         follow = ["timeout", str(seconds), DOCKER, "logs", "-f", self.name]
         with subprocess.Popen(follow, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as told:
@@ -73,7 +73,7 @@ class Node:
                     return time.monotonic() - self.started
         raise AssertionError(f"the broker does not run: {logs(self.name)[-500:]}")
 
-    def healthy(self, seconds=25):
+    def healthy(self, seconds=60):
         until(lambda: self.state()["Health"]["Status"] == "healthy", seconds, "the container does not become healthy")
 
     def stopped(self):
@@ -241,7 +241,7 @@ def entry_points_and_tools_are_at_every_image_s_place():
 def without_a_word_it_runs_and_a_neighbour_reaches_it():
     with Node() as node:
         print(f"container to RUNNING: {node.running():.2f} s")
-        assert "Kafka Server started (kafka.server.KafkaRaftServer)" in logs(node.name)
+        until(lambda: "Kafka Server started (kafka.server.KafkaRaftServer)" in logs(node.name), 20, "a line is missing")
         round_trip(CLIENT)
         node.holds("/var/lib/kafka/data")
         node.healthy()
@@ -488,11 +488,13 @@ def testcontainers_start_protocols():
         command = ["-c", WAITING.format(path, shell)]
         environment = legacy if "ZooKeeper" in name else listeners
         with folder({"start.sh": script}) as home, Node("--entrypoint", "sh", environment=environment, command=command) as node:
-            docker("cp", f"{home}/start.sh", f"{node.name}:{path}")
+            # Under its name it is there at once, and whole.
+            docker("cp", f"{home}/start.sh", f"{node.name}:{path}.part")
+            docker("exec", "--user", "0", node.name, "mv", f"{path}.part", path)
             node.running()
             round_trip(CLIENT, lines=10)
             if environment is legacy:
-                until(lambda: "[KafkaServer id=1] started" in logs(node.name), 5, "a line is missing")
+                until(lambda: "[KafkaServer id=1] started" in logs(node.name), 20, "a line is missing")
 
 
 def public_definitions_run():
@@ -545,7 +547,7 @@ def the_compose_files_run():
         project = ["docker-compose", "-f", file, "-p", "example"]
         try:
             run(*project, "up", "-d", "--no-build", timeout=120)
-            until(lambda: all(is_done_or_healthy(name) for name in composed()), 30, f"{file} does not come up")
+            until(lambda: all(is_done_or_healthy(name) for name in composed()), 90, f"{file} does not come up")
             inside = ["nsenter", "-t", ENGINE, "-n", "timeout", "20", "kcat", "-b", "localhost:9092"]
             run(*inside, "-t", "composed", "-P", stdin="one\n")
             assert run(*inside, "-t", "composed", "-C", "-e", "-q", "-o", "beginning").stdout == "one\n"

@@ -145,10 +145,10 @@ def word_count(guarantee):
             want.update(word for line in lines for word in line.split())
             with program(log, *JAVA, "WordCount", name, f"{name}-out", name, f"{state}/{turn}", guarantee) as application:
                 produce(name, lines, "-X", "partitioner=random")
-                if not eventually(lambda: counts() == dict(want), 60):
+                if not eventually(lambda: counts() == dict(want), 90):
                     raise AssertionError(f"counted {counts()}, want {dict(want)}: {last_lines(log)}")
                 application.terminate()
-                application.wait(30)
+                application.wait(60)
 
 
 @case
@@ -201,7 +201,7 @@ def streams_exactly_once():
         for instance in instances:
             instance.terminate()
         for instance in instances:
-            instance.wait(30)
+            instance.wait(60)
         equal(dict(counts()), {word: list(range(1, 501)) for word in words}, "the counts of each word")
 
 
@@ -268,15 +268,15 @@ def connect_with_two_workers():
 
         write(500)
         with one.run(), two.run() as second:
-            if not eventually(lambda: one.answers() and two.answers(), 60):
+            if not eventually(lambda: one.answers() and two.answers(), 90):
                 raise AssertionError(f"the workers do not answer: {last_lines(one.log)}")
             eventually(lambda: one.answers("/connectors", file_connector("Source", source, "topic")), 20)
             eventually(lambda: one.answers("/connectors", file_connector("Sink", sink, "topics")), 20)
-            equal(eventually(copied, 60), True, f"first lines copied, {last_lines(one.log)}")
+            equal(eventually(copied, 90), True, f"first lines copied, {last_lines(one.log)}")
             eventually(lambda: len(set(workers_of_tasks())) == 2)
             second.kill()
             write(500)
-            equal(eventually(copied, 60), True, f"all lines copied after a worker was killed, {last_lines(one.log)}")
+            equal(eventually(copied, 90), True, f"all lines copied after a worker was killed, {last_lines(one.log)}")
 
 
 @case

@@ -25,6 +25,12 @@ def read(name, isolation):
     return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode().splitlines()
 
 
+def soon(name, want):
+    """What is committed; a commit is answered before its markers are written."""
+    eventually(lambda: read(name, "read_committed") == want)
+    return read(name, "read_committed")
+
+
 @case
 def the_checker_finds_what_is_planted():
     equal(planted.find_all(), [], "planted and not found")
@@ -61,7 +67,7 @@ def a_second_producer_fences_the_first():
     except Exception as error:  # noqa: BLE001 - which error it is, is checked below
         refused = error.args[0]
     equal(refused is not None and refused.fatal(), True, f"the first producer is fenced: {refused}")
-    equal(read(name, "read_committed"), ["of the second"], "what is committed")
+    equal(soon(name, ["of the second"]), ["of the second"], "what is committed")
 
 
 @case
@@ -76,7 +82,7 @@ def what_is_open_is_not_read():
     equal(read(name, "read_committed"), [], "before its end")
     equal(read(name, "read_uncommitted"), ["open"], "for those who do not mind")
     producer.commit_transaction(30)
-    equal(read(name, "read_committed"), ["open"], "after its end")
+    equal(soon(name, ["open"]), ["open"], "after its end")
 
 
 @case
@@ -110,11 +116,12 @@ def row(text, first):
 
 def opened(name):
     """A producer with an open transaction that has one record in the topic `name`, which is its id too."""
-    producer = Producer(CLIENT | {"transactional.id": name})
+    # Tools are slow where there is much to do: it is not to be aborted meanwhile.
+    producer = Producer(CLIENT | {"transactional.id": name, "transaction.timeout.ms": 600_000})
     producer.init_transactions(30)
     producer.begin_transaction()
     producer.produce(name, b"open")
-    producer.flush(10)
+    producer.flush(30)
     return producer
 
 
@@ -164,8 +171,10 @@ def the_log_dumper_reads_our_state():
         equal("Exception" in text or "isvalid: false" in text, False, f"{internal}: {text[-300:]}")
         return [line for line in text.splitlines() if name in line and "payload" in line]
 
-    states = dumped("__transaction_state", "--transaction-log-decoder")
-    ongoing = [json.loads(line.split("payload:")[1])["data"] for line in states]
+    def states():
+        return [json.loads(line.split("payload:")[1])["data"] for line in dumped("__transaction_state", "--transaction-log-decoder")]
+
+    ongoing = states()
     last = ongoing[-1]
     equal(last["transactionStatus"], 1, "ongoing")
     partitions = {one["topic"]: one["partitionIds"] for one in last["transactionPartitions"]}
@@ -173,8 +182,9 @@ def the_log_dumper_reads_our_state():
     pending = dumped("__consumer_offsets", "--offsets-decoder")
     equal(any('"offset":4711' in line for line in pending), True, f"the pending offset: {pending}")
     producer.commit_transaction(30)
-    ended = [json.loads(line.split("payload:")[1])["data"] for line in dumped("__transaction_state", "--transaction-log-decoder")]
-    equal([one["transactionStatus"] for one in ended[len(ongoing) :]], [2, 4], "prepared and complete")
+    # The commit is answered once it is prepared.
+    ended = eventually(lambda: found if len(found := states()[len(ongoing) :]) > 1 else None, 60) or []
+    equal([one["transactionStatus"] for one in ended], [2, 4], "prepared and complete")
     equal(reader.committed([TopicPartition(name, 0)], 20)[0].offset, 4711, "the committed offset")
 
 
