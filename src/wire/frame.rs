@@ -23,18 +23,28 @@ pub enum FrameError {
 }
 
 /// A frame ready to be written: ordered segments, the length prefix at the start of the first. Records are segments
-/// of their own and share memory with whoever gave them.
+/// of their own and share memory with whoever gave them, or gaps that whoever writes the frame fills.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     segments: Vec<Bytes>,
+    gaps: Vec<Gap>,
+}
+
+/// Bytes of a frame that it does not hold, such as a range of a file. `0 < before <= number of segments`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Number of the segment that it stands before; that of the segments where it ends the frame.
+    pub before: usize,
+    /// How many bytes are missing; never 0.
+    pub len: usize,
 }
 
 /// The frame of a response.
 pub type Reply = Frame;
 
 impl Frame {
-    pub(crate) fn new(segments: Vec<Bytes>) -> Self {
-        Self { segments }
+    pub(crate) fn new(segments: Vec<Bytes>, gaps: Vec<Gap>) -> Self {
+        Self { segments, gaps }
     }
 
     /// The segments in the order of the wire; none is empty.
@@ -43,13 +53,22 @@ impl Frame {
     }
 
     /// The segments themselves.
+    ///
+    /// # Panics
+    /// The frame has gaps.
     pub fn into_segments(self) -> Vec<Bytes> {
+        assert!(self.gaps.is_empty(), "the segments are all of the frame");
         self.segments
     }
 
-    /// Bytes on the wire, length prefix included.
+    /// The segments themselves, and the gaps between them, in the order of the wire.
+    pub fn into_parts(self) -> (Vec<Bytes>, Vec<Gap>) {
+        (self.segments, self.gaps)
+    }
+
+    /// Bytes on the wire, length prefix and gaps included.
     pub fn len(&self) -> usize {
-        self.segments.iter().map(Bytes::len).sum()
+        self.segments.iter().map(Bytes::len).chain(self.gaps.iter().map(|gap| gap.len)).sum()
     }
 
     /// Never true: a frame has at least its prefix.
@@ -58,7 +77,11 @@ impl Frame {
     }
 
     /// All segments in one piece. Copies, unless there is only one.
+    ///
+    /// # Panics
+    /// The frame has gaps.
     pub fn to_bytes(&self) -> Bytes {
+        assert!(self.gaps.is_empty(), "the segments are all of the frame");
         match self.segments.as_slice() {
             [only] => only.clone(),
             many => many.concat().into(),

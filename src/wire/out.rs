@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use uuid::Uuid;
 
 use crate::error::EncodeError;
-use crate::frame::Frame;
+use crate::frame::{Frame, Gap};
 
 /// A frame being written. The length prefix is the first four bytes of the first segment and is set by
 /// [`Out::finish`].
@@ -15,6 +15,8 @@ pub struct Out {
     /// The first segment, kept mutable for the length prefix; its place in `segments` holds an empty one.
     head: Option<BytesMut>,
     segments: Vec<Bytes>,
+    gaps: Vec<Gap>,
+    /// Of segments and gaps.
     segments_len: usize,
     flexible: bool,
 }
@@ -25,7 +27,7 @@ impl Out {
     pub fn frame(capacity: usize, flexible: bool) -> Self {
         let mut buf = BytesMut::with_capacity(capacity + 4);
         buf.put_i32(0);
-        Self { buf, head: None, segments: Vec::new(), segments_len: 0, flexible }
+        Self { buf, head: None, segments: Vec::new(), gaps: Vec::new(), segments_len: 0, flexible }
     }
 
     /// Sets the length prefix and gives the frame out.
@@ -49,7 +51,7 @@ impl Out {
             Some(first) => *first = head.freeze(),
             None => self.segments.push(head.freeze()),
         }
-        Ok(Frame::new(self.segments))
+        Ok(Frame::new(self.segments, self.gaps))
     }
 
     /// The buffer behind the segments so far, for generated encoders.
@@ -148,8 +150,18 @@ impl Out {
     /// Records: the length of all `pieces`, then each of them as a segment, uncopied. `None` is null.
     pub fn records(&mut self, pieces: Option<&[Bytes]>) -> Result<(), EncodeError> {
         self.long_len(pieces.map(|pieces| pieces.iter().map(Bytes::len).sum()))?;
-        for piece in pieces.into_iter().flatten().filter(|piece| !piece.is_empty()) {
-            self.segment(piece.clone());
+        pieces.into_iter().flatten().for_each(|piece| self.segment(piece.clone()));
+        Ok(())
+    }
+
+    /// As [`Out::records`], and behind the pieces a gap of `missing` bytes, which the length counts.
+    pub fn records_and_gap(&mut self, pieces: &[Bytes], missing: usize) -> Result<(), EncodeError> {
+        self.long_len(Some(pieces.iter().map(Bytes::len).sum::<usize>() + missing))?;
+        pieces.iter().for_each(|piece| self.segment(piece.clone()));
+        if missing > 0 {
+            self.end_segment();
+            self.gaps.push(Gap { before: self.segments.len(), len: missing });
+            self.segments_len += missing;
         }
         Ok(())
     }
@@ -176,6 +188,7 @@ impl Out {
             buf: BytesMut::new(),
             head: None,
             segments: Vec::new(),
+            gaps: Vec::new(),
             segments_len: 0,
             flexible: self.flexible,
         };
@@ -188,18 +201,26 @@ impl Out {
     }
 
     fn segment(&mut self, piece: Bytes) {
-        if !self.buf.is_empty() {
-            let before = self.buf.split();
-            self.segments_len += before.len();
-            if self.head.is_none() {
-                self.head = Some(before);
-                self.segments.push(Bytes::new());
-            } else {
-                self.segments.push(before.freeze());
-            }
+        if piece.is_empty() {
+            return;
         }
+        self.end_segment();
         self.segments_len += piece.len();
         self.segments.push(piece);
+    }
+
+    fn end_segment(&mut self) {
+        if self.buf.is_empty() {
+            return;
+        }
+        let before = self.buf.split();
+        self.segments_len += before.len();
+        if self.head.is_none() {
+            self.head = Some(before);
+            self.segments.push(Bytes::new());
+        } else {
+            self.segments.push(before.freeze());
+        }
     }
 
     fn long_len(&mut self, length: Option<usize>) -> Result<(), EncodeError> {

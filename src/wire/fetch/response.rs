@@ -70,6 +70,9 @@ pub struct FetchPartitionResponse {
     pub preferred_read_replica: BrokerId,
     /// The record batches, in pieces that go to the socket as they are.
     pub records: Vec<Bytes>,
+    /// Bytes of further record batches behind these, which whoever writes the reply takes from elsewhere: a
+    /// [`Gap`](crate::frame::Gap) of its frame. 0 in what was decoded.
+    pub records_elsewhere: usize,
 }
 
 /// An epoch and the offset after its last record.
@@ -179,12 +182,13 @@ impl FetchPartitionResponse {
             aborted_transactions: None,
             preferred_read_replica: BrokerId::NONE,
             records: Vec::new(),
+            records_elsewhere: 0,
         }
     }
 
-    /// Bytes of the records.
+    /// Bytes of the records, wherever they are.
     pub fn records_len(&self) -> usize {
-        self.records.iter().map(Bytes::len).sum()
+        self.records.iter().map(Bytes::len).sum::<usize>() + self.records_elsewhere
     }
 }
 
@@ -209,7 +213,7 @@ fn encode_partition(from: &FetchPartitionResponse, out: &mut Out, version: i16) 
     if version >= PREFERRED_REPLICA_FROM {
         out.i32(from.preferred_read_replica.value());
     }
-    out.records(Some(&from.records))?;
+    out.records_and_gap(&from.records, from.records_elsewhere)?;
     encode_tagged(from, out)
 }
 

@@ -431,6 +431,44 @@ fn records_are_slices_of_the_frame_and_segments_of_the_reply() {
 }
 
 #[test]
+fn a_gap_stands_where_the_records_would() {
+    let batch = Bytes::from(vec![7; 5000]);
+    for version in ApiKey::Fetch.spec().min..=ApiKey::Fetch.spec().max {
+        let topic = if version >= 13 {
+            TopicRef::Id(TopicId::ZERO)
+        } else {
+            TopicRef::Name(StrBytes::from_static_str("t"))
+        };
+        let whole = |pieces: usize, elsewhere: bool| {
+            let mut partition = FetchPartitionResponse::refused(0, ErrorCode::None);
+            partition.records = vec![batch.clone(); pieces];
+            partition.records_elsewhere = if elsewhere { batch.len() } else { 0 };
+            let partitions =
+                vec![partition.clone(), FetchPartitionResponse::refused(1, ErrorCode::None), partition];
+            let topics = vec![FetchTopicResponse { topic: topic.clone(), partitions }];
+            let response = FetchResponse { topics, ..FetchResponse::refused(ErrorCode::None) };
+            response::encode(&support::header(ApiKey::Fetch, version), Response::Fetch(response))
+                .expect("a reply")
+        };
+        for pieces in [0, 1] {
+            let held = whole(pieces + 1, false);
+            let with_gaps = whole(pieces, true);
+            assert_eq!(with_gaps.len(), held.len());
+            let (mut segments, gaps) = with_gaps.into_parts();
+            assert_eq!(gaps.iter().map(|gap| gap.len).collect::<Vec<_>>(), [batch.len(); 2]);
+            for gap in gaps.iter().rev() {
+                segments.insert(gap.before, batch.clone());
+            }
+            assert_eq!(
+                segments.concat(),
+                held.to_bytes(),
+                "version {version}, {pieces} pieces before the gap"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_topic_reference_must_fit_the_version() {
     let topic = TopicRef::Id(TopicId::ZERO);
     let response = ProduceResponse {
