@@ -4,6 +4,7 @@
 //! the others keep Kafka's number; each field says which.
 
 mod coordination;
+mod metrics;
 mod network;
 mod topics;
 
@@ -18,6 +19,7 @@ pub use coordination::{
     ConsumerGroups, Groups, Metadata, Offsets, Replication, ShareCoordinator, ShareGroups, StreamsGroups,
     Transactions,
 };
+pub use metrics::{Metrics, MetricsDialect};
 pub use network::{Listeners, Requests, Sockets};
 pub use topics::{StartTopic, Topics};
 
@@ -49,6 +51,8 @@ pub struct BrokerConfig {
     pub replication: Replication,
     /// The metadata log and its quorum.
     pub metadata: Metadata,
+    /// What Prometheus is told, and where.
+    pub metrics: Metrics,
 }
 
 /// Who this node is.
@@ -131,6 +135,7 @@ impl BrokerConfig {
             share_coordinator: ShareCoordinator::resolve(values),
             replication: Replication::resolve(values),
             metadata: Metadata::resolve(values),
+            metrics: Metrics::resolve(values)?,
             identity,
             listeners,
         };

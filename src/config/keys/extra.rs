@@ -2,7 +2,7 @@
 
 use crate::key::Check::{Any, AtLeast, OneOf};
 use crate::key::Importance::{Low, Medium};
-use crate::key::KeyType::{Boolean, Long, String};
+use crate::key::KeyType::{Boolean, Int, Long, String};
 use crate::key::Support::{Accepted, Honoured};
 use crate::key::UpdateMode::{ClusterWide, ReadOnly};
 use crate::key::{Key, key};
@@ -21,11 +21,23 @@ pub const COMPRESSED_VALIDATION: &str = "ottla.compressed.records.validation";
 /// Whether a directory is served whose access control is not enforced.
 pub const SERVE_WITHOUT_ACLS: &str = "ottla.serve.without.acls";
 
+/// Where metrics, health and readiness are answered.
+pub const METRICS_LISTENER: &str = "ottla.metrics.listener";
+
+/// Whose names the metrics have.
+pub const METRICS_DIALECT: &str = "ottla.metrics.dialect";
+
+/// The bound of an answer with metrics.
+pub const METRICS_SERIES_MAX: &str = "ottla.metrics.series.max";
+
 /// Keys Kafka has not, listed by DescribeConfigs only when they are set.
 #[rustfmt::skip]
 pub const OURS: &[Key] = &[
     key("create.topics", String, None, Any, Low, ReadOnly, Honoured, "Topics to create at the start, as name:partitions:replicas[:cleanup.policy] (the KAFKA_CREATE_TOPICS of older images).").internal(),
     key(COMPRESSED_VALIDATION, String, Some("full"), OneOf(&["full", "header"]), Low, ReadOnly, Honoured, "What is checked of compressed batches that producers send: every record as Kafka does (full), or header and CRC where these leave no doubt (header).").internal(),
+    key(METRICS_DIALECT, String, Some("strimzi"), OneOf(&["strimzi", "confluent", "reporter"]), Low, ReadOnly, Honoured, "How the names of metrics end: as from the JMX exporter with the rules of Strimzi or Confluent, or from Strimzi's metrics reporter.").internal(),
+    key(METRICS_LISTENER, String, None, Any, Low, ReadOnly, Honoured, "Where GET /metrics (Prometheus), /health and /ready are answered, to everybody: host:port, such as 127.0.0.1:9404, or :9404 for all addresses. Not set: nowhere.").internal(),
+    key(METRICS_SERIES_MAX, Int, Some("5000"), AtLeast(0), Low, ReadOnly, Honoured, "Most series of one metric in an answer; one that has more is left out as a whole, and ottla_left_out_series names it.").internal(),
     key(SERVE_WITHOUT_ACLS, Boolean, Some("false"), Any, Low, ReadOnly, Honoured, "Serve a directory whose metadata has ACLs, although they are not enforced and everybody may do everything.").internal(),
 ];
 
