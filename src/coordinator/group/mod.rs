@@ -11,6 +11,7 @@ pub mod record;
 mod settings;
 mod shard;
 mod step;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -23,6 +24,7 @@ pub use offsets::{FetchTopic, FetchedPartition, FetchedTopic, OffsetFetchRequest
 pub use settings::{GroupOverrides, Settings};
 pub use shard::Shard;
 pub use step::{Stamp, Step, Ticket};
+pub use survey::{CommittedOffset, Surveyed};
 pub use topics::{TopicFacts, Topics};
 
 use model::ErrorCode;

@@ -1,8 +1,8 @@
 //! What the log says about offsets: committed ones, and those of open transactions.
 
 use super::upkeep::Upkeep;
-use crate::group::Stamp;
 use crate::group::record::{OffsetKey, OffsetValue};
+use crate::group::{CommittedOffset, Stamp};
 use model::TopicId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -129,6 +129,25 @@ impl Offsets {
             partition,
         };
         named.into_iter().map(key).collect()
+    }
+
+    /// How many offsets are committed.
+    pub(in crate::group) fn count(&self) -> usize {
+        self.groups.values().flat_map(|group| group.topics.values()).map(Vec::len).sum()
+    }
+
+    /// All committed offsets, in order.
+    pub(in crate::group) fn committed(&self) -> impl Iterator<Item = CommittedOffset<'_>> {
+        self.groups.iter().flat_map(|(group_id, group)| {
+            group.topics.iter().flat_map(move |(topic, offsets)| {
+                offsets.iter().map(move |committed| CommittedOffset {
+                    group_id,
+                    topic,
+                    partition: committed.partition,
+                    offset: committed.offset,
+                })
+            })
+        })
     }
 
     /// Whether a tombstone for this offset would remove anything.
