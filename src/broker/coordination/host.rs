@@ -10,7 +10,7 @@ use storage::VerificationGuard;
 use tokio::sync::oneshot;
 use tracing::Level;
 
-use super::{Machine, Moment, Shared};
+use super::{Environment, Machine, Moment, Shared};
 use crate::partition::Partition;
 
 /// A shard and the partition that holds its records.
@@ -56,6 +56,17 @@ enum Stage {
 struct Settled<M: Machine> {
     reply: M::Reply,
     end: Offset,
+}
+
+/// What a step is taken for.
+#[derive(Debug, Default)]
+pub(super) struct Cause {
+    /// A request of this number, which is answered here.
+    pub ticket: Option<Ticket>,
+    /// What the partition gave out before the request was found to be part of a transaction.
+    pub guard: Option<VerificationGuard>,
+    /// Whoever asked goes on with it, and asks for the sync once that is written too: one sync takes both.
+    pub goes_ahead: bool,
 }
 
 /// A request's answer, or the slot for it.
@@ -108,7 +119,28 @@ impl<M: Machine> Host<M> {
         request: M::Request,
         guard: Option<VerificationGuard>,
     ) -> Result<M::Reply, ErrorCode> {
-        let Settled { reply, end } = match self.take(request, guard)? {
+        let (taken, _) = self.take(request, guard, false)?;
+        self.answer(taken).await
+    }
+
+    /// As [`Host::ask`], but where the shard allows to go ahead the answer comes at once, with where the log must be durable
+    /// up to before anybody else learns of it. [`Partition::hurry`] is then up to the caller, when it has written what it
+    /// goes ahead with.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn ask_ahead(
+        self: &Arc<Self>,
+        request: M::Request,
+    ) -> Result<(M::Reply, Option<Offset>), ErrorCode> {
+        match self.take(request, None, true)? {
+            (Ok(Settled { reply, end }), true) => Ok((reply, Some(end))),
+            (taken, _) => Ok((self.answer(taken).await?, None)),
+        }
+    }
+
+    async fn answer(&self, taken: Taken<M>) -> Result<M::Reply, ErrorCode> {
+        let Settled { reply, end } = match taken {
             Ok(settled) => settled,
             Err(mut parked) => (&mut parked.answered).await.map_err(|_gone| ErrorCode::NotCoordinator)?,
         };
@@ -118,26 +150,32 @@ impl<M: Machine> Host<M> {
         })
     }
 
-    /// Has the shard take the step of a request.
+    /// Has the shard take the step of a request, and says whether whoever asked goes ahead, which only one does that may.
     fn take(
         self: &Arc<Self>,
         request: M::Request,
         guard: Option<VerificationGuard>,
-    ) -> Result<Taken<M>, ErrorCode> {
+        may_go_ahead: bool,
+    ) -> Result<(Taken<M>, bool), ErrorCode> {
         let _reload = self.reload_after_panic();
         self.shared.with_context(|moment, context| {
             let mut state = self.ready()?;
             state.tickets += 1;
             let ticket = Ticket(state.tickets);
             let step = state.shard.step(context, ticket, request);
-            let own = self.carry_out(&mut state, (moment, context), step, Some(ticket), guard);
+            let goes_ahead = may_go_ahead && M::goes_ahead(&step);
+            let cause = Cause { ticket: Some(ticket), guard, goes_ahead };
+            let own = self.carry_out(&mut state, (moment, context), step, cause);
             self.arm(&mut state);
-            self.urge(&mut state);
-            Ok(own.ok_or_else(|| {
+            if !goes_ahead {
+                self.urge(&mut state);
+            }
+            let taken = own.ok_or_else(|| {
                 let (answer, answered) = oneshot::channel();
                 state.parked.insert(ticket, answer);
                 Parked { host: Arc::clone(self), ticket, answered }
-            }))
+            });
+            Ok((taken, goes_ahead))
         })
     }
 
@@ -172,7 +210,7 @@ impl<M: Machine> Host<M> {
             let Ok(mut state) = self.ready() else { return };
             if state.life == life {
                 let step = act(&mut state.shard, context);
-                self.carry_out(&mut state, (moment, context), step, None, None);
+                self.carry_out(&mut state, (moment, context), step, Cause::default());
                 self.arm(&mut state);
             }
         });
@@ -202,7 +240,7 @@ impl<M: Machine> Host<M> {
                     break;
                 }
                 let step = state.shard.tick(context);
-                self.carry_out(&mut state, (moment, context), step, None, None);
+                self.carry_out(&mut state, (moment, context), step, Cause::default());
             }
             self.arm(&mut state);
         });
@@ -235,8 +273,10 @@ impl<M: Machine> Host<M> {
             state.shard = shard;
             state.stage = Stage::Ready;
             state.end = end;
+            let life = state.life;
+            self.shared.environment.replayed(&mut state.shard, life, context);
             let step = state.shard.loaded(context);
-            self.carry_out(&mut state, (moment, context), step, None, None);
+            self.carry_out(&mut state, (moment, context), step, Cause::default());
             let gone = std::mem::take(&mut state.topics_gone);
             if !gone.is_empty() {
                 state.shard.topics_changed(context, &gone);
@@ -255,7 +295,7 @@ impl<M: Machine> Host<M> {
     }
 
     /// A shard that panicked is no more what its log says: it is read anew.
-    fn reload_after_panic(self: &Arc<Self>) -> ReloadAfterPanic<'_, M> {
+    pub(super) fn reload_after_panic(self: &Arc<Self>) -> ReloadAfterPanic<'_, M> {
         ReloadAfterPanic(self)
     }
 
@@ -297,13 +337,12 @@ impl<M: Machine> Host<M> {
         state: &mut State<M>,
         (moment, context): (Moment, &M::Context<'_>),
         mut step: M::Step,
-        own: Option<Ticket>,
-        guard: Option<VerificationGuard>,
+        cause: Cause,
     ) -> Option<Settled<M>> {
         let mut settled = None;
         loop {
-            let answers = self.commit(state, (moment, context), step, guard);
-            state.answer(answers, own, &mut settled);
+            let answers = self.commit(state, (moment, context), step, &cause);
+            state.answer(answers, cause.ticket, &mut settled);
             if !state.shard.is_unsettled() {
                 return settled;
             }
@@ -341,7 +380,7 @@ impl<M: Machine> State<M> {
 }
 
 /// See [`Host::reload`]. To be made before the lock is taken.
-struct ReloadAfterPanic<'a, M: Machine>(&'a Arc<Host<M>>);
+pub(super) struct ReloadAfterPanic<'a, M: Machine>(&'a Arc<Host<M>>);
 
 impl<M: Machine> Drop for ReloadAfterPanic<'_, M> {
     fn drop(&mut self) {
@@ -364,3 +403,7 @@ impl<M: Machine> Drop for Parked<M> {
         self.host.state.lock().parked.remove(&self.ticket);
     }
 }
+
+#[cfg(test)]
+#[path = "host_tests.rs"]
+mod tests;

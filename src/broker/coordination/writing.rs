@@ -9,7 +9,7 @@ use records::BatchBuilder;
 use storage::{AppendError, Origin, TxnMarker, VerificationGuard};
 use tracing::Level;
 
-use super::host::State;
+use super::host::{Cause, State};
 use super::{Environment, Host, Lease, Machine, Moment, Parts};
 use crate::partition::{Acks, CommitTicket, PartitionError};
 
@@ -20,13 +20,13 @@ impl<M: Machine> Host<M> {
         state: &mut State<M>,
         (moment, context): (Moment, &M::Context<'_>),
         step: M::Step,
-        guard: Option<VerificationGuard>,
+        cause: &Cause,
     ) -> Vec<(Ticket, M::Reply)> {
         let stamp = M::stamp(&step);
         if !M::records(&step).is_empty() {
-            let acks = M::acks(&step);
+            let acks = if cause.goes_ahead { Acks::Written } else { M::acks(&step) };
             let batch = self.batch(M::records(&step), context, stamp, moment.wall_ms);
-            match batch.and_then(|batch| self.append(batch, acks, moment.wall_ms, guard)) {
+            match batch.and_then(|batch| self.append(batch, acks, moment.wall_ms, cause.guard)) {
                 Ok(end) => {
                     state.end = end;
                     if acks == Acks::Committed {
@@ -104,7 +104,8 @@ impl<M: Machine> Host<M> {
     ///
     /// # Errors
     /// The shard is not loaded, or no more, or the marker could not be written.
-    pub fn append_marker(&self, marker: &TxnMarker) -> Result<Offset, ErrorCode> {
+    pub fn append_marker(self: &Arc<Self>, marker: &TxnMarker) -> Result<Offset, ErrorCode> {
+        let _reload = self.reload_after_panic();
         self.shared.with_context(|moment, _context| {
             let mut state = self.ready()?;
             let placed =

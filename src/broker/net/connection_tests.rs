@@ -208,10 +208,14 @@ fn a_produce_that_waits_for_its_admission_keeps_its_place() {
     for acks in [0, 1] {
         run(async {
             let node = TestBroker::start();
-            node.create(TOPIC, 1, &[]).await;
+            node.create(TOPIC, 2, &[]).await;
             let partition = node.partition(TOPIC, 0);
             let end = || partition.offsets().log_end.value();
-            let producer = Producer::start(&node, "id", TransactionSupport::AddsPartitions).await;
+            // In the epoch of a transaction of before KIP-890 nothing is written ahead of the coordinator's word.
+            let mut producer = Producer::start(&node, "id", TransactionSupport::Classic).await;
+            producer.add(&node, 1).await.unwrap();
+            producer.end(&node, true).await;
+            producer.support = TransactionSupport::AddsPartitions;
             node.stop_syncing();
             let (mut client, connection) = connect(&node).await;
             tokio::task::spawn_local(connection.serve());

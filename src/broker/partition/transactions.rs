@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use model::{ProducerEpoch, ProducerId};
-use storage::{TxnMarker, VerificationGuard, VerificationStart};
+use storage::{ProducerSummary, TxnMarker, VerificationGuard, VerificationStart};
 
 use super::handle::{Acks, Partition, PartitionError, Placed};
 
@@ -28,6 +28,11 @@ impl Partition {
     ) -> Result<Option<VerificationGuard>, PartitionError> {
         let start = VerificationStart { producer_id, producer_epoch, base_sequence, supports_epoch_bump };
         Ok(self.with_log(|log| log.begin_verification(&start, now_ms))??)
+    }
+
+    /// The producers that have a transaction open here; none where the partition is gone.
+    pub fn open_transactions(&self) -> Vec<ProducerSummary> {
+        self.with_log(|log| log.open_transactions()).unwrap_or_default()
     }
 
     /// Ends a transaction here. Where the log has this very end already, the answer is a duplicate that is committed once

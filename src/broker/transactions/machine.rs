@@ -19,7 +19,8 @@ use crate::producer_ids::Reserved;
 /// A request, and the producer id that it may need.
 #[derive(Debug)]
 pub(crate) struct Supplied {
-    pub request: Request,
+    /// Shared with whoever may have to ask again.
+    pub request: Arc<Request>,
     pub reserved: Option<Reserved>,
 }
 
@@ -41,7 +42,7 @@ impl Machine for Shard {
     fn step(&mut self, context: &Context<'_>, ticket: Ticket, supplied: Supplied) -> Step {
         let Supplied { request, mut reserved } = supplied;
         let fresh_producer_id = reserved.as_ref().map_or(context.fresh_producer_id, Reserved::id);
-        let step = self.step(&Context { fresh_producer_id, ..*context }, ticket, request);
+        let step = self.step(&Context { fresh_producer_id, ..*context }, ticket, &request);
         // Also where the step cannot be written: what the shard once had in its hands nobody else gets.
         if let Some(reserved) = reserved.as_mut().filter(|_| step.producer_id_taken) {
             reserved.take();
@@ -79,6 +80,10 @@ impl Machine for Shard {
     /// is done again. Mostly it reaches the disk together with the beginning of the next transaction.
     fn acks(step: &Step) -> Acks {
         if step.replies.is_empty() && step.markers.is_empty() { Acks::Written } else { Acks::Committed }
+    }
+
+    fn goes_ahead(step: &Step) -> bool {
+        step.goes_ahead
     }
 
     fn into_parts(step: Step) -> Parts<Self> {
@@ -121,6 +126,13 @@ impl Environment<Shard> for Around {
             transaction_version: surroundings.transaction_version,
             settings: &surroundings.settings,
         })
+    }
+
+    fn replayed(&self, shard: &mut Shard, life: u64, context: &Context<'_>) {
+        // A shard that is read again while the node lives finds all that was appended.
+        if let Some(open) = self.open_at_start.get().filter(|_| life == 0) {
+            shard.adopt(context, open);
+        }
     }
 
     fn appended(&self, record: &Record) {

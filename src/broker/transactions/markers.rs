@@ -3,7 +3,8 @@
 //!
 //! An end is seen through by a task of its own. It waits until the decision is on disk, writes the markers of all
 //! partitions, waits until they are on disk, and tells the shard. A marker that cannot be written now is tried again until it
-//! is, or its partition is gone. The task runs where the request came in: that thread is woken by the decision anyway.
+//! is, or its partition is gone, or [`Refused::Over`]. The task runs where the request came in: that thread is woken by the
+//! decision anyway.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -92,14 +93,14 @@ impl Parts {
         let mut left = marker.partitions.clone();
         let mut attempts = 0;
         loop {
-            let done = self.write(&marker, &mut left, &end, attempts).await;
+            let Round { done, is_over } = self.write(&marker, &mut left, &end, attempts).await;
             if !host.is_alive(lease.life) {
                 return;
             }
             if !done.is_empty() {
                 host.act(lease.life, |shard, context| shard.markers_written(context, &marker, &done));
             }
-            if left.is_empty() {
+            if left.is_empty() || is_over {
                 return;
             }
             attempts += 1;
@@ -107,25 +108,27 @@ impl Parts {
         }
     }
 
-    /// Writes the marker to those that have it not yet. What is answered has it on disk, or is gone, and is no longer left.
-    async fn write(
-        &self,
-        marker: &Marker,
-        left: &mut Partitions,
-        end: &TxnMarker,
-        attempts: u32,
-    ) -> Partitions {
-        let (mut done, mut written) = (Partitions::new(), Vec::new());
+    /// Writes the marker to those that have it not yet. What is done is no longer left.
+    async fn write(&self, marker: &Marker, left: &mut Partitions, end: &TxnMarker, attempts: u32) -> Round {
+        let (mut done, mut written, mut is_over) = (Partitions::new(), Vec::new(), false);
         for (topic, indexes) in &*left {
             for index in indexes.iter().copied() {
                 match append(&self.registry, &self.groups, topic, index, end, self.clock.wall_ms()) {
                     Ok((partition, end)) => {
                         written.push(Written { topic: topic.clone(), index, partition, end });
                     }
-                    Err(code) if self.is_settled(topic, index, code) => {
-                        done.entry(topic.clone()).or_default().insert(index);
+                    Err(code) => {
+                        match Refused::of(code, self.surroundings.load().has_partition(topic, index)) {
+                            Refused::NotNeeded => {
+                                done.entry(topic.clone()).or_default().insert(index);
+                            }
+                            Refused::Now => complain(marker, topic, index, code, attempts),
+                            Refused::Over => {
+                                is_over = true;
+                                give_up(marker, topic, index, code);
+                            }
+                        }
                     }
-                    Err(code) => complain(marker, topic, index, code, attempts),
                 }
             }
         }
@@ -145,15 +148,54 @@ impl Parts {
             }
         }
         left.retain(|_, indexes| !indexes.is_empty());
-        done
+        Round { done, is_over }
     }
+}
 
-    /// Whether a partition that refuses a marker needs none.
-    fn is_settled(&self, topic: &str, index: i32, code: ErrorCode) -> bool {
+/// What came of writing the markers of an end once.
+struct Round {
+    /// Partitions that have the marker on disk, or need none.
+    done: Partitions,
+    /// The end is not written any further.
+    is_over: bool,
+}
+
+/// What it means that a partition does not take a marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    /// It may take it later.
+    Now,
+    /// It needs none.
+    NotNeeded,
+    /// Nothing of this end is written any more, here or elsewhere, until the coordinator is another, or loaded again: the
+    /// transaction stays prepared, and shows the partitions that lack their markers.
+    Over,
+}
+
+impl Refused {
+    /// As `TransactionMarkerRequestCompletionHandler` decides, which hears from the brokers of groups' partitions
+    /// NOT_LEADER_OR_FOLLOWER for what their coordinators say (`KafkaApis.handleWriteTxnMarkersRequest`). `exists` is
+    /// whether the cluster has the partition.
+    fn of(code: ErrorCode, exists: bool) -> Self {
+        use ErrorCode as E;
         match code {
-            // The producer has a later epoch there, which began with the end of this one's transactions.
-            ErrorCode::InvalidProducerEpoch | ErrorCode::ProducerFenced => true,
-            _ => !self.surroundings.load().has_partition(topic, index),
+            _ if !exists => Self::NotNeeded,
+            // The producer has a later epoch there, which began with the end of this one's transactions: this is how the
+            // markers of an end are met again whose completion a crash has taken back. Kafka gives up the whole end.
+            E::InvalidProducerEpoch => Self::NotNeeded,
+            // Nothing of a transaction can be in such a log.
+            E::UnsupportedForMessageFormat | E::UnsupportedVersion => Self::NotNeeded,
+            E::UnknownTopicOrPartition
+            | E::NotLeaderOrFollower
+            | E::NotEnoughReplicas
+            | E::NotEnoughReplicasAfterAppend
+            | E::RequestTimedOut
+            | E::KafkaStorageError
+            | E::CoordinatorLoadInProgress
+            | E::CoordinatorNotAvailable
+            | E::NotCoordinator => Self::Now,
+            // A later coordinator has ended something of the producer there. The others are faults that time does not mend.
+            _ => Self::Over,
         }
     }
 }
@@ -175,6 +217,13 @@ fn complain(marker: &Marker, topic: &str, index: i32, code: ErrorCode, attempts:
             "the {end} of {id} (producer {}, epoch {}) hangs: {topic}-{index} does not take it: {code:?}",
             marker.producer_id, marker.producer_epoch);
     }
+}
+
+fn give_up(marker: &Marker, topic: &str, index: i32, code: ErrorCode) {
+    let (id, end) = (&marker.transactional_id, if marker.commit { "commit" } else { "abort" });
+    tracing::error!(target: "ottla.transactions",
+        "the {end} of {id} (producer {}, epoch {}) is given up: {topic}-{index} refuses it for good: {code:?}",
+        marker.producer_id, marker.producer_epoch);
 }
 
 /// Appends a marker to a partition's log; the answer is where that must be on disk up to. Offsets in `__consumer_offsets`
@@ -204,3 +253,7 @@ pub async fn write(broker: &Broker, topic: &str, index: i32, marker: &TxnMarker)
     let (partition, end) = append(partitions, groups, topic, index, marker, clock.wall_ms())?;
     if decided(&partition, end).await { Ok(()) } else { Err(ErrorCode::NotLeaderOrFollower) }
 }
+
+#[cfg(test)]
+#[path = "markers_tests.rs"]
+mod tests;

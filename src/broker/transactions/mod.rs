@@ -16,9 +16,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use coordinator::txn::{
-    AddPartitionsRequest, Context, PartitionErrors, ProducerIdAndEpoch, Reply, Request, Shard,
+    AddPartitionsRequest, Context, OpenTransactions, PartitionErrors, ProducerIdAndEpoch, Reply, Request,
+    Shard,
 };
-use model::{Clock, ErrorCode};
+use model::{Clock, ErrorCode, Offset};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -26,7 +27,7 @@ use crate::context::Fatal;
 use crate::coordination::{Clockwork, Coordinator, Host, Shared};
 use crate::groups::Groups;
 use crate::metadata::View;
-use crate::partition::Registry;
+use crate::partition::{Partition, Registry};
 use crate::producer_ids::ProducerIds;
 use machine::Supplied;
 use markers::Markers;
@@ -37,6 +38,7 @@ use waiting::Waiting;
 #[derive(Debug)]
 pub struct Transactions {
     coordinator: Coordinator<Shard>,
+    registry: Arc<Registry>,
     /// Serialises [`Transactions::follow`].
     following: Mutex<()>,
     producer_ids: OnceLock<Arc<ProducerIds>>,
@@ -65,6 +67,36 @@ pub enum Admission {
 /// The protocol that adds a partition to a transaction by writing there.
 const ADDS_BY_WRITING: i16 = 2;
 
+/// What may be written.
+#[derive(Debug)]
+pub struct Admitted {
+    /// An answer for each partition.
+    pub partitions: PartitionErrors,
+    /// The log with the coordinator's word, and where that must be on disk up to; none where it is.
+    pub word: Option<(Arc<Partition>, Offset)>,
+}
+
+impl Admitted {
+    /// Has the coordinator's word put on disk.
+    pub fn hurry(&self) {
+        if let Some((log, end)) = &self.word
+            && !log.is_committed(*end)
+        {
+            log.hurry();
+        }
+    }
+}
+
+/// An answer that may come before its time.
+struct Ahead((Reply, Option<Offset>));
+
+impl AsRef<Reply> for Ahead {
+    fn as_ref(&self) -> &Reply {
+        let Self((reply, _)) = self;
+        reply
+    }
+}
+
 impl Transactions {
     /// A coordinator without transactional ids. It has some once it follows a metadata view.
     pub fn new(
@@ -79,13 +111,19 @@ impl Transactions {
         let shared = Shared {
             clockwork: Clockwork::new(clock.clone()),
             clock,
-            environment: Around { surroundings, waiting: Waiting::default(), markers },
+            environment: Around {
+                surroundings,
+                waiting: Waiting::default(),
+                markers,
+                open_at_start: OnceLock::new(),
+            },
             commit_timeout: Duration::from_millis(config.requests.timeout_ms.max(0) as u64),
             codec: records::Codec::None,
             fatal,
         };
         Self {
-            coordinator: Coordinator::new(registry, shared),
+            coordinator: Coordinator::new(Arc::clone(&registry), shared),
+            registry,
             following: Mutex::new(()),
             producer_ids: OnceLock::new(),
             wait_max: Duration::from_millis(config.transactions.admission_wait_ms_max.max(0) as u64),
@@ -110,7 +148,22 @@ impl Transactions {
             let _ = runtime.block_on(stopped);
         })?;
         *self.ends.lock() = Some(Ends { stop, thread });
+        // Before the first shard is ready: until then no transaction begins anywhere.
+        let _ = self.around().open_at_start.set(self.open_transactions());
         self.coordinator.start()
+    }
+
+    fn open_transactions(&self) -> OpenTransactions {
+        let mut open = OpenTransactions::default();
+        for partition in self.registry.all() {
+            for producer in partition.open_transactions() {
+                let (producer_id, producer_epoch) =
+                    (producer.producer_id.value(), producer.producer_epoch.value());
+                let producer = ProducerIdAndEpoch { producer_id, producer_epoch };
+                open.add(producer, &partition.topic().name, partition.index());
+            }
+        }
+        open
     }
 
     /// Coordinates nobody any more. What has been appended is still answered when it is on disk.
@@ -139,34 +192,43 @@ impl Transactions {
     /// Nobody here coordinates the transactional id, or not yet.
     pub async fn ask(&self, request: Request) -> Result<Reply, ErrorCode> {
         let host = self.coordinator.host_of(request.transactional_id())?;
-        let only_asks = matches!(&request, Request::AddPartitions(request) if request.verify_only);
-        if only_asks {
-            return self.ask_once(&host, request).await;
-        }
-        let reply = self.ask_once(&host, request.clone()).await?;
-        if !reply.is_concurrent() {
-            return Ok(reply);
+        let request = Arc::new(request);
+        self.patiently(&request, async || self.ask_once(&host, &request).await).await
+    }
+
+    /// See [`Transactions::ask`].
+    async fn patiently<R: AsRef<Reply>>(
+        &self,
+        request: &Request,
+        ask: impl AsyncFn() -> Result<R, ErrorCode>,
+    ) -> Result<R, ErrorCode> {
+        let only_asks = matches!(request, Request::AddPartitions(request) if request.verify_only);
+        let answer = ask().await?;
+        if only_asks || !answer.as_ref().is_concurrent() {
+            return Ok(answer);
         }
         let deadline = tokio::time::Instant::now() + self.wait_max;
         let waiter = self.around().waiting.enter(request.transactional_id());
         loop {
             // Before the question: a completion right after it is noticed.
             let completion = waiter.completion();
-            let reply = self.ask_once(&host, request.clone()).await?;
-            if !reply.is_concurrent() || tokio::time::timeout_at(deadline, completion).await.is_err() {
-                return Ok(reply);
+            let answer = ask().await?;
+            if !answer.as_ref().is_concurrent()
+                || tokio::time::timeout_at(deadline, completion).await.is_err()
+            {
+                return Ok(answer);
             }
         }
     }
 
-    async fn ask_once(&self, host: &Arc<Host<Shard>>, request: Request) -> Result<Reply, ErrorCode> {
-        let reserved = match (&request, self.producer_ids.get()) {
+    async fn ask_once(&self, host: &Arc<Host<Shard>>, request: &Arc<Request>) -> Result<Reply, ErrorCode> {
+        let reserved = match (&**request, self.producer_ids.get()) {
             (Request::AddPartitions(_), _) => None,
             (_, Some(producer_ids)) => Some(producer_ids.reserve().await?),
             // Not started yet.
             (_, None) => return Err(ErrorCode::CoordinatorLoadInProgress),
         };
-        host.ask(Supplied { request, reserved }).await
+        host.ask(Supplied { request: Arc::clone(request), reserved }).await
     }
 
     /// Looks at the shard of a transactional id. The answer comes when everything it is based on is on disk.
@@ -210,22 +272,34 @@ impl Transactions {
         partitions: &[(&str, i32)],
         how: Admission,
     ) -> Result<PartitionErrors, ErrorCode> {
-        let mut by_topic = BTreeMap::new();
-        for (topic, index) in partitions {
-            by_topic
-                .entry((*topic).to_owned())
-                .or_insert_with(std::collections::BTreeSet::new)
-                .insert(*index);
-        }
-        let request = Request::AddPartitions(AddPartitionsRequest {
-            transactional_id: transactional_id.to_owned(),
-            producer,
-            partitions: by_topic,
-            verify_only: how == Admission::Verify,
-            transaction_version: if how == Admission::Add { ADDS_BY_WRITING } else { 0 },
-        });
-        match self.ask(request).await? {
+        match self.ask(adding(transactional_id, producer, partitions, how)).await? {
             Reply::AddPartitions(answer) => answer,
+            other => unreachable!("AddPartitions was answered {other:?}"),
+        }
+    }
+
+    /// As [`Transactions::admit`], but where it may the answer comes before the coordinator's word is on disk. Whoever asks
+    /// then appends at once what was admitted, calls [`Admitted::hurry`], and tells nobody before both are on disk.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn admit_ahead(
+        &self,
+        transactional_id: &str,
+        producer: ProducerIdAndEpoch,
+        partitions: &[(&str, i32)],
+        how: Admission,
+    ) -> Result<Admitted, ErrorCode> {
+        let host = self.coordinator.host_of(transactional_id)?;
+        let request = Arc::new(adding(transactional_id, producer, partitions, how));
+        let ask = async || {
+            let supplied = Supplied { request: Arc::clone(&request), reserved: None };
+            host.ask_ahead(supplied).await.map(Ahead)
+        };
+        let Ahead((reply, end)) = self.patiently(&request, ask).await?;
+        let word = end.map(|end| (Arc::clone(host.partition()), end));
+        match reply {
+            Reply::AddPartitions(answer) => Ok(Admitted { partitions: answer?, word }),
             other => unreachable!("AddPartitions was answered {other:?}"),
         }
     }
@@ -242,6 +316,25 @@ impl Transactions {
     fn around(&self) -> &Around {
         &self.coordinator.shared.environment
     }
+}
+
+fn adding(
+    transactional_id: &str,
+    producer: ProducerIdAndEpoch,
+    partitions: &[(&str, i32)],
+    how: Admission,
+) -> Request {
+    let mut by_topic = BTreeMap::new();
+    for (topic, index) in partitions {
+        by_topic.entry((*topic).to_owned()).or_insert_with(std::collections::BTreeSet::new).insert(*index);
+    }
+    Request::AddPartitions(AddPartitionsRequest {
+        transactional_id: transactional_id.to_owned(),
+        producer,
+        partitions: by_topic,
+        verify_only: how == Admission::Verify,
+        transaction_version: if how == Admission::Add { ADDS_BY_WRITING } else { 0 },
+    })
 }
 
 #[cfg(test)]

@@ -129,6 +129,29 @@ async fn write(
     Ok(placed.at.base_offset)
 }
 
+/// As a Produce writes the first record of a transaction in a partition: ahead of the coordinator's word, which is answered.
+async fn write_ahead(
+    node: &TestBroker,
+    producer: ProducerIdAndEpoch,
+    index: i32,
+) -> (Arc<Partition>, Offset) {
+    let partition = node.partition(TOPIC, index);
+    let now_ms = node.broker.clock.wall_ms();
+    let (id, epoch) = (ProducerId::new(producer.producer_id), ProducerEpoch::new(producer.producer_epoch));
+    let guard = partition.begin_verification(id, epoch, 0, true, now_ms).expect("of this epoch");
+    let (transactions, asked) = (&node.broker.transactions, [(TOPIC, index)]);
+    let admitted =
+        loaded(async || transactions.admit_ahead(ID, producer, &asked, Admission::Add).await).await;
+    let admitted = admitted.expect("admitted");
+    assert_eq!(admitted.partitions, [(TOPIC.to_owned(), vec![(index, ErrorCode::None)])]);
+    let mut builder = BatchBuilder::new().producer(id, epoch, 0).transactional();
+    builder.append(now_ms, Some(b"key"), Some(b"value"), &[]);
+    let batch = builder.build().expect("a batch");
+    partition.append_verified(Origin::Client, batch, Acks::Committed, now_ms, guard).expect("written");
+    admitted.hurry();
+    admitted.word.expect("not on disk yet")
+}
+
 async fn settled(partition: &Arc<Partition>) {
     let ticket = crate::partition::CommitTicket::new();
     partition.settle(&ticket);
@@ -276,6 +299,95 @@ fn nothing_is_marked_before_the_decision_is_on_disk() {
         let next = end(&node, producer, false).await.expect("decided");
         write(&node, next, 0, 0).await.expect("written");
         assert_eq!(log(&node, 0), ["d0", "a1", "d1"]);
+        node.stop();
+    });
+}
+
+/// The power goes after a record of a transaction has reached the disk, and before the coordinator's word of it has; and, in
+/// the second transaction, before its word that the first is complete.
+#[test]
+fn a_beginning_that_is_lost_is_found_again() {
+    run(async {
+        for (known, commit) in [(false, true), (true, true), (false, false), (true, false)] {
+            let (disk, node) = start().await;
+            let first = init(&node).await;
+            let node = lose_the_beginning(node, &disk, first, known).await;
+            becomes(&node, Status::Ongoing).await;
+            assert!(!is_stable(&node, 0));
+            // The producer was not answered: it sends the record again, and is told where the first is.
+            assert_eq!(write(&node, first, 0, 0).await, Ok(Offset::ZERO));
+            let second = end(&node, first, commit).await.expect("decided");
+            // Whoever asked would have it put on disk.
+            while !matches!(last_value(&node).status, Status::CompleteCommit | Status::CompleteAbort) {
+                pause().await;
+            }
+
+            let node = lose_the_beginning(node, &disk, second, known).await;
+            becomes(&node, Status::Ongoing).await;
+            let kind = if commit { 'c' } else { 'a' };
+            let ended = format!("{kind}1");
+            assert_eq!(log(&node, 0), ["d0", &ended, "d1"], "whose marker is not the last one's");
+            let third = init(&node).await;
+            assert_eq!(third.producer_epoch, 3, "after it was aborted");
+            assert_eq!(log(&node, 0), ["d0", &ended, "d1", "a2"]);
+            assert!((0..3).all(|index| is_stable(&node, index)));
+            node.stop();
+        }
+    });
+}
+
+/// Begins a transaction in partition 0, after partition 1 if that is to be `known`, and loses the word of 0.
+async fn lose_the_beginning(
+    node: TestBroker,
+    disk: &MemoryDisk,
+    producer: ProducerIdAndEpoch,
+    known: bool,
+) -> TestBroker {
+    if known {
+        write(&node, producer, 1, 0).await.expect("written");
+    }
+    node.stop_syncing();
+    let (log, word) = write_ahead(&node, producer, 0).await;
+    let partition = node.partition(TOPIC, 0);
+    crate::partition::test_support::sync(&partition);
+    assert!(partition.is_committed(partition.offsets().log_end) && !log.is_committed(word));
+    node.crash(disk)
+}
+
+#[test]
+fn a_transaction_that_nobody_comes_back_for_is_found_and_aborted() {
+    run(async {
+        let (disk, node) = start().await;
+        let producer = try_init(&node, None, 1_000).await.expect("a producer id");
+        let node = lose_the_beginning(node, &disk, producer, false).await;
+        becomes(&node, Status::CompleteAbort).await;
+        assert_eq!(log(&node, 0), ["d0", "a1"]);
+        node.stop();
+    });
+}
+
+/// An end of before KIP-890 leaves its epoch to the next transaction, whose records could be taken for its own.
+#[test]
+fn nobody_goes_ahead_in_the_epoch_of_another_transaction() {
+    run(async {
+        let (_disk, node) = start().await;
+        let producer = init(&node).await;
+        write(&node, producer, 0, 0).await.expect("written");
+        let request =
+            EndTxnRequest { transactional_id: ID.to_owned(), producer, commit: true, transaction_version: 0 };
+        let ended = node.broker.transactions.ask(Request::EndTxn(request)).await;
+        assert_eq!(ended, Ok(Reply::EndTxn(Ok(None))));
+        becomes(&node, Status::CompleteCommit).await;
+        for index in [0, 1] {
+            let asked = [(TOPIC, index)];
+            let admitted = node.broker.transactions.admit_ahead(ID, producer, &asked, Admission::Add).await;
+            assert!(admitted.expect("admitted").word.is_none(), "it was waited for");
+        }
+        // The next has an epoch of its own.
+        let next = end(&node, producer, true).await.expect("decided");
+        becomes(&node, Status::CompleteCommit).await;
+        let admitted = node.broker.transactions.admit_ahead(ID, next, &[(TOPIC, 0)], Admission::Add).await;
+        assert!(admitted.expect("admitted").word.is_some());
         node.stop();
     });
 }
@@ -454,6 +566,41 @@ fn partitions_that_are_gone_hold_nothing_up() {
         let next = end(&node, producer, true).await.expect("decided");
         write(&node, next, 0, 0).await.expect("written");
         assert_eq!(log(&node, 0), ["d0", "c1", "d1"]);
+        node.stop();
+    });
+}
+
+#[test]
+fn an_end_that_a_later_coordinator_has_overtaken_is_given_up() {
+    run(async {
+        let (_disk, node) = start().await;
+        let producer = init(&node).await;
+        // An administrator's, in the name of a coordinator that is yet to come.
+        let later = TxnMarker {
+            producer_id: ProducerId::new(producer.producer_id),
+            producer_epoch: ProducerEpoch::new(producer.producer_epoch),
+            commit: false,
+            coordinator_epoch: 9,
+            transaction_version: 0,
+        };
+        node.partition(TOPIC, 0).append_marker(&later, node.broker.clock.wall_ms()).expect("marked");
+        write(&node, producer, 0, 0).await.expect("written");
+        write(&node, producer, 1, 0).await.expect("written");
+        let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        let before = tasks();
+        end(&node, producer, true).await.expect("decided");
+        while log(&node, 1).len() < 2 || tasks() > before {
+            pause().await;
+        }
+        assert_eq!(
+            (log(&node, 0), log(&node, 1)),
+            (vec!["a0".into(), "d0".into()], vec!["d0".into(), "c1".into()])
+        );
+        let missing =
+            node.broker.transactions.look(ID, |shard, _| shard.describe(ID)).await.expect("coordinated");
+        let missing = missing.expect("known");
+        assert_eq!(missing.status, Status::PrepareCommit);
+        assert_eq!(missing.partitions, [(TOPIC.to_owned(), BTreeSet::from([0]))].into());
         node.stop();
     });
 }

@@ -66,6 +66,12 @@ pub enum Reply {
     EndTxn(Result<Option<ProducerIdAndEpoch>, ErrorCode>),
 }
 
+impl AsRef<Reply> for Reply {
+    fn as_ref(&self) -> &Reply {
+        self
+    }
+}
+
 impl Request {
     /// The transactional id that the request is about: it decides which shard is asked.
     pub fn transactional_id(&self) -> &str {

@@ -7,6 +7,7 @@
 
 mod event;
 mod filter;
+mod lost;
 pub mod record;
 mod shard;
 mod step;
@@ -16,6 +17,7 @@ mod transaction;
 
 pub use event::*;
 pub use filter::Filter;
+pub use lost::OpenTransactions;
 pub use shard::Shard;
 pub use step::{Marker, Step};
 

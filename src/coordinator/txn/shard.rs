@@ -1,5 +1,6 @@
 //! The transactional ids of one partition of `__transaction_state`.
 
+use super::lost::{Lost, OpenTransactions, has_own_epoch, lost};
 use super::record::{Partitions, Record, Status, TEXT_BYTES_MAX, Value};
 use super::transaction::{BUMPS_EPOCHS, End, Init};
 use super::{
@@ -26,6 +27,8 @@ pub struct Shard {
     /// When expired ids are looked for, and where the last look ended.
     expiry_check_ms: Option<i64>,
     expiry_from: Option<String>,
+    /// What the log does not say of open transactions is still to be written there.
+    adopted: Vec<String>,
 }
 
 /// One transactional id.
@@ -36,14 +39,18 @@ struct Transaction {
     missing: Partitions,
     /// Which of its ends was the last one: [`Marker::round`].
     round: u64,
+    /// See [`has_own_epoch`].
+    own_epoch: bool,
+    /// While an end is written: where the next transaction has begun already, which a crash has taken back.
+    begun: Partitions,
 }
 
 impl Shard {
     /// Answers a request.
-    pub fn step(&mut self, context: &Context, ticket: Ticket, request: Request) -> Step {
+    pub fn step(&mut self, context: &Context, ticket: Ticket, request: &Request) -> Step {
         match request {
             Request::InitProducerId(request) => self.init_producer_id(context, ticket, request),
-            Request::AddPartitions(request) => self.add_partitions(context, ticket, &request),
+            Request::AddPartitions(request) => self.add_partitions(context, ticket, request),
             Request::EndTxn(request) => self.end_txn(context, ticket, request),
         }
     }
@@ -85,13 +92,37 @@ impl Shard {
             self.transactions.remove(&record.transactional_id);
             return;
         };
-        let mut round = self.transactions.get(&record.transactional_id).map_or(0, |known| known.round);
+        let before = self.transactions.get(&record.transactional_id);
+        let mut round = before.map_or(0, |before| before.round);
+        let own_epoch = has_own_epoch(&value, before.map(|before| (&before.value, before.own_epoch)));
         let mut missing = Partitions::new();
         if value.is_prepared() {
             round += 1;
             missing = value.partitions.clone();
         }
-        self.transactions.insert(record.transactional_id, Transaction { value, missing, round });
+        let transaction = Transaction { value, missing, round, own_epoch, begun: Partitions::new() };
+        self.transactions.insert(record.transactional_id, transaction);
+    }
+
+    /// Takes for begun what the log does not say has begun, but those of partitions do (see [`super::lost`]). To be called
+    /// after the log was replayed, before [`Shard::loaded`], which writes it down: should that fail, the next start finds
+    /// the same.
+    pub fn adopt(&mut self, context: &Context, open: &OpenTransactions) {
+        let mut begun = Vec::new();
+        for (transactional_id, transaction) in &mut self.transactions {
+            match lost(&transaction.value, transaction.own_epoch, open) {
+                None => {}
+                Some(Lost::Next(partitions)) => transaction.begun = partitions,
+                Some(Lost::Now(partitions)) => {
+                    let next = transaction.value.with(&partitions, BUMPS_EPOCHS, context.wall_ms);
+                    begun.extend(next.map(|next| record(transactional_id, next)));
+                }
+            }
+        }
+        for record in begun {
+            self.adopted.push(record.transactional_id.clone());
+            self.replay(record);
+        }
     }
 
     /// The partition is loaded: what was prepared is carried to its end, and timeouts run from the transactions' starts.
@@ -120,6 +151,14 @@ impl Shard {
         for (transactional_id, at_ms) in alarms {
             self.arm(&transactional_id, at_ms);
         }
+        let mut bytes = 0;
+        for transactional_id in std::mem::take(&mut self.adopted) {
+            bytes += self.bytes(&transactional_id);
+            if let Some(known) = self.transactions.get(&transactional_id).filter(|_| bytes <= BYTES_PER_TICK)
+            {
+                step.records.push(record(&transactional_id, known.value.clone()));
+            }
+        }
         step
     }
 
@@ -144,7 +183,7 @@ impl Shard {
             }
         }
         if transaction.missing.is_empty() {
-            step.records.push(record(&marker.transactional_id, value.completed(context.wall_ms)));
+            self.complete(context, &marker.transactional_id, &mut step);
         }
         step
     }
@@ -203,7 +242,7 @@ impl Shard {
         &mut self,
         context: &Context,
         ticket: Ticket,
-        request: InitProducerIdRequest,
+        request: &InitProducerIdRequest,
     ) -> Step {
         // A longer id than the key of a record holds could not be written.
         if !(1..=TEXT_BYTES_MAX).contains(&request.transactional_id.len()) {
@@ -244,21 +283,22 @@ impl Shard {
             .map(|value| value.with(&request.partitions, request.transaction_version, context.wall_ms))
         {
             Err(code) => Step::reply(ticket, Reply::AddPartitions(Err(code))),
-            Ok(None) => Step::reply(ticket, all_fine()),
-            Ok(Some(next)) => {
-                let begins =
-                    self.value(&request.transactional_id).is_ok_and(|value| value.status != Status::Ongoing);
-                if begins {
+            Ok(next) => {
+                let mut step = Step::reply(ticket, all_fine());
+                let known = self.transactions.get(&request.transactional_id);
+                step.goes_ahead =
+                    request.transaction_version >= BUMPS_EPOCHS && known.is_some_and(|known| known.own_epoch);
+                let Some(next) = next else { return step };
+                if known.is_some_and(|known| known.value.status != Status::Ongoing) {
                     self.arm(&request.transactional_id, context.now_ms + i64::from(next.timeout_ms));
                 }
-                let mut step = Step::reply(ticket, all_fine());
                 step.records.push(record(&request.transactional_id, next));
                 step
             }
         }
     }
 
-    fn end_txn(&mut self, context: &Context, ticket: Ticket, request: EndTxnRequest) -> Step {
+    fn end_txn(&mut self, context: &Context, ticket: Ticket, request: &EndTxnRequest) -> Step {
         let bumps = request.transaction_version >= BUMPS_EPOCHS;
         let (wall_ms, fresh) = (context.wall_ms, context.fresh_producer_id);
         let ended = self.value(&request.transactional_id).and_then(|value| {
@@ -298,14 +338,26 @@ impl Shard {
         step.records.push(record(transactional_id, prepared));
     }
 
+    /// Proposes that a prepared transaction, whose markers are written, is complete.
+    fn complete(&mut self, context: &Context, transactional_id: &str, step: &mut Step) {
+        let Some(Transaction { value, begun, .. }) = self.transactions.get(transactional_id) else { return };
+        let completed = value.completed(context.wall_ms);
+        let next = if begun.is_empty() { None } else { completed.with(begun, BUMPS_EPOCHS, context.wall_ms) };
+        step.records.push(record(transactional_id, completed));
+        if let Some(next) = next {
+            self.arm(transactional_id, context.now_ms + i64::from(next.timeout_ms));
+            step.records.push(record(transactional_id, next));
+        }
+    }
+
     /// What an alarm is for depends on what the transaction has become since.
-    fn alarm(&self, context: &Context, transactional_id: &str, step: &mut Step) {
+    fn alarm(&mut self, context: &Context, transactional_id: &str, step: &mut Step) {
         let Some(transaction) = self.transactions.get(transactional_id) else { return };
         let value = &transaction.value;
         if value.status == Status::Ongoing {
             self.prepare(context, transactional_id, value.fenced(context), step);
         } else if value.is_prepared() && transaction.missing.is_empty() {
-            step.records.push(record(transactional_id, value.completed(context.wall_ms)));
+            self.complete(context, transactional_id, step);
         }
     }
 

@@ -19,6 +19,9 @@ pub struct Step {
     pub markers: Vec<Marker>,
     /// The context's fresh producer id is used up.
     pub producer_id_taken: bool,
+    /// Whoever asked may write into the partitions that were added before the records are on disk; it must not tell anybody
+    /// before they are. Once they are appended: [`super::Shard::adopt`] finds the transaction again.
+    pub goes_ahead: bool,
 }
 
 /// The end of a transaction, for each partition that it touched (WriteTxnMarkers).

@@ -19,7 +19,7 @@ use wire::produce::{ProduceRequest, TransactionSupport};
 use super::refusal::Refused;
 use super::{Appends, Place, Progress, Wait, placed_answer};
 use crate::partition::Partition;
-use crate::transactions::Admission;
+use crate::transactions::{Admission, Admitted};
 
 /// The transaction that a request says its records belong to.
 #[derive(Debug)]
@@ -119,8 +119,9 @@ impl Appends<'_> {
         let asked: Vec<(&str, i32)> =
             held.iter().map(|held| (&*held.partition.topic().name, held.partition.index())).collect();
         let admitted =
-            self.broker.transactions.admit(&transaction.id, producer, &asked, transaction.how()).await;
-        let verdicts = admitted.as_ref().map(by_partition);
+            self.broker.transactions.admit_ahead(&transaction.id, producer, &asked, transaction.how()).await;
+        let verdicts = admitted.as_ref().map(|admitted| by_partition(&admitted.partitions));
+        let word = admitted.as_ref().ok().and_then(|admitted| admitted.word.as_ref());
         for Held { partition, batch, guard, place } in held {
             let verdict = match &verdicts {
                 Err(code) => **code,
@@ -144,10 +145,22 @@ impl Appends<'_> {
                 Ok(placed) => {
                     *answer = placed_answer(index, &placed);
                     waits.extend(Wait::of(partition, &placed, place));
+                    // Nobody is told of the record before the coordinator's word is on disk as well.
+                    let word = word.filter(|(log, end)| !log.is_committed(*end));
+                    waits.extend(word.map(|(log, end)| Wait {
+                        partition: Arc::clone(log),
+                        end: *end,
+                        place,
+                    }));
                 }
-                Err(refused) => *answer = refused.answer(index),
+                Err(refused) => {
+                    partition.tally().produce_failed();
+                    *answer = refused.answer(index);
+                }
             }
         }
+        // After the appends, so that one sync takes both.
+        admitted.iter().for_each(Admitted::hurry);
         Progress { response, waits, held: Vec::new() }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::topic_name::TRANSACTION_STATE;
 use model::{ErrorCode, Offset};
 use wire::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use wire::messages::ListOffsetsRequest;
@@ -12,6 +13,7 @@ use crate::handlers::answer::topic_name;
 use crate::handlers::test_support::{TOPIC, TestBroker, batch_at, named, run};
 use crate::handlers::txn_test_support::{Producer, committed};
 use crate::handlers::{fetch, list_offsets};
+use crate::partition::test_support::sync;
 
 async fn node() -> TestBroker {
     let node = TestBroker::start();
@@ -63,6 +65,29 @@ fn a_record_is_committed_when_its_transaction_is() {
         assert_eq!(aborted.iter().map(|txn| txn.first_offset.value()).collect::<Vec<_>>(), [4, 12]);
         assert_eq!((found.last_stable_offset, found.high_watermark), (Offset::new(16), Offset::new(16)));
         node.stop();
+    });
+}
+
+/// The record and the coordinator's word of it go to disk together; neither alone is enough.
+#[test]
+fn the_first_record_is_answered_when_the_coordinators_word_is_on_disk_too() {
+    run(async {
+        for record_first in [true, false] {
+            let node = node().await;
+            let producer = Producer::start(&node, "id", AddsPartitions).await;
+            node.stop_syncing();
+            let index = node.broker.transactions.partition_of("id", 0);
+            let (record, word) = (node.partition(TOPIC, 0), node.partition(TRANSACTION_STATE, index));
+            let (first, second) = if record_first { (record, word) } else { (word, record) };
+            let mut sending = Box::pin(producer.send(&node, 0, 0, "first"));
+            for partition in [first, second] {
+                let soon = tokio::time::timeout(Duration::from_millis(20), sending.as_mut()).await;
+                assert!(soon.is_err(), "{} is not on disk", partition.dir_name());
+                sync(&partition);
+            }
+            assert!(sending.await.error.is_none());
+            node.stop();
+        }
     });
 }
 

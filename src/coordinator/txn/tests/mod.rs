@@ -3,4 +3,4 @@
 mod cells;
 mod rules;
 mod simulation;
-mod world;
+pub(super) mod world;

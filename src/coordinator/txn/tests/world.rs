@@ -49,7 +49,7 @@ impl World {
     }
 
     pub fn ask(&mut self, request: Request) -> Step {
-        self.act(|shard, context| shard.step(context, Ticket(1), request))
+        self.act(|shard, context| shard.step(context, Ticket(1), &request))
     }
 
     /// Asks, and takes in what is proposed.

@@ -5,8 +5,8 @@ use super::partition::{Partition, pair};
 use super::{Answer, Bug, Event, FAULTS_MS, LATE_MS, Simulation};
 use crate::test_support::Random;
 use crate::txn::record::{Record, Status};
-use crate::txn::tests::world::{WALL_MS, partitions, value};
-use crate::txn::{Context, Marker, Reply, Request, Settings, Shard, Step, Ticket};
+use crate::txn::tests::world::{WALL_MS, partitions, producer, value};
+use crate::txn::{Context, Marker, OpenTransactions, Reply, Request, Settings, Shard, Step, Ticket};
 use bytes::Bytes;
 use model::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,8 @@ pub struct Broker {
     pub partitions: Vec<Partition>,
     durable: usize,
     pending: Vec<Step>,
+    /// Answers for what was written ahead of the coordinator's log: to be sent once that is durable.
+    ahead: Vec<(usize, u64, Answer)>,
     waiters: BTreeMap<Ticket, Waiter>,
     tickets: u64,
     next_producer_id: i64,
@@ -60,6 +62,7 @@ impl Broker {
             log,
             partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
             pending: Vec::new(),
+            ahead: Vec::new(),
             waiters: BTreeMap::new(),
             tickets: 0,
             next_producer_id: 1000,
@@ -89,7 +92,7 @@ impl Broker {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         self.waiters.insert(ticket, waiter);
-        self.act(now_ms, |shard, context| shard.step(context, ticket, request))
+        self.act(now_ms, |shard, context| shard.step(context, ticket, &request))
     }
 
     /// Some of what was not durable is gone, and a new shard starts from the rest.
@@ -98,6 +101,7 @@ impl Broker {
         self.log.truncate(left);
         self.durable = left;
         self.pending.clear();
+        self.ahead.clear();
         self.waiters.clear();
         self.rounds.clear();
         self.generation += 1;
@@ -111,7 +115,24 @@ impl Broker {
         if bug == Some(Bug::LoadedForgotten) {
             return Step::default();
         }
-        self.act(now_ms, Shard::loaded)
+        let open = self.open();
+        self.act(now_ms, |shard, context| {
+            if bug != Some(Bug::LostForGood) {
+                shard.adopt(context, &open);
+            }
+            shard.loaded(context)
+        })
+    }
+
+    /// What the partitions have open, of which a crash takes nothing.
+    fn open(&self) -> OpenTransactions {
+        let mut open = OpenTransactions::default();
+        for (index, partition) in self.partitions.iter().enumerate() {
+            for (id, epoch) in partition.open() {
+                open.add(producer(id, epoch), "t", index as i32);
+            }
+        }
+        open
     }
 }
 
@@ -138,6 +159,7 @@ impl Simulation {
             self.broker.log.push(record.encode(self.broker.version).expect("short texts"));
             self.broker.shard.replay(record);
         }
+        self.goes_ahead(&mut step);
         if self.bug == Some(Bug::RepliesBeforeDurable) {
             self.release(std::mem::take(&mut step.replies));
         }
@@ -148,8 +170,31 @@ impl Simulation {
         self.after(0, 30, Event::Durable);
     }
 
+    /// Has the records of a Produce written at once, where that is allowed.
+    fn goes_ahead(&mut self, step: &mut Step) {
+        let is_allowed = match self.bug {
+            Some(Bug::AheadInAnyEpoch) => true,
+            _ => step.goes_ahead,
+        };
+        let Some((ticket, Reply::AddPartitions(Ok(errors)))) = step.replies.first() else { return };
+        let Some(waiter) = self.broker.waiters.get(ticket) else { return };
+        let Some((produce, _)) = waiter.produce.filter(|_| is_allowed && errors[0].1[0].1.is_none()) else {
+            return;
+        };
+        if self.clients[waiter.client].kip_890 && self.random.chance(800) {
+            let Waiter { client, attempt, .. } = *waiter;
+            self.broker.waiters.remove(ticket);
+            step.replies.clear();
+            let answer = self.written(client, produce);
+            self.broker.ahead.push((client, attempt, answer));
+        }
+    }
+
     pub fn durable(&mut self) {
         self.broker.durable = self.broker.log.len();
+        for (client, attempt, answer) in std::mem::take(&mut self.broker.ahead) {
+            self.answer(client, attempt, answer);
+        }
         for step in std::mem::take(&mut self.broker.pending) {
             self.release(step.replies);
             self.spread(step.markers);

@@ -34,6 +34,8 @@ pub enum Phase {
 pub struct Client {
     pub transactional_id: String,
     pub kip_890: bool,
+    /// Whether it may go over to KIP-890 between two transactions, in the same epoch: the cluster has it.
+    may_upgrade: bool,
     pub phase: Phase,
     pub attempt: u64,
     pub holder: Option<Holder>,
@@ -47,10 +49,11 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(transactional_id: String, kip_890: bool) -> Self {
+    pub fn new(transactional_id: String, kip_890: bool, may_upgrade: bool) -> Self {
         Self {
             transactional_id,
             kip_890,
+            may_upgrade,
             phase: Phase::Init { recover: false },
             attempt: 0,
             holder: None,
@@ -121,6 +124,7 @@ impl Client {
 
     pub fn begin(&mut self, random: &mut Random, transaction: u64, partitions: usize) {
         self.transaction = transaction;
+        self.kip_890 |= self.may_upgrade && random.chance(100);
         self.value = transaction * 100;
         self.written.clear();
         self.plan = (0..random.within(1, 6)).map(|_| random.within(0, partitions as i64) as usize).collect();

@@ -45,6 +45,8 @@ pub enum Bug {
     LoadedForgotten,
     FailureForgotten,
     MarkersOnce,
+    LostForGood,
+    AheadInAnyEpoch,
 }
 
 #[test]
@@ -81,6 +83,8 @@ fn planted_bugs_are_found() {
         LoadedForgotten,
         FailureForgotten,
         MarkersOnce,
+        LostForGood,
+        AheadInAnyEpoch,
     ];
     let is_found = |bug| {
         let found = (0..SEEDS).find_map(|seed| {
@@ -176,7 +180,7 @@ impl Simulation {
         let broker = Broker::new(&mut random, version);
         let mut clients = Vec::new();
         for id in ["a", "a", "b", "b"] {
-            clients.push(Client::new(id.into(), version == 2 && random.chance(700)));
+            clients.push(Client::new(id.into(), version == 2 && random.chance(700), version == 2));
         }
         let (queue, ledger) = (BTreeMap::new(), Ledger::default());
         Self { random, now_ms: 0, queue, events: 0, broker, clients, transactions: 0, ledger, bug }
@@ -331,9 +335,14 @@ impl Simulation {
     }
 
     fn append(&mut self, client: usize, attempt: u64, produce: Produce) {
+        let answer = self.written(client, produce);
+        self.answer(client, attempt, answer);
+    }
+
+    fn written(&mut self, client: usize, produce: Produce) -> Answer {
         let data = (produce.transaction, produce.value);
         let partition = &mut self.broker.partitions[produce.partition];
-        let answer = match partition.append(produce.holder, produce.sequence, data, self.bug) {
+        match partition.append(produce.holder, produce.sequence, data, self.bug) {
             Appended::Yes => {
                 self.ledger.appended(&self.clients[client].transactional_id, produce.holder);
                 Answer::Produced
@@ -341,8 +350,7 @@ impl Simulation {
             Appended::Again => Answer::Produced,
             Appended::Fenced => Answer::Failed(ErrorCode::InvalidProducerEpoch),
             Appended::OutOfOrder => Answer::Failed(ErrorCode::OutOfOrderSequenceNumber),
-        };
-        self.answer(client, attempt, answer);
+        }
     }
 
     fn answer(&mut self, client: usize, attempt: u64, answer: Answer) {

@@ -47,6 +47,14 @@ impl Partition {
         self.producers.values().filter(|producer| producer.open).count()
     }
 
+    /// The producers whose transactions are open here.
+    pub fn open(&self) -> impl Iterator<Item = Holder> + '_ {
+        self.producers
+            .iter()
+            .filter(|(_, producer)| producer.open)
+            .map(|(id, producer)| (*id, producer.epoch))
+    }
+
     /// What must not change between the question whether a transaction may come here and its first record.
     pub fn guard(&self, id: i64) -> u64 {
         self.producers.get(&id).map_or(0, |producer| producer.markers)
@@ -88,7 +96,7 @@ impl Partition {
         let new = Producer { epoch: -1, sequence: 0, open: false, markers: 0 };
         let known = self.producers.entry(producer_id).or_insert(new);
         let already = transaction_version >= 2 && producer_epoch == known.epoch;
-        if producer_epoch < known.epoch || (already && known.open) {
+        if producer_epoch < known.epoch {
             return false;
         }
         self.coordinator_epoch = coordinator_epoch;

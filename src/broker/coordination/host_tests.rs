@@ -1,0 +1,130 @@
+//! The shell around a machine that fails.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use bytes::Bytes;
+use coordinator::group::Stamp;
+use model::{Clock, Offset, ProducerEpoch, ProducerId};
+use parking_lot::Mutex;
+use storage::TxnMarker;
+use storage::disk_mem::MemoryDisk;
+
+use super::super::{Clockwork, KeyAndValue, Lease, Parts};
+use super::*;
+use crate::partition::test_support::{Reports, host as partition, settings, still_registry};
+
+/// A machine that knows which markers its log has, and may fail over the next.
+#[derive(Debug, Default)]
+struct Fickle {
+    markers: Vec<Stamp>,
+    fails: bool,
+}
+
+/// Tells the test when a shard was loaded.
+#[derive(Debug, Default)]
+struct Around {
+    loaded: Arc<Mutex<u32>>,
+}
+
+impl Environment<Fickle> for Around {
+    fn with_context<R>(&self, _moment: Moment, act: impl FnOnce(&()) -> R) -> R {
+        act(&())
+    }
+
+    fn follow(&self, _host: &Arc<Host<Fickle>>, _durable: Lease, is_loaded: bool) {
+        *self.loaded.lock() += u32::from(is_loaded);
+    }
+}
+
+impl Machine for Fickle {
+    type Request = ();
+    type Reply = ();
+    type Record = ();
+    type Step = bool;
+    type Context<'a> = ();
+    type Environment = Around;
+    type Sequel = bool;
+
+    const TOPIC: &'static str = "fickle";
+    const SUBJECT: &'static str = "markers";
+    const CLOCKWORK_THREAD: &'static str = "fickle";
+    const LOAD_THREAD: &'static str = "fickle-load";
+
+    fn step(&mut self, (): &(), _ticket: Ticket, (): ()) -> bool {
+        false
+    }
+    fn tick(&mut self, (): &()) -> bool {
+        false
+    }
+    fn next_deadline_ms(&self) -> Option<i64> {
+        None
+    }
+    fn loaded(&mut self, (): &()) -> bool {
+        true
+    }
+    fn replay(&mut self, (): (), _stamp: Option<Stamp>) {}
+    fn replay_marker(&mut self, stamp: Stamp, _commit: bool) {
+        assert!(!self.fails, "as a fault of the machine would");
+        self.markers.push(stamp);
+    }
+    fn write_failed(&mut self, (): &(), _step: &bool) -> Vec<(Ticket, ())> {
+        Vec::new()
+    }
+    fn records(_step: &bool) -> &[()] {
+        &[]
+    }
+    fn into_parts(step: bool) -> Parts<Self> {
+        Parts { records: Vec::new(), replies: Vec::new(), sequel: step }
+    }
+    fn failed((): (), _code: ErrorCode) {}
+    fn encode((): &(), (): &()) -> Result<KeyAndValue, String> {
+        Ok((Bytes::new(), None))
+    }
+    fn decode(_key: &Bytes, _value: Option<&Bytes>) -> Result<Option<()>, String> {
+        Ok(None)
+    }
+    fn log(_level: Level, _text: std::fmt::Arguments<'_>) {}
+}
+
+fn marker(epoch: i16) -> TxnMarker {
+    TxnMarker {
+        producer_id: ProducerId::new(7),
+        producer_epoch: ProducerEpoch::new(epoch),
+        commit: true,
+        coordinator_epoch: 0,
+        transaction_version: 2,
+    }
+}
+
+#[test]
+fn a_shard_that_panics_over_a_marker_is_what_its_log_says() {
+    let reports = Reports::default();
+    let registry = still_registry(&MemoryDisk::new(), &reports);
+    let partition = partition(&registry, settings(|_| {}));
+    let clock = Clock::system();
+    let environment = Around::default();
+    let loads = Arc::clone(&environment.loaded);
+    let shared = Shared {
+        clockwork: Clockwork::new(clock.clone()),
+        clock,
+        environment,
+        commit_timeout: Duration::from_secs(10),
+        codec: records::Codec::None,
+        fatal: reports.fatal(),
+    };
+    let host = Host::<Fickle>::new(Arc::new(shared), partition);
+    host.loaded(Fickle::default(), Offset::ZERO);
+    assert_eq!(host.append_marker(&marker(1)), Ok(Offset::new(1)));
+
+    host.state.lock().shard.fails = true;
+    assert!(catch_unwind(AssertUnwindSafe(|| host.append_marker(&marker(2)))).is_err());
+    // It is read again from its log, where the marker is that it failed over.
+    while *loads.lock() < 2 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let epochs = |shard: &Fickle| shard.markers.iter().map(|stamp| stamp.producer_epoch).collect::<Vec<_>>();
+    assert_eq!(host.observe(|shard, ()| epochs(shard)), Ok((vec![1, 2], Offset::new(2))));
+    assert!(!host.is_alive(0) && host.is_alive(1), "what was leased before knows nothing of it");
+    assert_eq!(reports.all(), [""; 0]);
+}
