@@ -467,5 +467,8 @@ impl Queue {
 }
 
 #[cfg(test)]
+#[path = "committer_journal_tests.rs"]
+mod journal_tests;
+#[cfg(test)]
 #[path = "committer_tests.rs"]
 mod tests;
