@@ -9,17 +9,19 @@
 //! it back to them. A process that was merely killed has lost nothing that it wrote, so that Kafka can go on from the
 //! directory without this file; after a power cut it would miss what Kafka itself would not have synced either.
 
+mod found;
+
 use std::collections::HashMap;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{BufMut, Bytes};
 use model::batch::HEADER_BYTES;
 use model::{BatchHeader, TopicId};
 use tracing::{info, warn};
-use uuid::Uuid;
 
+use self::found::Found;
 use crate::disk::{Disk, DiskFile, OpenMode, write_all_at};
 use crate::error::{AppendError, StorageError};
 use crate::partition_log::PartitionLog;
@@ -53,7 +55,8 @@ pub struct Journal {
     /// Bytes of each that are there to be overwritten.
     sizes: [u64; 2],
     current: usize,
-    /// Counts the uses of a file: what an earlier one has left behind is told apart by it.
+    /// Which journal this is, in the upper half, and the uses of its files: what an earlier one has left behind is told
+    /// apart by it.
     lap: u64,
     position: u64,
     number: u64,
@@ -119,15 +122,16 @@ impl Default for Round {
 }
 
 impl Journal {
-    /// A journal in `dir`, where [`Journal::remove`] has succeeded: no file is there.
-    pub fn new(disk: Arc<dyn Disk>, dir: &Path) -> Self {
+    /// A journal in `dir`, where [`Journal::remove`] has succeeded: no file is there. `life` is random: what an earlier
+    /// journal has left on the same blocks of the disk is told apart by it.
+    pub fn new(disk: Arc<dyn Disk>, dir: &Path, life: u32) -> Self {
         Self {
             disk,
             dir: dir.to_owned(),
             files: [None, None],
             sizes: [0, 0],
             current: 0,
-            lap: 1,
+            lap: u64::from(life) << 32 | 1,
             position: 0,
             number: 0,
         }
@@ -138,7 +142,7 @@ impl Journal {
         self.current
     }
 
-    /// Counts the files that were begun.
+    /// Tells each use of a file from all others, and grows by one with each.
     pub fn lap(&self) -> u64 {
         self.lap
     }
@@ -224,29 +228,13 @@ impl Journal {
         self.dir.join(FILES.get(file).copied().unwrap_or_default())
     }
 
-    /// What a journal holds that an unclean end has left behind, in the order in which it was written.
+    /// What a journal holds that an unclean end has left behind, in the order in which it was written. What was on disk and
+    /// cannot be read is an error in the log, and what is behind it is answered all the same: where a log lacks what was in
+    /// between, its [replay](PartitionLog::replay) tells.
     pub fn read(disk: &dyn Disk, dir: &Path) -> Result<Journaled, StorageError> {
-        let mut laps = Vec::new();
-        for name in FILES {
-            let path = dir.join(name);
-            let failed = |error| StorageError::fatal("read", &path, error);
-            let Some(found) = disk.metadata(&path).map_err(failed)? else { continue };
-            let file = disk.open(&path, OpenMode::Write).map_err(failed)?;
-            // As with a log: what the page cache shows may never have reached the disk.
-            file.sync_data().map_err(|error| StorageError::fatal("sync", &path, error))?;
-            file.drop_cache().map_err(|error| StorageError::fatal("drop the cache of", &path, error))?;
-            let mut bytes = Vec::new();
-            file.read_at(&mut bytes, 0, found.len.min(FILE_BYTES_MAX) as usize).map_err(failed)?;
-            laps.extend(records_of(bytes.into()));
-        }
-        laps.sort_by_key(|(lap, _)| *lap);
-        let mut journaled = Journaled::new();
-        for (_, entries) in laps {
-            for (key, batches) in entries {
-                journaled.entry(key).or_default().push(batches);
-            }
-        }
-        Ok(journaled)
+        let found = Found::read(disk, dir)?;
+        found.tell_holes();
+        Ok(found.by_log())
     }
 
     /// Removes the files of a journal, durably, once nothing that is in them is needed any more.
@@ -270,45 +258,9 @@ const fn padded(len: usize) -> usize {
     len.next_multiple_of(ALIGNMENT)
 }
 
-type Entries = Vec<((TopicId, i32), Bytes)>;
-
-/// The sound records at the start of a file that are of one lap, and which one; `None` without any.
-fn records_of(mut bytes: Bytes) -> Option<(u64, Entries)> {
-    let mut lap = None;
-    let mut all = Entries::new();
-    for number in 0.. {
-        let Some((len, found_lap, entries)) = record_of(&bytes, number) else { break };
-        if *lap.get_or_insert(found_lap) != found_lap {
-            break;
-        }
-        all.extend(entries);
-        bytes.advance(padded(len).min(bytes.len()));
-    }
-    lap.map(|lap| (lap, all))
-}
-
-/// The record that begins here, if it is sound and has this number: its length, its lap and its entries.
-fn record_of(bytes: &Bytes, number: u64) -> Option<(usize, u64, Entries)> {
-    let mut header = bytes.get(..RECORD_HEADER_BYTES)?;
-    let (magic, crc) = (header.get_u32(), header.get_u32());
-    let (len, count) = (header.get_u32() as usize, header.get_u32());
-    let (lap, found_number) = (header.get_u64(), header.get_u64());
-    if magic != MAGIC || found_number != number || crc32c::crc32c(bytes.get(CRC_END..len)?) != crc {
-        return None;
-    }
-    let mut left = bytes.get(RECORD_HEADER_BYTES..len).map(|entries| bytes.slice_ref(entries))?;
-    let mut entries = Entries::new();
-    for _ in 0..count {
-        let mut header = left.get(..ENTRY_HEADER_BYTES)?;
-        let topic = TopicId::new(Uuid::from_u128(header.get_u128()));
-        let (partition, len) = (header.get_i32(), header.get_u32() as usize);
-        left.advance(ENTRY_HEADER_BYTES);
-        if left.len() < len {
-            return None;
-        }
-        entries.push(((topic, partition), left.split_to(len)));
-    }
-    Some((len, lap, entries))
+/// Which journal a lap is of.
+const fn life_of(lap: u64) -> u64 {
+    lap >> 32
 }
 
 impl PartitionLog {
@@ -317,6 +269,10 @@ impl PartitionLog {
     ///
     /// Batches of an epoch that is over are another life's: the log has had another leader since, and goes on without
     /// them.
+    ///
+    /// # Errors
+    /// The disk; or what lies between the log's end and what the journal holds is in neither, or a batch of the journal may
+    /// not be appended. It was acknowledged, so that the log must not go on without it.
     pub fn replay(&mut self, journaled: &[Bytes], now_ms: i64) -> Result<usize, StorageError> {
         let mut count = 0;
         for batches in journaled {
@@ -330,8 +286,7 @@ impl PartitionLog {
                 if header.base_offset < self.log_end() {
                     continue;
                 }
-                let is_over = self.epochs.latest().is_some_and(|latest| latest > header.leader_epoch);
-                if header.base_offset > self.log_end() || is_over {
+                if self.epochs.latest().is_some_and(|latest| latest > header.leader_epoch) {
                     warn!(
                         "{} ends at {} in epoch {:?}: what the journal holds from {} of epoch {} on is another's",
                         self.home.dir.display(),
@@ -342,20 +297,40 @@ impl PartitionLog {
                     );
                     return self.settle_replayed(count);
                 }
-                match self.append_as_follower(batch, now_ms) {
-                    Ok(()) => {
-                        self.sync.note_journaled(self.log_end());
-                        count += 1;
-                    }
-                    Err(AppendError::Storage(error)) => return Err(error),
-                    Err(error) => {
-                        warn!("{}: a batch of the journal is refused: {error}", self.home.dir.display());
-                        return self.settle_replayed(count);
-                    }
-                }
+                self.append_replayed(&header, batch, now_ms)?;
+                count += 1;
             }
         }
         self.settle_replayed(count)
+    }
+
+    fn append_replayed(
+        &mut self,
+        header: &BatchHeader,
+        batch: Bytes,
+        now_ms: i64,
+    ) -> Result<(), StorageError> {
+        if header.base_offset > self.log_end() {
+            return Err(StorageError::Missing {
+                path: self.home.dir.to_path_buf(),
+                found: self.log_end(),
+                durable: header.base_offset,
+            });
+        }
+        match self.append_as_follower(batch, now_ms) {
+            Ok(()) => {
+                self.sync.note_journaled(self.log_end());
+                Ok(())
+            }
+            Err(AppendError::Storage(error)) => Err(error),
+            Err(error) => Err(StorageError::Malformed {
+                path: self.home.dir.to_path_buf(),
+                reason: format!(
+                    "the batch of the journal at offset {} is refused: {error}",
+                    header.base_offset
+                ),
+            }),
+        }
     }
 
     fn settle_replayed(&mut self, count: usize) -> Result<usize, StorageError> {

@@ -1,4 +1,5 @@
 use model::{LeaderEpoch, Offset};
+use uuid::Uuid;
 
 use super::*;
 use crate::disk_mem::{MemoryDisk, PowerCut};
@@ -15,7 +16,7 @@ fn journal_on(disk: &MemoryDisk) -> Journal {
     let shared = disk.shared();
     shared.create_dir(Path::new(DIR)).unwrap();
     shared.sync_dir(Path::new("/")).unwrap();
-    Journal::new(shared, Path::new(DIR))
+    Journal::new(shared, Path::new(DIR), 0)
 }
 
 fn read(disk: &MemoryDisk) -> Journaled {
@@ -116,12 +117,8 @@ fn a_settled_log_has_nothing_to_sync_and_the_journal_is_used_again() {
         commit(&mut log, &mut journal);
         assert!(journal.lap() <= lap + 1);
     }
-    let laps: Vec<u64> = FILES
-        .iter()
-        .filter_map(|name| records_of(bench.disk.contents(&Path::new(DIR).join(name))?.into()))
-        .map(|(lap, _)| lap)
-        .collect();
-    assert_eq!(laps, [5, 4]);
+    let found = Found::read(&*bench.disk.shared(), Path::new(DIR)).unwrap();
+    assert_eq!(found.laps.iter().map(|lap| lap.lap).collect::<Vec<_>>(), [4, 5]);
     let (end, point) = (log.log_end_offset(), log.recovery_point());
     drop(log);
     let log = power_cut(&bench, point);
@@ -142,8 +139,8 @@ fn a_torn_record_and_what_an_earlier_lap_left_are_not_believed() {
     let path = Path::new(DIR).join(FILES[0]);
     let entries = |disk: &MemoryDisk| read(disk).remove(&(topic(1), 0)).unwrap_or_default().len();
     assert_eq!(entries(&bench.disk), 4);
-    bench.disk.corrupt(&path, |bytes| bytes[2 * ALIGNMENT + 40] ^= 1);
-    assert_eq!(entries(&bench.disk), 2, "what comes after a torn record was not acknowledged before it");
+    bench.disk.corrupt(&path, |bytes| bytes[3 * ALIGNMENT + 40] ^= 1);
+    assert_eq!(entries(&bench.disk), 3, "it was not acknowledged");
     // The same file again, two laps later: one record over four.
     journal.turn();
     journal.turn();

@@ -34,7 +34,7 @@ pub const BACKGROUND_SYNC: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(100);
 /// Files of one directory that are synced at the same time: their journal commits merge.
 const SYNC_THREADS: usize = 4;
-/// How long a partition is quiet before what it has in the journal gets into its own files.
+/// How long what a partition has in the journal stays out of its own files, should it be quiet or busy.
 const SETTLE_AFTER: Duration = Duration::from_secs(5);
 /// Most partitions of one round.
 const ROUND_MAX: usize = 1024;
@@ -218,7 +218,7 @@ impl Committer {
 
     /// Syncs a partition's own files.
     fn sync(&self, partition: Arc<Partition>) -> Result<(), String> {
-        partition.enlistment().journal.set_due(false);
+        partition.enlistment().journal.settles();
         match partition.sync() {
             Ok(()) => self.put_back(partition),
             Err(error) => self.put_off(&partition, &error)?,
@@ -237,8 +237,9 @@ impl Committer {
         let (mut staged, mut alone, mut done) =
             (Vec::with_capacity(partitions.len()), Vec::new(), Vec::new());
         let round = journaling.begin();
+        let now = self.clock.monotonic();
         for partition in partitions {
-            if partition.enlistment().journal.is_due() {
+            if partition.enlistment().journal.is_due_at(now) {
                 alone.push(partition);
                 continue;
             }
@@ -322,7 +323,7 @@ impl Committer {
     fn settle_soon(&self, partition: &Arc<Partition>) {
         let mut queue = self.queue.lock();
         let enlistment = partition.enlistment();
-        enlistment.journal.set_due(true);
+        enlistment.journal.set_due();
         match enlistment.stage() {
             _ if queue.ended => {}
             LAZY | SETTLING => {
@@ -352,6 +353,7 @@ impl Committer {
             return;
         }
         for partition in done {
+            let settle = partition.enlistment().journal.settle_by(settle);
             queue.put_back(&partition, Some(settle));
         }
     }
@@ -442,7 +444,7 @@ impl Queue {
     fn pop(&mut self, now: Duration) -> Option<Work> {
         while let Some(first) = self.lazy.first_entry().filter(|first| first.key().0 <= now) {
             let partition = first.remove();
-            partition.enlistment().journal.set_due(true);
+            partition.enlistment().journal.set_due();
             self.push_urgent(&partition);
         }
         if !self.has_journal {

@@ -148,3 +148,72 @@ fn a_sync_that_is_put_off_wakes_a_thread_that_knows_of_no_deadline() {
     watcher.join().unwrap();
     assert_eq!(found, Ok(true), "the partition waits for the next that has nothing to do with it");
 }
+
+#[test]
+fn a_partition_that_is_never_quiet_is_settled_as_soon_as_one_that_is() {
+    let (disk, reports) = (MemoryDisk::new(), Reports::default());
+    let registry = with_journal(&disk, &reports);
+    let partition = host(&registry, settings(|_| {}));
+    commit(&partition, 10);
+    let step = Duration::from_millis(100);
+    let steps_max = (SETTLE_AFTER.as_millis() / step.as_millis()) as i64 + 1;
+    let mut was_behind = false;
+    for committed in 2..200 {
+        commit(&partition, 10);
+        let behind = committed - settled(&partition).value();
+        assert!(behind <= steps_max, "{behind} of {committed} records are in the journal alone");
+        assert_eq!(partition.with_log(|log| log.recovery_point()).unwrap(), settled(&partition));
+        was_behind |= behind == steps_max - 1;
+        advance(&registry, step);
+    }
+    assert!(was_behind, "nor is it settled all the time");
+}
+
+#[test]
+fn the_journal_does_not_grow_while_a_partition_cannot_be_settled() {
+    const FILE_BYTES_MAX: usize = 16 << 20;
+    let (disk, reports) = (MemoryDisk::new(), Reports::default());
+    let registry = with_journal(&disk, &reports);
+    let mut partitions = (0..2).map(|index| {
+        registry.create(TOPIC, topic_id(1), index, LeaderEpoch::new(3), settings(|_| {})).unwrap();
+        let partition = registry.by_name(TOPIC, index).unwrap();
+        commit(&partition, 10);
+        partition
+    });
+    let (stuck, busy) = (partitions.next().unwrap(), partitions.next().unwrap());
+    commit(&stuck, 10);
+    let committer = Arc::clone(&stuck.dir().committer);
+    let mut held = None;
+    let work = |rounds: usize, held: &mut Option<Arc<Partition>>| {
+        for _ in 0..rounds {
+            append_bytes(&busy, 60_000);
+            *held = work_off(&committer, Some(0)).or(held.take());
+            assert!(busy.is_committed(busy.offsets().log_end), "it takes its own sync where it has to");
+        }
+    };
+    let sizes = || {
+        [0, 1].map(|file| {
+            let path = Path::new(DIR).join(format!(".ottla-journal-{file}"));
+            disk.contents(&path).map_or(0, |bytes| bytes.len())
+        })
+    };
+    // Each round takes 61,440 bytes of a file: more than both files, and then as much again.
+    work(1000, &mut held);
+    assert_eq!(settled(&stuck), offset(1));
+    assert!(sizes().iter().all(|size| (15 << 20..=FILE_BYTES_MAX).contains(size)), "{:?}", sizes());
+    assert_eq!(settled(&busy), busy.offsets().log_end, "nothing went into the journal any more");
+    committer.sync(held.take().unwrap()).unwrap();
+    assert_eq!(settled(&stuck), offset(2));
+    work(300, &mut held);
+    assert!(settled(&busy) < busy.offsets().log_end, "and now it does");
+    assert!(sizes().iter().all(|size| *size <= FILE_BYTES_MAX), "{:?}", sizes());
+    let end = busy.offsets().log_end;
+    drop((registry, stuck, busy, committer));
+    disk.power_cut(PowerCut::LoseAll);
+    let after = still_registry(&disk, &reports);
+    for (index, end) in [(0, offset(2)), (1, end)] {
+        after.create(TOPIC, topic_id(1), index, LeaderEpoch::new(3), settings(|_| {})).unwrap();
+        assert_eq!(after.by_name(TOPIC, index).unwrap().offsets().log_end, end);
+    }
+    assert_eq!(reports.all(), Vec::<String>::new());
+}

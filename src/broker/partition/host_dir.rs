@@ -308,7 +308,8 @@ impl HostDir {
         }
         self.remove_journal()?;
         self.journaled.lock().clear();
-        self.committer.open_journal(Journal::new(Arc::clone(&self.disk), &self.path));
+        let life = Uuid::new_v4().as_u128() as u32;
+        self.committer.open_journal(Journal::new(Arc::clone(&self.disk), &self.path, life));
         Ok(())
     }
 

@@ -2,11 +2,18 @@
 //!
 //! A round takes every partition that somebody waits for. What is too large for the journal, or may not go there, gets a
 //! sync of its own beside it. Partitions that came by way of the journal are *settled*, which is a sync of their own
-//! files, when they have been quiet for a while, or when the journal's other file has been begun.
+//! files, when they have been quiet for a while, when they have been busy for as long, or when the journal's other file has
+//! been begun.
+//!
+//! So what is durable is settled a few seconds later, and a file of the journal is used again as soon as it is needed. Where
+//! the disk is too slow for that, or a partition cannot be settled, partitions are synced on their own until it can: the
+//! journal's two files never grow beyond their size.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use storage::journal::Round;
 use storage::{Journal, JournalTarget, StorageError};
 
@@ -54,6 +61,8 @@ pub(super) struct JournalMarks {
     lap: AtomicU64,
     /// Its next sync is to be one of its own files.
     is_due: AtomicBool,
+    /// And so is any from then on: a while after the first append that went into the journal since its last. A leaf lock.
+    settle_by: Mutex<Option<Duration>>,
 }
 
 impl Default for JournalMarks {
@@ -62,17 +71,35 @@ impl Default for JournalMarks {
             ends: [AtomicI64::new(0), AtomicI64::new(0)],
             lap: AtomicU64::new(0),
             is_due: AtomicBool::new(false),
+            settle_by: Mutex::new(None),
         }
     }
 }
 
 impl JournalMarks {
+    /// Whether somebody has asked for its own files to be synced.
     pub(super) fn is_due(&self) -> bool {
         self.is_due.load(Ordering::SeqCst)
     }
 
-    pub(super) fn set_due(&self, is_due: bool) {
-        self.is_due.store(is_due, Ordering::SeqCst);
+    /// Whether its own files are to be synced now.
+    pub(super) fn is_due_at(&self, now: Duration) -> bool {
+        self.is_due() || self.settle_by.lock().is_some_and(|by| by <= now)
+    }
+
+    pub(super) fn set_due(&self) {
+        self.is_due.store(true, Ordering::SeqCst);
+    }
+
+    /// When it is to be settled: by then, or earlier if there was something to settle before.
+    pub(super) fn settle_by(&self, by: Duration) -> Duration {
+        *self.settle_by.lock().get_or_insert(by)
+    }
+
+    /// Its own files are being synced, with all that is in the journal.
+    pub(super) fn settles(&self) {
+        self.is_due.store(false, Ordering::SeqCst);
+        *self.settle_by.lock() = None;
     }
 }
 
