@@ -11,6 +11,7 @@ use crate::fetch_memory::FetchMemory;
 use crate::fetch_session_cache::FetchSessions;
 use crate::groups::Groups;
 use crate::metadata::Metadata;
+use crate::metrics::Metrics;
 use crate::partition::Registry;
 use crate::producer_ids::ProducerIds;
 use crate::transactions::Transactions;
@@ -42,6 +43,8 @@ pub struct Broker {
     pub producer_ids: Arc<ProducerIds>,
     /// The addresses this node answers with.
     pub endpoints: Endpoints,
+    /// What is counted on the way.
+    pub metrics: Arc<Metrics>,
 }
 
 /// What to do when log data or metadata could not be written or synced: say so once and end the process with

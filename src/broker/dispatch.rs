@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use wire::api_table::ApiKey;
 use wire::error::DecodeError;
 use wire::header::{ClientId, RequestHeader};
 use wire::request::{self, Request};
@@ -29,6 +30,8 @@ pub enum Answer {
 
 /// A request that has been decoded. Nothing has happened yet; it takes effect when it is polled.
 pub struct Started {
+    /// Which API it is of, and which version.
+    pub api: (ApiKey, i16),
     /// Ends with the answer.
     pub answer: Pin<Box<dyn Future<Output = Answer>>>,
     /// What it waits for before it is polled, and keeps waiting.
@@ -76,10 +79,10 @@ pub fn start(
     let request = request::decode(&header, body)?;
     let context = RequestContext { header, connection: Arc::clone(connection) };
     let broker = Arc::clone(broker);
-    let order = Order::of(&request);
+    let (order, api) = (Order::of(&request), (context.header.api_key, context.header.api_version));
     let effect = order.effect();
     let answer = Box::pin(async move { answer(&broker, &context, request, effect).await });
-    Ok(Started { answer, order })
+    Ok(Started { api, answer, order })
 }
 
 impl Order {
@@ -134,6 +137,7 @@ async fn answer(
         Request::Fetch(request) => Response::Fetch(handlers::fetch::handle(broker, context, request).await),
         other => cold(broker, context, other).await,
     };
+    broker.metrics.note_errors(context.header.api_key, &response);
     match response::encode(&context.header, response) {
         Ok(reply) => Answer::Reply(reply.into_segments()),
         Err(error) => {

@@ -18,6 +18,7 @@ pub mod groups;
 pub mod handlers;
 pub mod logging;
 pub mod metadata;
+pub mod metrics;
 pub mod net;
 pub mod open_files;
 pub mod partition;

@@ -15,6 +15,7 @@ use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use config::keys::extra::METRICS_LISTENER;
 use config::{BrokerConfig, Loaded, Notice, NoticeLevel};
 use model::{BrokerId, Clock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -28,6 +29,9 @@ use crate::groups::Groups;
 use crate::metadata::{
     Follower, Metadata, OpenError as MetadataError, OtherHost, Refusal, inspect, refuse_other_hosts,
 };
+use crate::metrics::Metrics;
+use crate::metrics::http::Front;
+use crate::metrics::scrape::Scraper;
 use crate::net::budget::Budget;
 use crate::net::connection::ConnectionSettings;
 use crate::net::limits::{ConnectionCounts, ConnectionLimits};
@@ -61,6 +65,17 @@ pub enum StartError {
     Bind {
         /// The listener as configured.
         listener: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The address of the metrics could not be bound.
+    #[error(
+        "cannot answer metrics on {address}: {source}; set `ottla.metrics.listener` to an address and port that are \
+         free here"
+    )]
+    BindMetrics {
+        /// The address as configured.
+        address: String,
         /// What the system said.
         source: io::Error,
     },
@@ -193,6 +208,8 @@ pub struct Node {
     acceptors: JoinHandle<()>,
     broker: Arc<Broker>,
     partitions: PartitionEngine,
+    /// Answers until the node has stopped.
+    metrics: Option<Front>,
 }
 
 impl Node {
@@ -206,6 +223,8 @@ impl Node {
         let config = Arc::new(loaded.broker.clone());
         refuse_other_hosts(&config)?;
         let listeners = bind_all(&loaded)?;
+        let metrics = Metrics::new(clock.clone());
+        let front = answer_metrics(&config, &metrics)?;
         inspect(&config)?;
         let is_explicit = loaded.layers.statics().contains_key("max.connections");
         OpenFiles::of_process(&config).tell(config.sockets.connections_max, is_explicit);
@@ -240,6 +259,7 @@ impl Node {
             transactions,
             producer_ids,
             endpoints: endpoints(&config),
+            metrics,
         });
         partitions.start()?;
         broker.groups.start()?;
@@ -250,7 +270,8 @@ impl Node {
             .collect::<io::Result<Vec<_>>>()?;
         let (stop, stopping) = watch::channel(false);
         let acceptors = accept(&broker, &config, clock, listeners, stopping)?;
-        let node = Self { id: node_id, addresses, stop, acceptors, broker, partitions };
+        broker.metrics.serving(&broker);
+        let node = Self { id: node_id, addresses, stop, acceptors, broker, partitions, metrics: front };
         node.log_started(&config);
         if loaded.layers.statics().contains_key("zookeeper.connect") {
             // Test containers that give one wait for the line that such a broker wrote.
@@ -266,6 +287,7 @@ impl Node {
 
     /// Stops every part; returns when all logs are closed.
     pub fn stop(self) {
+        self.broker.metrics.stopping();
         self.stop.send_replace(true);
         self.broker.groups.resign();
         self.broker.transactions.resign();
@@ -276,6 +298,7 @@ impl Node {
         self.broker.groups.stop();
         self.broker.metadata.stop();
         self.partitions.stop();
+        drop(self.metrics);
         tracing::info!(target: "kafka.server.KafkaRaftServer", "[KafkaRaftServer nodeId={}] Kafka Server stopped", self.id);
     }
 
@@ -329,6 +352,27 @@ fn bind_all(loaded: &Loaded) -> Result<Vec<BoundListener>, StartError> {
     }
     loaded.broker.listeners.broker.iter().map(bind).collect()
 }
+
+/// Begins to answer what Prometheus and orchestrators ask, if somebody is to be answered.
+fn answer_metrics(config: &BrokerConfig, metrics: &Arc<Metrics>) -> Result<Option<Front>, StartError> {
+    let Some((host, port)) = &config.metrics.listener else { return Ok(None) };
+    let settings = ListenerSettings {
+        name: METRICS_LISTENER.to_owned(),
+        host: host.clone(),
+        port: *port,
+        backlog: METRICS_BACKLOG,
+        send_buffer_bytes: None,
+        receive_buffer_bytes: None,
+    };
+    let bound = BoundListener::bind(&settings)
+        .map_err(|source| StartError::BindMetrics { address: format!("{host}:{port}"), source })?;
+    tracing::info!(target: "ottla.metrics", "metrics are answered on http://{}/metrics", bound.address()?);
+    let scraper = Scraper::new(Arc::clone(metrics), config.metrics.clone());
+    Ok(Some(Front::start(bound.into_socket(), scraper)?))
+}
+
+/// Connections of metrics that may wait to be accepted.
+const METRICS_BACKLOG: i32 = 64;
 
 fn endpoints(config: &BrokerConfig) -> Endpoints {
     let advertised = config.listeners.advertised.iter().flatten().map(|listener| Advertised {

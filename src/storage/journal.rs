@@ -90,6 +90,11 @@ impl Round {
         self.entries == 0
     }
 
+    /// Bytes of it, without what fills it up to whole blocks.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Adds what a log has to make durable. False when that has to take its own way: there is no room, or its bytes are
     /// not in memory any more.
     pub fn add(

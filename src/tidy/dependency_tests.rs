@@ -38,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "controller",
             "coordinator",
             "arc-swap",
+            "httparse",
             "parking_lot",
             "serde_json",
             "socket2",

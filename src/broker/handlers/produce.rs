@@ -215,7 +215,10 @@ impl<'a> Appends<'a> {
                                 held.push(Held { partition, batch, guard, place });
                                 ProducePartitionResponse::refused(index, ErrorCode::UnknownServerError)
                             }
-                            Err(refused) => refused.answer(index),
+                            Err(refused) => {
+                                host.partition(index).iter().for_each(|here| here.tally().produce_failed());
+                                refused.answer(index)
+                            }
                         }
                     }
                 };

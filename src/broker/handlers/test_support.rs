@@ -21,6 +21,7 @@ use crate::fetch_memory::FetchMemory;
 use crate::fetch_session_cache::FetchSessions;
 use crate::groups::Groups;
 use crate::metadata::{Follower, Metadata, random};
+use crate::metrics::Metrics;
 use crate::partition::{Partition, PartitionEngine};
 use crate::producer_ids::ProducerIds;
 use crate::transactions::Transactions;
@@ -104,6 +105,7 @@ impl TestBroker {
             transactions,
             producer_ids,
             endpoints: Endpoints::new(vec![advertised], None),
+            metrics: Metrics::new(Clock::system()),
             config: Arc::new(loaded.broker),
         };
         Self { broker: Arc::new(broker), context: context_of("test"), engine, dir, disk, overrides }

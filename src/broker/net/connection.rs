@@ -31,6 +31,7 @@ use super::budget::{Budget, Reservation};
 use super::frames::{Frame, Frames, Progress};
 use crate::context::{Broker, ConnectionInfo};
 use crate::dispatch::{self, Answer, Order, Started};
+use crate::metrics::requests::{Recorder, Timing};
 
 /// Most segments of one vectored write.
 const WRITE_SEGMENTS_MAX: usize = 64;
@@ -68,6 +69,7 @@ pub struct Connection {
     waiting: Option<Pending>,
     /// Of the last request.
     client_id: ClientId,
+    recorder: Recorder,
     /// Bytes of the replies among `pending` that are ready, but not next.
     held_bytes: usize,
     outbox: Outbox,
@@ -92,6 +94,7 @@ struct Pending {
     done: Option<Answer>,
     order: Order,
     reservation: Reservation,
+    timing: Timing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +117,7 @@ impl Connection {
         mut stop: watch::Receiver<bool>,
     ) -> Self {
         let now = Instant::now();
+        let recorder = broker.metrics.recorder(&info.listener);
         let stop = async move {
             // An error means that the sender is gone, which is a stop as well.
             let _ = stop.wait_for(|stopping| *stopping).await;
@@ -127,6 +131,7 @@ impl Connection {
             pending: VecDeque::new(),
             waiting: None,
             client_id: ClientId::default(),
+            recorder,
             held_bytes: 0,
             outbox: Outbox::default(),
             stop: Box::pin(stop),
@@ -255,20 +260,24 @@ impl Connection {
     /// Starts every complete request, in order.
     fn start_requests(&mut self, context: &mut Context<'_>) -> bool {
         let mut moved = false;
+        // What was read before had to wait for its turn; all else starts when it was read.
+        let has_waited = matches!(self.reading, Reading::NeedsBudget | Reading::Turn);
+        let started = if has_waited { Instant::now() } else { self.last_read };
         loop {
             if !self.may_start() {
                 self.reading = Reading::Turn;
                 break;
             }
-            if let Some(request) = self.waiting.take() {
+            if let Some(mut request) = self.waiting.take() {
                 moved = true;
+                request.timing.start(started);
                 self.start_request(request, context);
                 continue;
             }
             match self.frames.poll_next(context) {
                 Ok(Progress::Frame(frame)) => {
                     moved = true;
-                    self.take_request(frame, context);
+                    self.take_request(frame, started, context);
                 }
                 Ok(Progress::NeedsBytes { begun }) => {
                     let state = if begun { Reading::MidFrame } else { Reading::Idle };
@@ -287,11 +296,12 @@ impl Connection {
         moved
     }
 
-    fn take_request(&mut self, frame: Frame, context: &mut Context<'_>) {
+    fn take_request(&mut self, frame: Frame, started: Instant, context: &mut Context<'_>) {
         let Frame { bytes, reservation } = frame;
         match dispatch::start(&self.broker, &self.info, &mut self.client_id, bytes) {
-            Ok(Started { answer, order }) => {
-                let request = Pending { answer, done: None, order, reservation };
+            Ok(Started { api, answer, order }) => {
+                let timing = Timing::new(api, self.last_read, started);
+                let request = Pending { answer, done: None, order, reservation, timing };
                 if matches!(request.order, Order::InSession) && self.is_in_session() {
                     self.waiting = Some(request);
                 } else {
@@ -305,6 +315,9 @@ impl Connection {
     fn start_request(&mut self, mut request: Pending, context: &mut Context<'_>) {
         // The first poll is what makes the request take effect, before any later one is looked at.
         self.held_bytes += request.poll(context);
+        if request.done.is_none() {
+            request.timing.park(Instant::now());
+        }
         self.pending.push_back(request);
     }
 
@@ -316,7 +329,7 @@ impl Connection {
 
     /// Moves the replies that are ready, oldest first, to the outbox.
     fn poll_answers(&mut self, context: &mut Context<'_>) -> bool {
-        let mut moved = false;
+        let (mut moved, mut now) = (false, None);
         if let Some(newest) = self.pending.back_mut().filter(|newest| newest.is_barrier()) {
             self.held_bytes += newest.poll(context);
             moved |= !newest.is_barrier();
@@ -331,15 +344,18 @@ impl Connection {
             moved = true;
             let Some(request) = self.pending.pop_front() else { break };
             self.held_bytes -= request.done.as_ref().map_or(0, Answer::reply_bytes);
+            let now = *now.get_or_insert_with(Instant::now);
+            let timing = request.timing.answered(now);
             match request.done {
                 Some(Answer::Reply(segments)) => {
                     if self.outbox.is_empty() {
-                        self.last_written = Instant::now();
+                        self.last_written = now;
                     }
-                    self.outbox.push(segments, request.reservation);
+                    self.outbox.push(segments, request.reservation, timing);
                 }
-                Some(Answer::Nothing) | None => {}
+                Some(Answer::Nothing) | None => self.recorder.served(&timing, now),
                 Some(Answer::Close(why)) => {
+                    self.recorder.served(&timing, now);
                     self.refuse(&why);
                     self.drop_pending();
                 }
@@ -363,8 +379,8 @@ impl Connection {
                 Poll::Pending => break,
                 Poll::Ready(written) => {
                     moved = true;
-                    self.outbox.advance(written);
                     self.last_written = Instant::now();
+                    self.outbox.advance(written, |timing| self.recorder.served(&timing, self.last_written));
                 }
             }
         }
@@ -407,7 +423,7 @@ impl Pending {
 /// Replies on their way out.
 #[derive(Debug, Default)]
 struct Outbox {
-    replies: VecDeque<(VecDeque<Bytes>, Reservation)>,
+    replies: VecDeque<(VecDeque<Bytes>, Reservation, Timing)>,
     bytes: usize,
 }
 
@@ -416,16 +432,16 @@ impl Outbox {
         self.replies.is_empty()
     }
 
-    fn push(&mut self, segments: Vec<Bytes>, reservation: Reservation) {
+    fn push(&mut self, segments: Vec<Bytes>, reservation: Reservation, timing: Timing) {
         let segments: VecDeque<Bytes> = segments.into_iter().filter(|segment| !segment.is_empty()).collect();
         self.bytes += segments.iter().map(Bytes::len).sum::<usize>();
         if !segments.is_empty() {
-            self.replies.push_back((segments, reservation));
+            self.replies.push_back((segments, reservation, timing));
         }
     }
 
     fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let segments = self.replies.iter().flat_map(|(segments, _)| segments);
+        let segments = self.replies.iter().flat_map(|(segments, ..)| segments);
         let mut count = 0;
         for (slice, segment) in slices.iter_mut().zip(segments) {
             *slice = IoSlice::new(segment);
@@ -434,9 +450,10 @@ impl Outbox {
         count
     }
 
-    fn advance(&mut self, mut written: usize) {
+    /// Shows `left` the requests whose replies have left.
+    fn advance(&mut self, mut written: usize, left: impl Fn(Timing)) {
         self.bytes -= written;
-        while let Some((segments, _)) = self.replies.front_mut() {
+        while let Some((segments, _, timing)) = self.replies.front_mut() {
             while let Some(segment) = segments.front_mut() {
                 if written < segment.len() {
                     segment.advance(written);
@@ -445,6 +462,7 @@ impl Outbox {
                 written -= segment.len();
                 segments.pop_front();
             }
+            left(*timing);
             self.replies.pop_front();
         }
     }

@@ -63,6 +63,11 @@ impl BoundListener {
         self.socket.local_addr()
     }
 
+    /// The socket, non-blocking, for whoever accepts there in another way.
+    pub fn into_socket(self) -> std::net::TcpListener {
+        self.socket
+    }
+
     /// The listener's name.
     pub fn name(&self) -> &str {
         &self.name

@@ -27,6 +27,7 @@ use storage::{Journal, StorageError};
 use super::handle::Partition;
 use super::journaling::{InRound, JournalMarks, Journaling, Staged};
 use crate::context::Fatal;
+use crate::metrics::tally::SyncTally;
 
 /// Longest time an append stays in memory when its topic sets no `flush.ms`.
 pub const BACKGROUND_SYNC: Duration = Duration::from_secs(1);
@@ -61,6 +62,7 @@ pub struct Committer {
     /// For the threads that make no rounds, once there is a journal.
     lone_work: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    tally: SyncTally,
 }
 
 #[derive(Debug, Default)]
@@ -125,6 +127,7 @@ impl Committer {
             work: Condvar::new(),
             lone_work: Condvar::new(),
             threads: Mutex::new(Vec::new()),
+            tally: SyncTally::default(),
         })
     }
 
@@ -158,6 +161,11 @@ impl Committer {
         }
         // It holds partitions, which hold the directory, which holds this.
         drop(self.journaling.lock().take());
+    }
+
+    /// What its syncs are counted with.
+    pub(super) fn tally(&self) -> &SyncTally {
+        &self.tally
     }
 
     /// Asks for a sync of everything that `partition` holds now.
@@ -219,8 +227,13 @@ impl Committer {
     /// Syncs a partition's own files.
     fn sync(&self, partition: Arc<Partition>) -> Result<(), String> {
         partition.enlistment().journal.settles();
+        let (before, began) = (partition.offsets().high_watermark, self.clock.monotonic());
         match partition.sync() {
-            Ok(()) => self.put_back(partition),
+            Ok(()) => {
+                let records = partition.offsets().high_watermark.value() - before.value();
+                self.tally.alone(self.clock.monotonic().saturating_sub(began), records as u64);
+                self.put_back(partition);
+            }
             Err(error) => self.put_off(&partition, &error)?,
         }
         Ok(())
@@ -252,10 +265,16 @@ impl Committer {
         }
         self.hand_over(alone);
         if !staged.is_empty() {
+            let (bytes, began) = (journaling.round_bytes(), self.clock.monotonic());
             let written = journaling.write(&staged);
             let written =
                 written.map_err(|error| format!("the journal of {}: {error}", self.dir.display()))?;
             if written {
+                let took = self.clock.monotonic().saturating_sub(began);
+                let records = staged.iter().map(|(partition, InRound { target, .. })| {
+                    target.end().value() - partition.offsets().high_watermark.value()
+                });
+                self.tally.round(took, staged.len(), records.sum::<i64>().max(0) as u64, bytes);
                 done.extend(staged.into_iter().map(|(partition, InRound { target, bytes })| {
                     target.is_written();
                     partition.commit(target.end(), bytes);

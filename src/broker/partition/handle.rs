@@ -23,6 +23,7 @@ use super::marks::{Marks, Offsets};
 use super::settings::TopicSettings;
 use super::waiters::{Commit, CommitTicket, FetchTicket, Interest, Waiters};
 use crate::context::Fatal;
+use crate::metrics::tally::{Tally, Traffic};
 
 /// A topic as its partitions on this node share it.
 #[derive(Debug)]
@@ -56,6 +57,7 @@ pub struct Partition {
     parked: AtomicUsize,
     dir: Arc<HostDir>,
     enlistment: Enlistment,
+    tally: Tally,
     gone: AtomicBool,
     fatal: Fatal,
 }
@@ -67,6 +69,9 @@ struct Appender {
     log: Option<PartitionLog>,
     /// Bytes appended since the log was opened: what a parked fetch counts.
     bytes: u64,
+    /// How often something was appended since then, and where the log ended then.
+    appends: u64,
+    opened_at: Offset,
     /// Where recent reads ended, newest last: a reader that goes on needs no index.
     hints: VecDeque<ReadHint>,
 }
@@ -142,24 +147,27 @@ impl Partition {
     ) -> Arc<Self> {
         let high_watermark = high_watermark_of(&log, topic.settings.load().write_caching);
         let last_stable = log.last_stable_offset(high_watermark);
+        let opened_at = log.log_end_offset();
         let marks = Marks::new(Offsets {
             log_start: log.log_start_offset(),
             last_stable,
             high_watermark,
-            log_end: log.log_end_offset(),
+            log_end: opened_at,
         });
+        let appender = Appender { log: Some(log), bytes: 0, appends: 0, opened_at, hints: VecDeque::new() };
         Arc::new(Self {
             topic,
             index,
             leader_epoch: AtomicI32::new(leader_epoch.value()),
             marks,
-            appender: Mutex::new(Appender { log: Some(log), bytes: 0, hints: VecDeque::new() }),
+            appender: Mutex::new(appender),
             waiters: Mutex::new(Waiters::new(last_stable)),
             syncing: Mutex::new(()),
             cleaning: Mutex::new(()),
             parked: AtomicUsize::new(0),
             dir,
             enlistment: Enlistment::default(),
+            tally: Tally::default(),
             gone: AtomicBool::new(false),
             fatal,
         })
@@ -193,6 +201,24 @@ impl Partition {
     /// Its offsets now, read without a lock.
     pub fn offsets(&self) -> Offsets {
         self.marks.load()
+    }
+
+    /// What its readers and refusals are counted with.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// What came and went since the log was opened, also when it is closed by now.
+    pub(super) fn traffic(&self) -> Traffic {
+        let counted = self.tally.traffic();
+        let appender = self.appender.lock();
+        let records_in = self.marks.log_end().value() - appender.opened_at.value();
+        Traffic {
+            records_in: u64::try_from(records_in).unwrap_or(0),
+            bytes_in: appender.bytes,
+            produces: counted.produces + appender.appends,
+            ..counted
+        }
     }
 
     /// Checks the epoch a client believes in (KIP-320); [`LeaderEpoch::NONE`] is one that says nothing.
@@ -261,6 +287,7 @@ impl Partition {
         self.marks.raise_log_end(log_end);
         if !at.duplicate {
             appender.bytes += size as u64;
+            appender.appends += 1;
         }
         let commit = write_caching.then(|| appender.commit_at(log_end));
         drop(appender);

@@ -170,6 +170,7 @@ impl Registry {
                     && partition.take_log().is_some()
                 {
                     partition.dir().left();
+                    self.depart(partition);
                 }
                 if let Some(at) = self.dirs.iter().position(is_there) {
                     leaving[at].keys.push((hosted.topic.name.to_string(), index));

@@ -119,6 +119,11 @@ impl Housekeeper {
         Ok(())
     }
 
+    /// The transactions that nobody ends any more.
+    pub(super) fn late_transactions(&self) -> &LateTransactions {
+        &self.late_transactions
+    }
+
     /// Ends the thread after the task it is at.
     pub(super) fn stop(&self) {
         self.state.lock().stopping = true;

@@ -114,6 +114,11 @@ impl Journaling {
         &mut self.round
     }
 
+    /// Bytes of the round.
+    pub(super) fn round_bytes(&self) -> u64 {
+        self.round.len() as u64
+    }
+
     /// Makes the round durable. False when the journal cannot take it now: each partition then needs its own sync.
     pub(super) fn write(&mut self, staged: &[(Arc<Partition>, InRound)]) -> Result<bool, StorageError> {
         if !self.journal.has_room_for(&self.round) && !self.turn() {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use model::{Offset, ProducerId};
 use parking_lot::Mutex;
+use storage::ProducerSummary;
 
 use super::handle::Partition;
 use super::registry::Registry;
@@ -48,12 +49,15 @@ impl LateTransactions {
         news
     }
 
+    /// Whether this producer's open transaction is one of them.
+    pub(super) fn is_late(&self, producer: &ProducerSummary, now_ms: i64) -> bool {
+        producer.last_timestamp > 0 && now_ms.saturating_sub(producer.last_timestamp) > self.late_after_ms
+    }
+
     fn of(&self, partition: &Partition, now_ms: i64) -> Vec<Late> {
         // A partition that is gone has no transactions.
         let open = partition.with_log(|log| log.open_transactions()).unwrap_or_default();
-        let late = open.into_iter().filter(|producer| {
-            producer.last_timestamp > 0 && now_ms.saturating_sub(producer.last_timestamp) > self.late_after_ms
-        });
+        let late = open.into_iter().filter(|producer| self.is_late(producer, now_ms));
         late.filter_map(|late| Some((partition.dir_name(), late.producer_id, late.transaction_start?)))
             .collect()
     }

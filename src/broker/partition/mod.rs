@@ -8,6 +8,7 @@ mod checkpoints;
 mod cleaner;
 pub mod committer;
 pub mod engine;
+pub mod figures;
 mod frugal_disk;
 pub mod handle;
 pub mod host_dir;

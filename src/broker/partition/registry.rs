@@ -17,6 +17,7 @@ use super::io_threads::IoThreads;
 use super::opening::Work;
 use super::waiters::CommitTicket;
 use crate::context::Fatal;
+use crate::metrics::tally::Traffic;
 
 /// The partitions of this node, and the directories they are in. Changes are in [`hosting`](super::hosting).
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Registry {
     pub(super) housekeeper: Arc<Housekeeper>,
     pub(super) recovery_threads: usize,
     io: IoThreads,
+    /// What went through partitions that are deleted.
+    pub(super) departed: Mutex<Traffic>,
     releasing: AtomicBool,
     pub(super) clock: Clock,
     pub(super) fatal: Fatal,
@@ -73,6 +76,7 @@ impl Registry {
             housekeeper,
             recovery_threads,
             io: IoThreads::default(),
+            departed: Mutex::default(),
             releasing: AtomicBool::new(false),
             clock,
             fatal,

@@ -48,6 +48,9 @@ pub(super) async fn answers(
     for (target, planned) in served.into_iter().chain(unknown) {
         let (mut answer, plan) = planned.answer(broker, &target, limits);
         let Target { wanted, partition } = target;
+        if let (None, Ok(partition)) = (&plan, &partition) {
+            partition.tally().fetch_answered(answer.error, 0);
+        }
         if let (Some(plan), Ok(partition)) = (plan, partition) {
             let share = broker.fetch_memory.take(plan.len());
             let mut read = RecordsRead::new(partition, wanted.fetch_offset, plan, share, limits);
@@ -145,6 +148,7 @@ impl RecordsRead {
             Some(share) => share.hold(batches.bytes),
             None => batches.bytes,
         };
+        self.partition.tally().fetch_answered(ErrorCode::None, bytes.len());
         Ok(Records { bytes, aborted })
     }
 
