@@ -61,10 +61,10 @@ impl Heartbeats {
         let stable = self.stable(&places, clock, started).await?;
         // One round of heartbeats spreads the members over the interval.
         tokio::time::sleep(Duration::from_millis(self.heartbeat_ms)).await;
-        let (from, cpu) = (clock.monotonic(), process::cpu(broker.pid)?);
+        let (from, cpu) = (clock.monotonic(), process::cpu(broker)?);
         tokio::time::sleep(Duration::from_secs(self.seconds)).await;
         let (seconds, cpu) =
-            (clock.monotonic().saturating_sub(from), process::cpu(broker.pid)?.saturating_sub(cpu));
+            (clock.monotonic().saturating_sub(from), process::cpu(broker)?.saturating_sub(cpu));
         let memory = process::memory_kib(broker.pid)?;
         let restarted = match &self.restart {
             None => None,

@@ -42,7 +42,7 @@ impl Rebalance {
         let mut members = JoinSet::new();
         let mut places = Vec::new();
         let mut handles = Vec::new();
-        let cpu = process::cpu(broker.pid)?;
+        let cpu = process::cpu(broker)?;
         let started = clock.monotonic();
         for _ in 0..self.members {
             let place = Arc::new(Mutex::new(Place::default()));
@@ -62,7 +62,7 @@ impl Rebalance {
             });
         }
         let first = self.settled(&places, clock, started, 0).await?;
-        let joined_cpu = process::cpu(broker.pid)?.saturating_sub(cpu);
+        let joined_cpu = process::cpu(broker)?.saturating_sub(cpu);
         // Joins that come late start further rebalances: what counts is where it ends.
         handles.remove(0).abort();
         places.remove(0);
@@ -72,7 +72,7 @@ impl Rebalance {
             "what": "rebalance", "protocol": format!("{:?}", self.protocol).to_lowercase(), "members": self.members,
             "join_ms": first.took.as_millis() as u64, "after_death_ms": second.took.as_millis() as u64,
             "join_broker_cpu_ms": joined_cpu.as_millis() as u64,
-            "broker_cpu_ms": (process::cpu(broker.pid)?.saturating_sub(cpu)).as_millis() as u64,
+            "broker_cpu_ms": (process::cpu(broker)?.saturating_sub(cpu)).as_millis() as u64,
         }))
     }
 

@@ -6,18 +6,17 @@ use std::time::Duration;
 use client::Connection;
 use model::ErrorCode;
 use wire::StrBytes;
-use wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
-use wire::messages::{FindCoordinatorRequest, MetadataRequest, TopicName};
+use wire::messages::FindCoordinatorRequest;
 
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use uuid::Uuid;
+
+use crate::topic::Topic;
 
 /// How long any single call may take.
 pub const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 const FIND_COORDINATOR: i16 = 3;
-const CREATE_TOPICS: i16 = 5;
-const METADATA: i16 = 10;
 const ATTEMPTS_MAX: usize = 300;
 
 /// A string of the protocol.
@@ -33,21 +32,8 @@ pub async fn connect(address: SocketAddr, name: &str) -> anyhow::Result<Connecti
 /// Creates a fresh topic and gives its name and id.
 pub async fn topic(address: SocketAddr, partitions: i32) -> anyhow::Result<(String, Uuid)> {
     let name = format!("bench-{}", Uuid::new_v4().simple());
-    let mut connection = connect(address, "kbench").await?;
-    let topic = CreatableTopic::default()
-        .with_name(TopicName(text(name.as_str())))
-        .with_num_partitions(partitions)
-        .with_replication_factor(1);
-    let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(30_000);
-    let answer = connection.call(CREATE_TOPICS, &request).await?;
-    let code = answer.topics.first().map_or(-1, |topic| topic.error_code);
-    ensure!(code == 0, "the topic {name} was not created: error {code}");
-    let asked = wire::messages::metadata_request::MetadataRequestTopic::default()
-        .with_name(Some(TopicName(text(name.as_str()))));
-    let request = MetadataRequest::default().with_topics(Some(vec![asked]));
-    let answer = connection.call(METADATA, &request).await?;
-    let id = answer.topics.first().map_or_else(Uuid::nil, |topic| topic.topic_id);
-    Ok((name, id))
+    let topic = Topic::create(address, &name, partitions, &[]).await?;
+    Ok((topic.name, topic.id))
 }
 
 /// Waits until the coordinator of `group` answers.

@@ -8,6 +8,7 @@ use anyhow::ensure;
 use model::Clock;
 use serde_json::{Value, json};
 
+use crate::span::Stage;
 use crate::{Broker, process};
 
 /// The JVM compiles its hot paths, caches fill.
@@ -45,16 +46,26 @@ impl Window {
         self.stage.load(Ordering::Relaxed) == ENDED
     }
 
+    /// Shows a stage that another thread keeps.
+    pub fn show(&self, stage: Stage) {
+        let stage = match stage {
+            Stage::WarmingUp => WARMING_UP,
+            Stage::Measuring => MEASURING,
+            Stage::Over => ENDED,
+        };
+        self.stage.store(stage, Ordering::Relaxed);
+    }
+
     /// Lets the load warm up, measures for so many seconds, and ends it.
     pub async fn measure(&self, broker: &Broker, clock: &Clock, seconds: u64) -> anyhow::Result<Cost> {
         tokio::time::sleep(WARM_UP).await;
-        let (started, cpu) = (clock.monotonic(), process::cpu(broker.pid)?);
+        let (started, cpu) = (clock.monotonic(), process::cpu(broker)?);
         self.stage.store(MEASURING, Ordering::Relaxed);
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         self.stage.store(ENDED, Ordering::Relaxed);
         Ok(Cost {
             seconds: clock.monotonic().saturating_sub(started).as_secs_f64(),
-            broker_cpu_seconds: process::cpu(broker.pid)?.saturating_sub(cpu).as_secs_f64(),
+            broker_cpu_seconds: process::cpu(broker)?.saturating_sub(cpu).as_secs_f64(),
         })
     }
 }

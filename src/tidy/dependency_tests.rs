@@ -46,7 +46,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "tracing-subscriber",
         ],
     ),
-    ("bench", &["model", "wire", "records", "client", "anyhow", "clap", "serde_json", "tokio"]),
+    (
+        "bench",
+        &[
+            "model",
+            "wire",
+            "records",
+            "client",
+            "anyhow",
+            "clap",
+            "crc32c",
+            "hdrhistogram",
+            "rustix",
+            "serde_json",
+            "tokio",
+        ],
+    ),
     ("tidy", &[]),
 ];
 
