@@ -5,3 +5,4 @@ mod fixture;
 mod groups;
 mod hostile;
 mod lifecycle;
+mod metrics;
