@@ -202,7 +202,9 @@ mod tests {
     #[test]
     fn histograms_and_summaries_add_up() {
         let (histogram, mut counts) = (Histogram::default(), Counts::default());
-        [70, 70, 5_000].into_iter().for_each(|micros| histogram.add(micros));
+        for micros in [70, 70, 5_000] {
+            histogram.add(micros);
+        }
         histogram.add_to(&mut counts);
         let mut out = Exposition::new(MetricsDialect::Strimzi, 10);
         let shape = Shape { powers: 6..=8, unit: 1e-6, zeros: 1 };

@@ -73,7 +73,9 @@ impl Groups {
         let mut by_state: BTreeMap<_, _> = STATES.iter().map(|state| (*state, 0)).collect();
         by_state.extend(&self.by_state);
         let mut series = out.family(&table::GROUPS_BY_STATE);
-        by_state.iter().for_each(|((kind, state), count)| series.put(&[kind, state], count));
+        for ((kind, state), count) in &by_state {
+            series.put(&[kind, state], count);
+        }
         if let Some(mut series) = out.family_of(&table::GROUP_MEMBERS, self.groups) {
             self.members.iter().for_each(|(group, members)| series.put(&[group], members));
         }

@@ -27,7 +27,11 @@ pub(super) fn write(out: &mut Exposition, broker: &Broker) {
     // A directory that cannot be asked is not told of.
     let spaces: Vec<_> = dirs.filter_map(|dir| Some((dir.absolute_path(), dir.space().ok()?))).collect();
     let mut free = out.family(&table::DIR_FREE);
-    spaces.iter().for_each(|(dir, space)| free.put(&[dir], space.free_bytes));
+    for (dir, space) in &spaces {
+        free.put(&[dir], space.free_bytes);
+    }
     let mut total = out.family(&table::DIR_TOTAL);
-    spaces.iter().for_each(|(dir, space)| total.put(&[dir], space.total_bytes));
+    for (dir, space) in &spaces {
+        total.put(&[dir], space.total_bytes);
+    }
 }

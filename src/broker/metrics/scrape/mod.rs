@@ -74,7 +74,9 @@ impl Scraper {
     fn write_served(&self, out: &mut Exposition, broker: &crate::context::Broker) {
         let mut requests = BTreeMap::new();
         let threads = self.metrics.threads();
-        threads.iter().for_each(|thread| thread.add_to(&mut requests));
+        for thread in &threads {
+            thread.add_to(&mut requests);
+        }
         let now = Moment { requests, threads: Threads::of(&threads) };
         let since = self.recent.lock().before(self.metrics.clock().monotonic(), &now);
         served::write(out, &now, &since);

@@ -11,6 +11,9 @@ use crate::metrics::table::{self, Family};
 use crate::metrics::tally::Traffic;
 use crate::partition::figures::Figures;
 
+/// A metric, and where its values come from.
+type Column<From, Value> = (&'static Family, fn(&From) -> Value);
+
 /// Everything about all topics, gathered once for an answer.
 #[derive(Debug, Default)]
 pub(super) struct Topics {
@@ -120,7 +123,7 @@ impl Topics {
     }
 
     pub(super) fn write_traffic(&self, out: &mut Exposition) {
-        let columns: [(&Family, fn(&Traffic) -> u64); 7] = [
+        let columns: [Column<Traffic, u64>; 7] = [
             (&table::MESSAGES_IN, |traffic| traffic.records_in),
             (&table::BYTES_IN, |traffic| traffic.bytes_in),
             (&table::BYTES_OUT, |traffic| traffic.bytes_out),
@@ -144,7 +147,7 @@ impl Topics {
     }
 
     pub(super) fn write_partitions(&self, out: &mut Exposition) {
-        let registered: [(&Family, fn(&Row) -> usize); 4] = [
+        let registered: [Column<Row, usize>; 4] = [
             (&table::UNDER_MIN_ISR, |row| usize::from(row.is_under_min())),
             (&table::AT_MIN_ISR, |row| usize::from(row.is_at_min())),
             (&table::REPLICAS, |row| row.replicas),
@@ -153,7 +156,7 @@ impl Topics {
         for (family, value) in registered {
             self.write_rows(out, family, |row| Some(value(row) as i64));
         }
-        let known: [(&Family, fn(&Brief) -> i64); 8] = [
+        let known: [Column<Brief, i64>; 8] = [
             (&table::STABLE_LAG, |brief| {
                 brief.offsets.high_watermark.value() - brief.offsets.last_stable.value()
             }),
@@ -180,7 +183,7 @@ impl Topics {
         }
         self.write_rows(out, &table::CURRENT_OFFSET, |row| Some(row.figures?.offsets.high_watermark.value()));
         self.write_rows(out, &table::OLDEST_OFFSET, |row| Some(row.figures?.offsets.log_start.value()));
-        let registered: [(&Family, fn(&Row) -> i64); 5] = [
+        let registered: [Column<Row, i64>; 5] = [
             (&table::LEADER, |row| row.leader.value().into()),
             (&table::LEADER_IS_PREFERRED, |row| (row.leader == row.preferred).into()),
             (&table::TOPIC_REPLICAS, |row| row.replicas as i64),

@@ -1,5 +1,7 @@
 //! Whole answers of a node that has done something of everything.
 
+#![allow(clippy::float_cmp, reason = "the values are whole numbers")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
