@@ -18,6 +18,10 @@ use crate::schedule::Schedule;
 use crate::template::{Patch, Template};
 use crate::topic::Topic;
 
+/// An idle CPU takes so long to wake up: a send is waited for awake from then on, or its lateness would be in every
+/// latency.
+const AHEAD: Duration = Duration::from_micros(40);
+
 /// What is sent, where, and in which manner.
 #[derive(Debug)]
 pub struct Plan {
@@ -159,10 +163,12 @@ impl Load {
         Ok(())
     }
 
-    /// How long nothing is due.
+    /// How long nobody has to look.
     pub fn idle(&self, now: Duration, at_most: Duration) -> Duration {
         match (&self.schedule, self.epoch) {
-            (Some(schedule), Some(epoch)) => (epoch + schedule.due()).saturating_sub(now).min(at_most),
+            (Some(schedule), Some(epoch)) => {
+                (epoch + schedule.due()).saturating_sub(now).saturating_sub(AHEAD).min(at_most)
+            }
             (Some(_), None) => Duration::ZERO,
             // Nobody answers: whoever has room goes on.
             (None, _) if self.pipes.iter().any(|pipe| pipe.acks == 0 && !pipe.is_blocked) => Duration::ZERO,

@@ -54,10 +54,10 @@ struct Cli {
 #[derive(Clone, Debug, Args)]
 struct Broker {
     /// Its address.
-    #[arg(long)]
+    #[arg(long, required = false)]
     bootstrap: SocketAddr,
     /// Its process, whose CPU time and memory are read from /proc.
-    #[arg(long)]
+    #[arg(long, required = false)]
     pid: u32,
     /// The folder of its own cgroup (cpuacct of v1, or v2): its CPU time is then read from there, to the nanosecond.
     #[arg(long)]

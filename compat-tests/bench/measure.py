@@ -1,0 +1,173 @@
+"""The runs: warm-up, then pair after pair, every broker in turn and the order changing, until the pairs or the time are done."""
+import concurrent.futures
+import os
+import threading
+import time
+
+import machine
+from broker import KBENCH, RunFailed, figures
+from rows import WARM_UPS
+
+# Starts of each broker, whatever the number of pairs.
+STARTS_MAX = 3
+# Topic and partitions that a broker has when it is started.
+STARTS = {"start": ("bench-start", 1), "start-10k": ("bench-many", 10000)}
+
+
+class Comparison:
+    """`rows` of all sets, on `brokers` that run. What is found is in `runs` and `failures` at any moment."""
+
+    def __init__(self, rows, brokers, effort, say):
+        self.rows = [row for row in rows if not row.of]
+        self.brokers, self.effort, self.say = brokers, effort, say
+        self.runs, self.failures = [], []
+        self.measurements = list(dict.fromkeys(row.key() for row in self.rows))
+        self.filled = set()
+
+    def warm_up(self, sets):
+        """All brokers at once: the compilers of the JVMs use the CPUs anyway."""
+        steps = [(share, run) for name in sets for share, run in WARM_UPS.get(name, [])]
+        total = sum(share for share, _ in steps) or 1
+
+        def warm(broker):
+            # A native broker has nothing to compile.
+            seconds = self.effort.jvm_seconds if broker.side == "theirs" else 5
+            for share, run in steps:
+                timed = run + (f" --seconds {max(1, round(seconds * share / total))}" if share else "")
+                timed += " --warm-up-seconds 0" if run.split()[0] in ("produce", "fetch", "end-to-end") else ""
+                try:
+                    broker.measure(timed)
+                except RunFailed as error:
+                    self.failed(broker, "warm-up: " + run, error)
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(warm, self.brokers))
+
+    def all_pairs(self, deadline, save):
+        """Gives how many pairs were whole. A pair that would end after `deadline` is not begun, the first apart."""
+        longest = 0
+        for pair in range(self.effort.pairs):
+            begun = time.monotonic()
+            if pair and begun + longest > deadline:
+                self.say(f"no time for pair {pair + 1}")
+                return pair
+            for number, key in enumerate(self.measurements):
+                self.say(f"pair {pair + 1} of {self.effort.pairs}, {number + 1} of {len(self.measurements)}: {self.timed(key)}")
+                self.one(pair, key)
+            self.loaded(pair)
+            save(pair + 1)
+            longest = max(longest, time.monotonic() - begun)
+        return self.effort.pairs
+
+    def one(self, pair, key):
+        """One measurement of every broker that a row asks for."""
+        kind, _, run = key.partition(" ")
+        if kind == "loaded":
+            return
+        if kind == "disk":
+            self.note(pair, "disk", key, "synced", self.disk(self.timed(run)))
+            return
+        for broker, durability in self.wanted(key)[:: 1 if pair % 2 == 0 else -1]:
+            try:
+                measured = (self.cold if kind == "cold" else self.plain)(broker, self.timed(run), durability)
+                self.note(pair, broker.name, key, durability, measured)
+            except RunFailed as error:
+                self.failed(broker, key, error)
+
+    def wanted(self, key):
+        """The brokers and durabilities that the rows of this key compare."""
+        wanted = []
+        for row in self.rows:
+            # Ours is also what the disk alone is compared with.
+            if row.key() != key and not (row.kind == "disk" and f"run {row.run}" == key):
+                continue
+            for broker in self.brokers:
+                side = {row.broker: row.ours}.get(broker.name) if broker.side == "ours" else row.theirs if row.kind != "disk" else None
+                if side and broker.serves(side) and (broker, side) not in wanted:
+                    wanted.append((broker, side))
+        return wanted
+
+    def timed(self, run):
+        effort = self.effort
+        return run.format(seconds=effort.seconds, warm_up=effort.warm_up, long=effort.long)
+
+    def note(self, pair, broker, key, durability, found):
+        self.runs.append({"pair": pair, "broker": broker, "key": key, "durability": durability, "figures": found})
+        told = ("broker_cpu_us_per_mib", "broker_cpu_us_per_fetch", "mib_per_second", "p50_ms", "p99_ms", "p999_ms", "first_ack_ms", "rss_kib", "per_second", "join_ms")
+        said = " ".join(f"{name}={found[name]:.6g}" for name in told if isinstance(found.get(name), (int, float)))
+        self.say(f"  {broker:14} {durability:6} {said}{' VOID: ' + ','.join(found['void']) if found.get('void') else ''}")
+
+    def failed(self, broker, key, error):
+        self.failures.append({"broker": broker.name, "key": key, "error": str(error)})
+        self.say(f"  {broker.name:14} FAILED: {error}")
+
+    def plain(self, broker, run, durability):
+        machine.settle()
+        return broker.measure(run, durability)
+
+    def cold(self, broker, run, durability):
+        """The tail of `run` while another consumer reads, over and over, what is no longer in memory."""
+        fill = "fetch --topic bench-cold --fill-mib 2048 --batch-bytes 65536 --max-bytes 1048576"
+        if broker.name not in self.filled:
+            broker.measure(f"{fill} --seconds 1 --warm-up-seconds 0", durability)
+            self.filled.add(broker.name)
+        machine.settle()
+        if not machine.drop_caches():
+            raise RunFailed("the page cache cannot be emptied without being root")
+        done = threading.Event()
+
+        def read():
+            while not done.is_set() and machine.drop_caches():
+                broker.measure(f"{fill} --once", durability)
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            reader = pool.submit(read)
+            try:
+                found = broker.measure(run, durability)
+            finally:
+                done.set()
+            reader.result()
+            return found
+
+    def disk(self, run):
+        """What the disk alone gives, as long as `run`."""
+        machine.settle()
+        seconds = run.split("--seconds ")[1].split()[0]
+        return figures([KBENCH, "disk", "--folder", os.path.dirname(self.brokers[0].home), "--seconds", seconds], 120)
+
+    def starts(self):
+        """Before anything else, so that no start costs a JVM what it has compiled."""
+        for row in self.rows:
+            if row.kind not in STARTS or row.key() not in self.measurements:
+                continue
+            self.measurements.remove(row.key())
+            for broker in self.brokers:
+                if broker.side == "theirs" or broker.name == row.broker:
+                    self.start(broker, row)
+
+    def start(self, broker, row):
+        """The broker's own command line, without the script around it, on the directory that it left clean."""
+        topic, partitions = STARTS[row.kind]
+        durability = row.ours if broker.side == "ours" else row.theirs
+        fill = f"produce --topic {topic} --partitions {partitions} --seconds 0.5 --warm-up-seconds 0 --rate 1000 --batch-bytes 1"
+        try:
+            broker.measure(fill, durability, 600)
+            command, environment, folder = broker.command()
+            broker.stop()
+            for pair in range(min(self.effort.pairs, STARTS_MAX)):
+                machine.settle()
+                start = [KBENCH, "start", "--at", broker.address, "--topic", topic, "--", *command]
+                self.note(pair, broker.name, row.key(), durability, figures(start, 300, env=environment, cwd=folder))
+        except RunFailed as error:
+            self.failed(broker, row.key(), error)
+        finally:
+            broker.start()
+
+    def loaded(self, pair):
+        """The most memory that any run of the pair has left a broker with."""
+        rows = [row for row in self.rows if row.kind == "loaded"]
+        for broker in self.brokers if rows else []:
+            sizes = [run["figures"]["rss_kib"] for run in self.runs if run["pair"] == pair and run["broker"] == broker.name and run["key"].startswith("run ") and "rss_kib" in run["figures"]]
+            if sizes:
+                durability = rows[0].ours if broker.side == "ours" else rows[0].theirs
+                self.note(pair, broker.name, rows[0].key(), durability, {"what": "loaded", "rss_kib": max(sizes), "void": []})
