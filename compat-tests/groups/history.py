@@ -15,7 +15,7 @@ class History:
         self.identities = set()
         self.closed, self.errors = set(), []
         self.wrong = []
-        self.records = self.repeated = self.rebalances = self.commits = 0
+        self.records = self.repeated = self.rebalances = self.commits = self.anew = 0
 
     def note(self, line):
         with open(self.path, "ab") as file:
@@ -46,7 +46,8 @@ class History:
         return self.wrong + ([f"{len(lost)} of {len(sent)} records were never read, {sorted(lost)[:3]}"] if lost else [])
 
     def summary(self, sent):
-        return f"{len(sent)} records, {self.repeated} read again, {self.rebalances} assignments, {self.commits} commits"
+        anew = f", {self.anew} times a member began anew" if self.anew else ""
+        return f"{len(sent)} records, {self.repeated} read again, {self.rebalances} assignments, {self.commits} commits{anew}"
 
     def _own(self, name, *indexes):
         self.rebalances += 1
@@ -78,6 +79,10 @@ class History:
     def _commit(self, _name, index, offset):
         self.commits += 1
         self.committed[int(index)] = max(self.committed[int(index)], int(offset))
+
+    def _anew(self, name):
+        self.anew += 1
+        self._killed(name)
 
     def _closed(self, name):
         self.closed.add(name)

@@ -7,6 +7,7 @@ write, so that the lines of all hosts of a group stand in the order in which thi
     NAME give P...      it no longer reads them
     NAME read P O ID    one record
     NAME commit P O     the broker acknowledged this offset
+    NAME anew           its client is at a dead end (FINDINGS.md); it goes on with another one
     NAME closed
 """
 import os
