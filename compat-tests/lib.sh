@@ -48,6 +48,9 @@ stop_pid() {
   done
 }
 
+# prepared: with PREPARE=1 a suite ends here; what it fetches and compiles is there.
+prepared() { [ -z "${PREPARE:-}" ] || exit 0; }
+
 # quietly COMMAND...: its output is shown only when it fails.
 quietly() {
   local log code=0
@@ -68,8 +71,10 @@ need_packages() {
   local sudo=()
   [ "$(id -u)" = 0 ] || sudo=(sudo -n)
   note "installing ${missing[*]}"
-  quietly "${sudo[@]}" timeout 300 apt-get update -qq || true
-  quietly "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive timeout 600 apt-get install -y -qq --no-install-recommends "${missing[@]}" ||
+  # Somebody else may be installing.
+  quietly "${sudo[@]}" timeout 300 apt-get -o DPkg::Lock::Timeout=200 update -qq || true
+  quietly "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive timeout 900 \
+    apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" ||
     die "cannot install ${missing[*]}"
 }
 
@@ -183,8 +188,9 @@ crate_tests() {
   # A lock file of our own where the published one no longer builds.
   [ ! -e "$dir/Cargo.lock" ] || cp "$dir/Cargo.lock" "$home/Cargo.lock"
   cd "$home" || exit 1
-  export CARGO_TARGET_DIR=$COMPAT_CACHE/rust-target
+  export CARGO_TARGET_DIR=$COMPAT_CACHE/rust-target CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
   quietly timeout 1500 cargo test --locked --no-run "$@" || die "cannot build the tests of $home"
+  prepared
   {
     timeout 300 cargo test --locked --no-fail-fast "$@" -- --test-threads=4 --exact "${skip[@]}" 2>&1 |
       python3 "$COMPAT_ROOT/convert.py" cargo "$dir"
