@@ -1,6 +1,8 @@
 //! A disk in memory that forgets, at [`MemoryDisk::power_cut`], what was not synced, and fails on demand. For tests and
 //! simulation.
 
+mod breaking;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
@@ -9,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
+pub use self::breaking::BreakingDisk;
 use crate::disk::{DirEntry, DirLock, Disk, DiskFile, LockOwner, Metadata, OpenMode, Space};
 
 /// See the [module](self). Clones share the disk.
