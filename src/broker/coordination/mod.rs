@@ -274,6 +274,9 @@ impl<M: Machine> Coordinator<M> {
     pub fn follow(&self, image: &Image) {
         let topic = image.topic(M::TOPIC);
         let before = self.table.load_full();
+        // Of partitions whose log directory has failed.
+        let hosts = before.iter().flat_map(|table| table.hosts.iter().flatten());
+        hosts.filter(|host| host.partition().is_gone()).for_each(|host| host.retire());
         if before.as_ref().map(|table| table.topic) == topic.map(|topic| topic.id) {
             return;
         }

@@ -14,6 +14,7 @@ use wire::messages::{AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse};
 
 use super::answer::topic_name;
 use crate::context::{Broker, RequestContext};
+use crate::partition::host_dir::absolute;
 
 /// Longest name of a directory.
 const DIR_NAME_BYTES_MAX: usize = 255;
@@ -53,8 +54,12 @@ fn outcome(broker: &Broker, topic: &str, index: i32, path: &str) -> ErrorCode {
         return ErrorCode::InvalidTopicException;
     }
     let Some(target) = broker.partitions.dirs().iter().find(|dir| dir.absolute_path() == path) else {
-        return ErrorCode::LogDirNotFound;
+        let is_unopened = broker.partitions.unopened_dirs().iter().any(|dir| absolute(dir) == path);
+        return if is_unopened { ErrorCode::KafkaStorageError } else { ErrorCode::LogDirNotFound };
     };
+    if target.has_failed() {
+        return ErrorCode::KafkaStorageError;
+    }
     match broker.partitions.find(topic, index) {
         Ok(partition) if Arc::ptr_eq(partition.dir(), target) => ErrorCode::None,
         Ok(_) => ErrorCode::UnsupportedVersion,

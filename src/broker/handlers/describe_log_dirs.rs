@@ -11,6 +11,7 @@ use wire::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 
 use super::answer::{text, topic_name};
 use crate::context::{Broker, RequestContext};
+use crate::partition::host_dir::absolute;
 use crate::partition::{HostDir, Partition};
 
 /// Answers a DescribeLogDirs request.
@@ -29,8 +30,14 @@ pub async fn handle(
     if let Some(asked) = asked {
         partitions.retain(|partition| asked.contains(&(&*partition.topic().name, partition.index())));
     }
-    let dirs = broker.partitions.dirs().iter();
-    DescribeLogDirsResponse::default().with_results(dirs.map(|dir| describe(dir, &partitions)).collect())
+    let dirs = broker.partitions.dirs().iter().map(|dir| describe(dir, &partitions));
+    let unopened = broker.partitions.unopened_dirs().iter().map(|path| offline(absolute(path)));
+    DescribeLogDirsResponse::default().with_results(dirs.chain(unopened).collect())
+}
+
+fn offline(dir: String) -> DescribeLogDirsResult {
+    let result = DescribeLogDirsResult::default().with_log_dir(text(dir));
+    result.with_error_code(ErrorCode::KafkaStorageError.code())
 }
 
 fn describe(dir: &Arc<HostDir>, partitions: &[Arc<Partition>]) -> DescribeLogDirsResult {
@@ -39,7 +46,7 @@ fn describe(dir: &Arc<HostDir>, partitions: &[Arc<Partition>]) -> DescribeLogDir
         Ok(space) => space,
         Err(error) => {
             tracing::warn!("Cannot describe a log directory: {error}");
-            return result.with_error_code(ErrorCode::KafkaStorageError.code());
+            return offline(dir.absolute_path());
         }
     };
     let mut topics: BTreeMap<&str, Vec<DescribeLogDirsPartition>> = BTreeMap::new();

@@ -61,6 +61,8 @@ pub mod write_txn_markers;
 #[cfg(test)]
 mod control_tests;
 #[cfg(test)]
+mod log_dirs_tests;
+#[cfg(test)]
 mod partition_queries_tests;
 #[cfg(test)]
 pub(crate) mod test_support;

@@ -26,7 +26,7 @@ use self::admission::{Held, Transaction};
 use self::refusal::{Refused, RequestRefusal, refusal_of};
 use crate::context::{Broker, RequestContext};
 use crate::effect::Effect;
-use crate::partition::{Acks, CommitTicket, HostedTopic, Partition, PartitionError, Placed};
+use crate::partition::{Acks, CommitTicket, HostedTopic, Partition, Placed};
 
 /// How a Produce request ends.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Wait {
         }
         if let Some(answer) = self.place.of(response) {
             answer.error = if self.partition.is_gone() {
-                PartitionError::Gone.code()
+                self.partition.absence().code()
             } else {
                 ErrorCode::RequestTimedOut
             };

@@ -131,8 +131,16 @@ pub(super) fn inspect_on(disk: &Arc<dyn Disk>, config: &BrokerConfig) -> Result<
     let mut found = Vec::with_capacity(paths.len());
     let mut dirs = Vec::with_capacity(paths.len());
     for path in paths {
-        let meta = MetaProperties::read(&**disk, path)?;
-        let is_clean = LogDir::is_marked_clean(&**disk, path)?;
+        let read = MetaProperties::read(&**disk, path);
+        let read = read.and_then(|meta| Ok((meta, LogDir::is_marked_clean(&**disk, path)?)));
+        let (meta, is_clean) = match read {
+            // The node goes on without it; whether another is left is found when they are opened.
+            Err(error) if path != metadata_dir => {
+                tracing::warn!(target: "ottla.metadata", "{} is left out: {error}", path.display());
+                continue;
+            }
+            read => read?,
+        };
         dirs.push(InspectedDir { path: path.to_owned(), is_new: meta.is_none(), is_clean });
         found.push(FoundDir { path, meta });
     }

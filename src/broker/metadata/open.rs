@@ -31,7 +31,7 @@ use super::log::{Found, LogError, MetadataLog};
 use super::quorum::{self, NotAlone, Quorum};
 use super::snapshot::{QuorumRecords, Snapshot};
 use super::view::{Follower, View};
-use super::worker::{CommitError, Ledger, Worker};
+use super::worker::{CommitError, Ledger, Request, Worker};
 use super::{Metadata, QUEUE_COMMANDS, host_name, random};
 use crate::context::Fatal;
 use crate::partition::Registry;
@@ -132,6 +132,7 @@ impl Metadata {
         worker.publish()?;
         worker.registry.retire_strays()?;
         let (requests, queue) = mpsc::channel(QUEUE_COMMANDS);
+        report_losses(&worker.registry, &requests, start.own, broker_epoch);
         let thread =
             std::thread::Builder::new().name("metadata".to_owned()).spawn(move || worker.run(queue))?;
         Ok(Self {
@@ -144,6 +145,21 @@ impl Metadata {
             thread: Mutex::new(Some(thread)),
         })
     }
+}
+
+/// Tells the controller of log directories that fail: those in there have no leader then (KIP-858).
+fn report_losses(registry: &Registry, requests: &mpsc::Sender<Request>, own: BrokerId, broker_epoch: i64) {
+    // The registry must not keep the thread from ending.
+    let requests = requests.downgrade();
+    registry.on_loss(move |directory| {
+        let change = BrokerChange::OfflineDirs(vec![directory]);
+        let command = Command::BrokerState(BrokerState { broker_id: own, broker_epoch, change });
+        let (answer, _nobody_waits) = tokio::sync::oneshot::channel();
+        if let Some(requests) = requests.upgrade() {
+            // An error means that the node is stopping.
+            let _ = requests.blocking_send(Request::Submit(command, answer));
+        }
+    });
 }
 
 /// What every step of a start needs.

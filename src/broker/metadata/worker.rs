@@ -10,11 +10,14 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use controller::command::AssignReplicasToDirs;
 use controller::controller::ReplayError;
+use controller::image::{DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED};
 use controller::{Command, Controller, Image, MetadataRecord, Reply};
 use model::{BrokerId, Clock, ErrorCode, LeaderEpoch, Offset, TopicId};
 use storage::LogDir;
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 use super::diff::{self, Change};
 use super::log::{LogError, MetadataLog};
@@ -93,6 +96,12 @@ impl Ledger {
     pub(super) fn sync(&mut self) -> Result<(), CommitError> {
         Ok(self.log.sync()?)
     }
+}
+
+/// The log directory that the metadata gives for a replica of this node, if it gives one.
+fn directory_of(image: &Image, id: TopicId, index: i32, own: BrokerId) -> Option<Uuid> {
+    let known = image.topic_by_id(id)?.partition(index)?.directory(own)?;
+    (known != DIRECTORY_UNASSIGNED && known != DIRECTORY_MIGRATING).then_some(known)
 }
 
 /// See the [module](self).
@@ -217,14 +226,54 @@ impl Worker {
                 Change::Configure(id) => self.configure(&after, id),
             }
         }
+        let placed: Vec<_> = hosted.iter().map(|(_, id, index, _)| (*id, *index)).collect();
         self.host(&after, hosted);
         if !Arc::ptr_eq(before.config(), after.config()) {
             // A broker setting is the default of a topic setting: every topic may have others now.
             after.image().topics().iter().for_each(|topic| self.configure(&after, topic.id));
         }
         self.follower.follow(&after);
+        let assignments = self.assignments(after.image(), &placed);
         self.view.store(Arc::new(after));
-        Ok(())
+        self.assign(assignments)
+    }
+
+    /// Which partitions are in another log directory than the metadata says, and in which. Where there is only one, nobody
+    /// needs to be told that a partition is there.
+    fn assignments(&self, image: &Image, placed: &[(TopicId, i32)]) -> Vec<(Uuid, TopicId, i32)> {
+        let several = self.registry.has_several_dirs();
+        let moved = placed.iter().filter_map(|(id, index)| {
+            let actual = self.registry.directory_of(*id, *index)?;
+            let known = directory_of(image, *id, *index, self.own);
+            (known != Some(actual) && (several || known.is_some())).then_some((actual, *id, *index))
+        });
+        moved.collect()
+    }
+
+    /// Tells the controller in which log directories the partitions are (KIP-858), so that it knows whose leader goes when
+    /// one of them fails.
+    fn assign(&mut self, replicas: Vec<(Uuid, TopicId, i32)>) -> Result<(), CommitError> {
+        let Some(broker) =
+            self.ledger.controller.image().broker(self.own).filter(|_| !replicas.is_empty()).cloned()
+        else {
+            return Ok(());
+        };
+        let command = AssignReplicasToDirs { broker_id: self.own, broker_epoch: broker.epoch, replicas };
+        match self.ledger.execute(self.clock.wall_ms(), Command::AssignReplicasToDirs(command)) {
+            Ok(Reply::AssignReplicasToDirs(Ok(_))) => {}
+            Ok(reply) => {
+                // A metadata version of before KIP-858 has no place for it.
+                tracing::debug!(target: "ottla.metadata", "log directories are not assigned: {reply:?}");
+                return Ok(());
+            }
+            Err(error) if error.is_passing() => {
+                tracing::warn!(target: "ottla.metadata", "log directories are assigned by the next start: {error}");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        self.ledger.sync()?;
+        self.publish()
     }
 
     fn delete(&self, before: &Image, changes: &[Change]) -> Result<(), CommitError> {
@@ -253,7 +302,8 @@ impl Worker {
             let resolve = || (topic_id, Arc::new(view.topic_settings(&topic)));
             let (_, resolved) = settings.insert(known.unwrap_or_else(resolve));
             let settings = Arc::clone(resolved);
-            NewPartition { topic, topic_id, partition, leader_epoch, settings }
+            let directory = directory_of(view.image(), topic_id, partition, self.own);
+            NewPartition { topic, topic_id, partition, leader_epoch, directory, settings }
         });
         self.registry.create_all(new.collect());
     }

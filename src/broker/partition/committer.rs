@@ -11,7 +11,7 @@
 //! partition is synced alone.
 //!
 //! The sync itself runs outside every lock. A failed one is final: nothing of this directory is acknowledged
-//! after it.
+//! after it, and its threads end.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -25,6 +25,7 @@ use parking_lot::{Condvar, Mutex};
 use storage::{Journal, StorageError};
 
 use super::handle::Partition;
+use super::health::Health;
 use super::journaling::{InRound, JournalMarks, Journaling, Staged};
 use crate::context::Fatal;
 use crate::metrics::tally::SyncTally;
@@ -54,6 +55,7 @@ pub enum Urgency {
 pub struct Committer {
     dir: PathBuf,
     clock: Clock,
+    health: Arc<Health>,
     fatal: Fatal,
     queue: Mutex<Queue>,
     /// Held during a round.
@@ -117,10 +119,11 @@ impl Enlistment {
 
 impl Committer {
     /// A committer for `dir` without threads: nothing is synced before [`Committer::start`].
-    pub fn new(dir: PathBuf, clock: Clock, fatal: Fatal) -> Arc<Self> {
+    pub(super) fn new(dir: PathBuf, clock: Clock, health: Arc<Health>, fatal: Fatal) -> Arc<Self> {
         Arc::new(Self {
             dir,
             clock,
+            health,
             fatal,
             queue: Mutex::new(Queue::default()),
             journaling: Mutex::new(None),
@@ -218,7 +221,7 @@ impl Committer {
             };
             if let Err(what) = done {
                 self.end();
-                self.fatal.report(&format!("cannot sync {what}"));
+                self.health.fail(&format!("cannot sync {what}"));
                 return;
             }
         }

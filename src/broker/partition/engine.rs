@@ -13,6 +13,7 @@ use super::checkpoints::{ClosedLog, key_of};
 use super::cleaner::Cleaner;
 use super::frugal_disk::FrugalDisk;
 use super::handle::Partition;
+use super::health::{Health, NodeHealth};
 use super::host_dir::HostDir;
 use super::housekeeping::Housekeeper;
 use super::registry::Registry;
@@ -61,18 +62,49 @@ impl PartitionEngine {
         refuse_repeated(&config.storage.log_dirs)?;
         let housekeeper = Arc::new(Housekeeper::new(config, clock.clone()));
         let cleaner = Arc::new(Cleaner::new(config, clock.clone()));
-        let open = |path: &Path| HostDir::open(Arc::clone(disk), path, clock.clone(), fatal.clone());
-        let dirs = config.storage.log_dirs.iter();
-        let dirs: Vec<Arc<HostDir>> = dirs.map(|path| open(path).map(Arc::new)).collect::<Result<_, _>>()?;
+        let health = NodeHealth::new(fatal.clone());
+        let open = |path: &Path| {
+            let is_vital = path == config.storage.metadata_log_dir;
+            let own = Health::new(&health, path, is_vital);
+            let opened =
+                HostDir::open(Arc::clone(disk), path, clock.clone(), Arc::clone(&own), fatal.clone());
+            let opened =
+                opened.and_then(|dir| Ok((dir.with(storage::LogDir::deleted_partitions)?, Arc::new(dir))));
+            opened.map_err(|error| {
+                own.is_not_opened();
+                (error, is_vital)
+            })
+        };
+        let (mut dirs, mut unopened) = (Vec::new(), Vec::new());
+        for path in &config.storage.log_dirs {
+            match open(path) {
+                Ok((deleted, dir)) => {
+                    // Left over from before: their time is up.
+                    housekeeper.remove_later(&dir, deleted.into_iter().map(|path| (path, i64::MIN)));
+                    dirs.push(dir);
+                }
+                Err((error, is_vital)) if is_vital || !is_unusable(&error) => return Err(error.into()),
+                Err((error, _)) => unopened.push((path.clone(), error)),
+            }
+        }
+        if dirs.is_empty()
+            && let Some((_, error)) = unopened.pop()
+        {
+            return Err(error.into());
+        }
+        for (path, error) in &unopened {
+            tracing::error!(
+                "{} is offline until the next start, with the partitions in it: {error}",
+                path.display()
+            );
+        }
         for dir in &dirs {
-            // Left over from before: their time is up.
-            let deleted = dir.with(storage::LogDir::deleted_partitions)?;
-            housekeeper.remove_later(dir, deleted.into_iter().map(|path| (path, i64::MIN)));
             dir.committer.start()?;
         }
+        let unopened = unopened.into_iter().map(|(path, _)| path).collect();
         let threads = usize::try_from(config.storage.recovery_threads_per_dir).unwrap_or(1).max(1);
-        let registry = Registry::new(dirs, housekeeper, threads, clock, fatal);
-        Ok(Self { registry: Arc::new(registry), cleaner })
+        let registry = Registry::new(dirs, unopened, &health, housekeeper, threads, clock, fatal);
+        Ok(Self { registry, cleaner })
     }
 
     /// The partitions.
@@ -95,7 +127,7 @@ impl PartitionEngine {
         registry.io().stop();
         registry.dirs().iter().for_each(|dir| dir.committer.stop());
         let all = registry.all();
-        for dir in registry.dirs() {
+        for dir in registry.dirs().iter().filter(|dir| !dir.has_failed()) {
             let here = all.iter().filter(|partition| Arc::ptr_eq(partition.dir(), dir));
             let closed = close_in_parallel(here.collect(), registry.recovery_threads);
             if let Err(error) = dir.checkpoint_closed(&closed, registry.broker_epoch()) {
@@ -103,6 +135,12 @@ impl PartitionEngine {
             }
         }
     }
+}
+
+/// Whether the node goes on without a directory that cannot be opened for this, if it has another: as Kafka does when one
+/// cannot be read, or a file in it makes no sense.
+fn is_unusable(error: &StorageError) -> bool {
+    matches!(error, StorageError::Io { .. } | StorageError::Malformed { .. })
 }
 
 /// A directory that is listed twice would find its own lock taken, by nobody an operator could name.

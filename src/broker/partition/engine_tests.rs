@@ -58,6 +58,7 @@ fn many_partitions_are_recovered_by_several_threads() {
                 topic_id: topic_id(u128::from((index % 3).unsigned_abs()) + 1),
                 partition: index / 3,
                 leader_epoch: LeaderEpoch::new(0),
+                directory: None,
                 settings: Arc::new(settings(|_| {})),
             })
             .collect()
@@ -86,6 +87,7 @@ fn partitions_of(topic: &str, id: u128, count: i32) -> Vec<NewPartition> {
         topic_id: topic_id(id),
         partition,
         leader_epoch: LeaderEpoch::new(0),
+        directory: None,
         settings: Arc::clone(&settings),
     };
     (0..count).map(new).collect()

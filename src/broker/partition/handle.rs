@@ -22,7 +22,6 @@ use super::journaling::{InRound, JOURNAL_BYTES_MAX, JournalMarks, Staged};
 use super::marks::{Marks, Offsets};
 use super::settings::TopicSettings;
 use super::waiters::{Commit, CommitTicket, FetchTicket, Interest, Waiters};
-use crate::context::Fatal;
 use crate::metrics::tally::{Tally, Traffic};
 
 /// A topic as its partitions on this node share it.
@@ -59,7 +58,6 @@ pub struct Partition {
     enlistment: Enlistment,
     tally: Tally,
     gone: AtomicBool,
-    fatal: Fatal,
 }
 
 /// What the log's lock guards.
@@ -105,6 +103,9 @@ pub enum PartitionError {
     /// It was deleted, or the node is stopping.
     #[error("the partition is no longer here")]
     Gone,
+    /// Its log directory has failed.
+    #[error("the log directory of the partition is offline")]
+    Offline,
     /// The log refused the batch.
     #[error(transparent)]
     Append(#[from] AppendError),
@@ -127,6 +128,7 @@ impl PartitionError {
         match self {
             // Makes clients ask for metadata, where they find the topic gone or the node away.
             Self::Gone => ErrorCode::UnknownTopicOrPartition,
+            Self::Offline => ErrorCode::KafkaStorageError,
             Self::Append(error) => error.code(),
             Self::Read(error) => error.code(),
             Self::Storage(error) => error.code(),
@@ -143,7 +145,6 @@ impl Partition {
         leader_epoch: LeaderEpoch,
         mut log: PartitionLog,
         dir: Arc<HostDir>,
-        fatal: Fatal,
     ) -> Arc<Self> {
         let high_watermark = high_watermark_of(&log, topic.settings.load().write_caching);
         let last_stable = log.last_stable_offset(high_watermark);
@@ -169,7 +170,6 @@ impl Partition {
             enlistment: Enlistment::default(),
             tally: Tally::default(),
             gone: AtomicBool::new(false),
-            fatal,
         })
     }
 
@@ -274,7 +274,7 @@ impl Partition {
         let (flush_messages, write_caching) = (settings.log.flush_messages, settings.write_caching);
 
         let mut appender = self.appender.lock();
-        let log = appender.log.as_mut().ok_or(PartitionError::Gone)?;
+        let log = appender.log.as_mut().ok_or_else(|| self.absence())?;
         let at = match append(log, self.leader_epoch()) {
             Ok(at) => at,
             Err(error) => {
@@ -342,6 +342,11 @@ impl Partition {
         self.gone.load(Ordering::Acquire)
     }
 
+    /// Why its log is not here any more, once [`Partition::is_gone`].
+    pub fn absence(&self) -> PartitionError {
+        if self.dir.has_failed() { PartitionError::Offline } else { PartitionError::Gone }
+    }
+
     /// Plans a read of records, up to a bound that is one of the offsets this partition has published. Waits for no
     /// disk: where that is needed first, a lookup is answered, to be done [elsewhere](Self::look_up). `hint` is what it
     /// gave.
@@ -353,7 +358,7 @@ impl Partition {
         loop {
             let mut appender = self.appender.lock();
             let known = hint.or_else(|| appender.hint_for(request.offset));
-            let log = appender.log.as_mut().ok_or(PartitionError::Gone)?;
+            let log = appender.log.as_mut().ok_or_else(|| self.absence())?;
             let mut lookup = match log.plan_read(request, known)? {
                 ReadStep::Plan(plan) => {
                     plan.next().into_iter().for_each(|next| appender.remember(next));
@@ -481,7 +486,7 @@ impl Partition {
     /// Runs `ask` on the log, under its lock: for what is neither an append nor a read of records.
     pub(super) fn with_log<R>(&self, ask: impl FnOnce(&mut PartitionLog) -> R) -> Result<R, PartitionError> {
         let mut appender = self.appender.lock();
-        appender.log.as_mut().map(ask).ok_or(PartitionError::Gone)
+        appender.log.as_mut().map(ask).ok_or_else(|| self.absence())
     }
 
     /// As [`Self::with_log`], unless somebody else is at the log just now.
@@ -503,6 +508,14 @@ impl Partition {
         // Nor does a compaction, which notices that the partition is gone.
         drop(self.cleaning.lock());
         log
+    }
+
+    /// As [`Self::take_log`], where the directory has failed: waits for nothing, since what is at the disk now may never end.
+    pub(super) fn abandon(&self) {
+        let log = self.appender.lock().log.take();
+        self.gone.store(true, Ordering::Release);
+        self.waiters.lock().close();
+        drop(log);
     }
 
     /// Keeps segments from being deleted as long as the answer lives.
@@ -537,10 +550,10 @@ impl Partition {
         &self.enlistment.journal
     }
 
-    /// Ends the node's life when `error` says that log data could not be written; one that passes does not.
+    /// Gives its directory up when `error` says that log data could not be written; one that passes does not.
     pub(super) fn note(&self, error: &StorageError) {
         if !error.is_passing() {
-            self.fatal.report(&format!("cannot write {}: {error}", self.dir_name()));
+            self.dir.fail(&format!("cannot write {}: {error}", self.dir_name()));
         }
     }
 

@@ -18,6 +18,7 @@ use storage::{
 use uuid::Uuid;
 
 use super::committer::Committer;
+use super::health::Health;
 use super::reserve::Reserve;
 use crate::context::Fatal;
 
@@ -28,6 +29,9 @@ pub struct HostDir {
     disk: Arc<dyn Disk>,
     reserve: Reserve,
     log_dir: RwLock<LogDir>,
+    health: Arc<Health>,
+    /// Whether its partitions were taken offline after a failure.
+    is_left: AtomicBool,
     pub(super) committer: Arc<Committer>,
     /// Whether the last owner closed all logs.
     was_clean: bool,
@@ -55,12 +59,18 @@ struct Complaints {
 
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
+/// A directory as tools are shown it.
+pub fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
 impl HostDir {
     /// Takes possession of the directory. Nothing in it is opened yet.
     pub(super) fn open(
         disk: Arc<dyn Disk>,
         path: &Path,
         clock: Clock,
+        health: Arc<Health>,
         fatal: Fatal,
     ) -> Result<Self, StorageError> {
         let log_dir = LogDir::open(Arc::clone(&disk), path)?;
@@ -83,7 +93,9 @@ impl HostDir {
             disk,
             reserve,
             log_dir: RwLock::new(log_dir),
-            committer: Committer::new(path.to_owned(), clock.clone(), fatal),
+            committer: Committer::new(path.to_owned(), clock.clone(), Arc::clone(&health), fatal),
+            health,
+            is_left: AtomicBool::new(false),
             clock,
             complaints: Mutex::default(),
             was_clean,
@@ -100,12 +112,42 @@ impl HostDir {
 
     /// The directory as tools are shown it.
     pub fn absolute_path(&self) -> String {
-        std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone()).display().to_string()
+        absolute(&self.path)
     }
 
     /// Space of the file system that it lies on.
     pub fn space(&self) -> Result<Space, StorageError> {
+        if self.has_failed() {
+            return Err(StorageError::Failed { path: self.path.clone() });
+        }
         self.with(LogDir::space)
+    }
+
+    /// Its id (KIP-858); `None` while it is not formatted.
+    pub fn id(&self) -> Option<Uuid> {
+        self.meta()?.directory_id
+    }
+
+    /// Whether a write or a sync has failed here: nothing is acknowledged, read or written any more until the next start.
+    pub fn has_failed(&self) -> bool {
+        self.health.has_failed()
+    }
+
+    /// Gives the directory up. Ends the node where that cannot go on without it.
+    pub(super) fn fail(&self, what: &str) {
+        self.health.fail(what);
+    }
+
+    /// Gives the directory up, unless the error passes.
+    pub(super) fn note(&self, error: &StorageError) {
+        if !error.is_passing() {
+            self.fail(&error.to_string());
+        }
+    }
+
+    /// Whether it has failed and its partitions are to be taken offline; true once.
+    pub(super) fn is_to_be_left(&self) -> bool {
+        self.has_failed() && !self.is_left.swap(true, Ordering::AcqRel)
     }
 
     /// The disk it lies on.
@@ -125,6 +167,9 @@ impl HostDir {
 
     /// Keeps space for a start on a full disk, as far as there is some.
     pub(super) fn refill_reserve(&self) {
+        if self.has_failed() {
+            return;
+        }
         if let Err(error) = self.reserve.refill() {
             tracing::warn!("{} has no reserve for a start on a full disk: {error}", self.path.display());
         }

@@ -2,11 +2,14 @@
 //!
 //! All of it is the metadata thread's to call, before it publishes the image that tells clients.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
 use model::{LeaderEpoch, TopicId};
 use storage::StorageError;
+use uuid::Uuid;
 
 use super::handle::{Partition, Topic};
 use super::host_dir::HostDir;
@@ -26,6 +29,8 @@ pub struct NewPartition {
     pub partition: i32,
     /// The epoch in which this node leads it.
     pub leader_epoch: LeaderEpoch,
+    /// Id of the log directory that it is in, where the metadata says so (KIP-858).
+    pub directory: Option<Uuid>,
     /// Its topic's settings; those of the first partition of a topic count for all.
     pub settings: Arc<TopicSettings>,
 }
@@ -45,6 +50,7 @@ impl Registry {
             topic_id,
             partition,
             leader_epoch,
+            directory: None,
             settings: Arc::new(settings),
         };
         self.create_all(vec![new]).pop().map_or(Ok(()), |failed| Err(failed.1))
@@ -64,6 +70,7 @@ impl Registry {
         let mut hosted: Vec<HostedTopic> = Vec::new();
         let mut work = Vec::with_capacity(new.len());
         let mut planned = self.dirs.iter().map(|dir| dir.served()).collect::<Vec<_>>();
+        let mut failed = Vec::new();
         for new in new {
             let at = hosted.iter().rposition(|hosted| hosted.topic.id == new.topic_id).unwrap_or_else(|| {
                 let known = snapshot.identified(new.topic_id).cloned();
@@ -71,11 +78,16 @@ impl Registry {
                 hosted.len() - 1
             });
             if hosted[at].partition(new.partition).is_err() {
-                let dir = Arc::clone(self.dir_for(&new.topic, new.partition, &mut planned));
-                work.push(Work::new(at, Arc::clone(&hosted[at].topic), new, dir));
+                let Some(dir) = self.dir_for(&new, &mut planned) else {
+                    let path = PathBuf::from(format!("{}-{}", new.topic, new.partition));
+                    tracing::error!("{} is offline: its log directory cannot be used", path.display());
+                    hosted[at].host(new.partition, None);
+                    failed.push((new, StorageError::Failed { path }));
+                    continue;
+                };
+                work.push(Work::new(at, Arc::clone(&hosted[at].topic), new, Arc::clone(dir)));
             }
         }
-        let mut failed = Vec::new();
         for (work, opened) in self.open_all(work) {
             let (hosted, index) = (&mut hosted[work.at], work.new.partition);
             match opened {
@@ -142,10 +154,21 @@ impl Registry {
     /// that the start has replayed were created.
     pub fn retire_strays(&self) -> Result<(), StorageError> {
         let _changing = self.changing.lock();
-        self.dirs.iter().try_for_each(|dir| {
-            dir.set_strays_aside()?;
-            dir.begin_journal()
-        })
+        self.is_started.store(true, Ordering::Release);
+        for dir in self.dirs.iter().filter(|dir| !dir.has_failed()) {
+            if let Err(error) = dir.set_strays_aside().and_then(|()| dir.begin_journal()) {
+                dir.note(&error);
+                if error.is_passing() {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The id of the log directory that a partition is in; `None` where it is not online.
+    pub fn directory_of(&self, id: TopicId, partition: i32) -> Option<Uuid> {
+        self.by_id(id, partition)?.dir().id()
     }
 
     /// Lets go of topics: their partitions answer no more, their directories are renamed now, durably, and
@@ -164,7 +187,8 @@ impl Registry {
                 let online = hosted.partition(index).ok();
                 let is_there = |dir: &Arc<HostDir>| match online {
                     Some(partition) => Arc::ptr_eq(partition.dir(), dir),
-                    None => dir.has_dir(&hosted.topic.name, index),
+                    // What is in one that has failed is set aside by the start that finds it again.
+                    None => !dir.has_failed() && dir.has_dir(&hosted.topic.name, index),
                 };
                 if let Some(partition) = online
                     && partition.take_log().is_some()
@@ -179,8 +203,14 @@ impl Registry {
             }
         }
         for (dir, Leaving { keys, due_ms }) in self.dirs.iter().zip(leaving) {
-            if !keys.is_empty() {
-                let marked = dir.delete(&keys)?;
+            if !keys.is_empty() && !dir.has_failed() {
+                let marked = match dir.delete(&keys) {
+                    Err(error) if !error.is_passing() => {
+                        dir.note(&error);
+                        continue;
+                    }
+                    marked => marked?,
+                };
                 let waiting = marked.into_iter().zip(due_ms);
                 self.housekeeper
                     .remove_later(dir, waiting.filter_map(|(path, due_ms)| Some((path?, due_ms))));

@@ -225,24 +225,24 @@ impl Housekeeper {
             Task::HighWatermarks => {
                 for_dirs(registry, |dir| dir.checkpoint_high_watermarks(registry));
                 registry.all().iter().for_each(|partition| partition.purge(now_ms));
-                self.remove_deleted(registry, now_ms);
+                self.remove_deleted(now_ms);
                 registry.open_waiting();
             }
             Task::ProducerExpiry => registry.all().iter().for_each(|p| p.expire_producers(now_ms)),
         }
     }
 
-    fn remove_deleted(&self, registry: &Registry, now_ms: i64) {
+    fn remove_deleted(&self, now_ms: i64) {
         let due: Vec<Removal> = {
             let mut state = self.state.lock();
             let (due, later) = state.removals.drain(..).partition(|removal| removal.due_ms <= now_ms);
             state.removals = later;
             due
         };
-        for removal in due {
+        for removal in due.into_iter().filter(|removal| !removal.dir.has_failed()) {
             tracing::info!("Removing {}", removal.path.display());
             if let Err(error) = removal.dir.with(|log_dir| log_dir.remove_deleted(&removal.path)) {
-                note(registry, &error);
+                note(&removal.dir, &error);
             }
         }
     }
@@ -255,17 +255,17 @@ enum Work {
 
 /// One checkpoint answers all who asked for the same directory.
 fn answer(registry: &Registry, asked: Vec<Asked>, now_ms: i64) {
+    let mut left = asked;
     for dir in registry.dirs() {
-        if !asked.iter().any(|asked| Arc::ptr_eq(&asked.dir, dir)) {
-            continue;
+        let (here, others): (Vec<_>, _) = left.into_iter().partition(|asked| Arc::ptr_eq(&asked.dir, dir));
+        left = others;
+        if here.is_empty() || dir.has_failed() {
+            continue; // The senders are dropped, which tells everybody.
         }
-        if let Err(error) = checkpoint_log_starts(registry, dir, now_ms) {
-            note(registry, &error);
-            return; // The senders are dropped, which tells everybody.
+        match checkpoint_log_starts(registry, dir, now_ms) {
+            Ok(()) => here.into_iter().for_each(|asked| asked.answer(Ok(()))),
+            Err(error) => note(dir, &error),
         }
-    }
-    for asked in asked {
-        asked.answer(Ok(()));
     }
 }
 
@@ -283,19 +283,19 @@ fn checkpoint_log_starts(registry: &Registry, dir: &Arc<HostDir>, now_ms: i64) -
 }
 
 fn for_dirs(registry: &Registry, act: impl Fn(&HostDir) -> Result<(), StorageError>) {
-    for dir in registry.dirs() {
+    for dir in registry.dirs().iter().filter(|dir| !dir.has_failed()) {
         if let Err(error) = act(dir) {
-            note(registry, &error);
+            note(dir, &error);
         }
     }
 }
 
-/// What passes, such as a full disk, delays housekeeping; any other failure to write is the end.
-fn note(registry: &Registry, error: &StorageError) {
+/// What passes, such as a full disk, delays housekeeping; any other failure to write is the directory's end.
+fn note(dir: &HostDir, error: &StorageError) {
     if error.is_passing() {
         tracing::warn!("Housekeeping waits: {error}");
     } else {
-        registry.fatal.report(&error.to_string());
+        dir.note(error);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Opening the logs of many partitions: those that were found on disk and those that are new.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use model::Offset;
 use storage::{PartitionDir, StorageError};
@@ -44,7 +45,7 @@ impl Work {
 impl Registry {
     /// Opens or makes the logs of partitions. What has to be done once for all of them is.
     pub(super) fn open_all(&self, work: Vec<Work>) -> Vec<(Work, Opened)> {
-        for dir in &self.dirs {
+        for dir in self.dirs.iter().filter(|dir| !dir.has_failed()) {
             let made = work.iter().filter(|work| Arc::ptr_eq(&work.dir, dir) && !work.is_found());
             let made: Vec<_> = made.map(Work::key).collect();
             // One that could not be forgotten now is when it is made, which tells the error.
@@ -58,11 +59,14 @@ impl Registry {
             if here.peek().is_none() {
                 continue;
             }
-            if let Err(error) = dir.sync() {
+            let synced = if dir.has_failed() {
+                Err(StorageError::Failed { path: dir.path().to_owned() })
+            } else {
+                dir.sync()
+            };
+            if let Err(error) = synced {
                 let passes = error.is_passing();
-                if !passes {
-                    self.fatal.report(&error.to_string());
-                }
+                dir.note(&error);
                 for (_, opened) in here {
                     let path = dir.path().to_owned();
                     *opened = Err(if passes {
@@ -106,6 +110,9 @@ impl Registry {
     }
 
     fn open_partition(&self, work: &mut Work) -> Opened {
+        if work.dir.has_failed() {
+            return Err(StorageError::Failed { path: work.dir.path().to_owned() });
+        }
         if !work.is_claimed {
             work.claimed = work.dir.claim(&work.new.topic, work.new.topic_id, work.new.partition)?;
             work.is_claimed = true;
@@ -115,14 +122,8 @@ impl Registry {
         let now_ms = self.clock.wall_ms();
         let mut log = dir.open_log(&work.key(), new.topic_id, claimed.as_ref(), config, now_ms)?;
         log.assign_epoch(new.leader_epoch);
-        let partition = Partition::new(
-            Arc::clone(topic),
-            new.partition,
-            new.leader_epoch,
-            log,
-            Arc::clone(dir),
-            self.fatal.clone(),
-        );
+        let partition =
+            Partition::new(Arc::clone(topic), new.partition, new.leader_epoch, log, Arc::clone(dir));
         if partition.offsets().log_end > Offset::ZERO {
             // What a log that was never written to has to sync waits for its first append.
             dir.committer.enlist(&partition, Urgency::Within(BACKGROUND_SYNC));
@@ -130,13 +131,27 @@ impl Registry {
         Ok(partition)
     }
 
-    /// Where the partition is, or the directory with the fewest partitions, those that are planned counted in.
-    pub(super) fn dir_for(&self, topic: &str, partition: i32, planned: &mut [usize]) -> &Arc<HostDir> {
-        let found = self.dirs.iter().position(|dir| dir.has_found(topic, partition));
-        let emptiest = || planned.iter().enumerate().min_by_key(|(_, count)| **count).map(|(at, _)| at);
-        let at = found.or_else(emptiest).expect("a node has at least one log directory");
+    /// Where the partition is, or the directory with the fewest partitions that can be used, those that are planned
+    /// counted in; `None` where it must be in one that cannot be used, and would be made anew without its records.
+    pub(super) fn dir_for(&self, new: &NewPartition, planned: &mut [usize]) -> Option<&Arc<HostDir>> {
+        let found = self.dirs.iter().position(|dir| dir.has_found(&new.topic, new.partition));
+        if found.is_none() && self.is_elsewhere(new) {
+            return None;
+        }
+        let usable = planned.iter().zip(&self.dirs).enumerate().filter(|(_, (_, dir))| !dir.has_failed());
+        let emptiest = usable.min_by_key(|(_, (count, _))| **count).map(|(at, _)| at);
+        let at = found.or(emptiest)?;
         planned[at] += 1;
-        &self.dirs[at]
+        self.dirs.get(at)
+    }
+
+    /// Whether the directory of a partition that was not found is one that cannot be used: the metadata says so, or it says
+    /// nothing and the partition was there before this start.
+    fn is_elsewhere(&self, new: &NewPartition) -> bool {
+        match new.directory {
+            Some(id) => !self.dirs.iter().any(|dir| dir.id() == Some(id) && !dir.has_failed()),
+            None => self.has_lost_dirs() && !self.is_started.load(Ordering::Acquire),
+        }
     }
 }
 

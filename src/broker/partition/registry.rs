@@ -2,6 +2,7 @@
 //! thread makes a new one.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -11,9 +12,11 @@ use parking_lot::Mutex;
 use wire::TopicRef;
 
 use super::handle::{Partition, Topic};
+use super::health::NodeHealth;
 use super::host_dir::HostDir;
 use super::housekeeping::Housekeeper;
 use super::io_threads::IoThreads;
+use super::losing::Losses;
 use super::opening::Work;
 use super::waiters::CommitTicket;
 use crate::context::Fatal;
@@ -27,6 +30,11 @@ pub struct Registry {
     /// With the partitions that are offline for want of space or of descriptors, until there is some.
     pub(super) changing: Mutex<Vec<Work>>,
     pub(super) dirs: Vec<Arc<HostDir>>,
+    /// Directories that could not be opened.
+    pub(super) unopened: Vec<PathBuf>,
+    pub(super) losses: Losses,
+    /// Whether the partitions were opened that the start has found in the metadata: what comes from then on is new.
+    pub(super) is_started: AtomicBool,
     pub(super) housekeeper: Arc<Housekeeper>,
     pub(super) recovery_threads: usize,
     io: IoThreads,
@@ -57,22 +65,28 @@ pub struct HostedTopic {
 enum Slot {
     Absent,
     Online(Arc<Partition>),
-    /// Its log could not be opened; the log says why.
+    /// Its log could not be opened, or its directory has failed; the log says why.
     Offline,
 }
 
 impl Registry {
+    /// `unopened` are directories that `dirs` lacks; `health` is that of all.
     pub(super) fn new(
         dirs: Vec<Arc<HostDir>>,
+        unopened: Vec<PathBuf>,
+        health: &NodeHealth,
         housekeeper: Arc<Housekeeper>,
         recovery_threads: usize,
         clock: Clock,
         fatal: Fatal,
-    ) -> Self {
-        Self {
+    ) -> Arc<Self> {
+        let registry = Arc::new(Self {
             snapshot: ArcSwap::default(),
             changing: Mutex::default(),
             dirs,
+            unopened,
+            losses: Losses::default(),
+            is_started: AtomicBool::new(false),
             housekeeper,
             recovery_threads,
             io: IoThreads::default(),
@@ -81,7 +95,18 @@ impl Registry {
             clock,
             fatal,
             broker_epoch: AtomicI64::new(-1),
-        }
+        });
+        let weak = Arc::downgrade(&registry);
+        health.on_failure(move || {
+            let Some(registry) = weak.upgrade() else { return };
+            let fatal = registry.fatal.clone();
+            // Whoever meets a failure may hold the lock that leaving the directory needs.
+            let leave = move || registry.leave_failed();
+            if let Err(error) = std::thread::Builder::new().name("dir-failure".to_owned()).spawn(leave) {
+                fatal.report(&format!("no thread to leave a log directory that has failed: {error}"));
+            }
+        });
+        registry
     }
 
     /// The topics now. Not to be held across an await: it may keep deleted partitions from going.
@@ -142,7 +167,7 @@ impl Registry {
         all.cloned().collect()
     }
 
-    /// The directories, in the order of `log.dirs`.
+    /// The directories that could be opened, in the order of `log.dirs`.
     pub fn dirs(&self) -> &[Arc<HostDir>] {
         &self.dirs
     }
@@ -188,6 +213,34 @@ impl Snapshot {
     pub(super) fn put(&mut self, hosted: HostedTopic) {
         let hosted = Arc::new(hosted);
         self.by_name.insert(Arc::clone(&hosted.topic.name), Arc::clone(&hosted));
+        self.by_id.insert(hosted.topic.id, hosted);
+    }
+
+    /// Takes partitions offline; answers them.
+    pub(super) fn take_offline(&mut self, is_lost: impl Fn(&Partition) -> bool) -> Vec<Arc<Partition>> {
+        let mut gone = Vec::new();
+        let changed: Vec<_> =
+            self.topics().filter(|hosted| hosted.online().any(|it| is_lost(it))).cloned().collect();
+        for mut hosted in changed {
+            for slot in &mut hosted.partitions {
+                if let Slot::Online(partition) = slot
+                    && is_lost(partition)
+                {
+                    gone.push(Arc::clone(partition));
+                    *slot = Slot::Offline;
+                }
+            }
+            // The name may be another topic's by now.
+            self.put_back(hosted);
+        }
+        gone
+    }
+
+    fn put_back(&mut self, hosted: HostedTopic) {
+        let hosted = Arc::new(hosted);
+        if self.by_name.get(&hosted.topic.name).is_some_and(|named| named.topic.id == hosted.topic.id) {
+            self.by_name.insert(Arc::clone(&hosted.topic.name), Arc::clone(&hosted));
+        }
         self.by_id.insert(hosted.topic.id, hosted);
     }
 

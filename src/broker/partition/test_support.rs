@@ -12,6 +12,7 @@ use storage::ReadRequest;
 use storage::disk_mem::MemoryDisk;
 use uuid::Uuid;
 
+use super::health::{Health, NodeHealth};
 use super::host_dir::HostDir;
 use super::housekeeping::Housekeeper;
 use super::{Acks, Partition, PartitionEngine, Placed, Registry, TopicSettings};
@@ -57,9 +58,12 @@ impl Reports {
 /// Partitions without threads: nothing is synced unless the test does it.
 pub(crate) fn still_registry(disk: &MemoryDisk, reports: &Reports) -> Arc<Registry> {
     let clock = Clock::virtual_at(1_000_000);
-    let dir = HostDir::open(disk.shared(), Path::new(DIR), clock.clone(), reports.fatal()).expect("opens");
+    let node = NodeHealth::new(reports.fatal());
+    let health = Health::new(&node, Path::new(DIR), true);
+    let dir = HostDir::open(disk.shared(), Path::new(DIR), clock.clone(), health, reports.fatal());
+    let dirs = vec![Arc::new(dir.expect("opens"))];
     let housekeeper = Arc::new(Housekeeper::new(&config(&[]), clock.clone()));
-    Arc::new(Registry::new(vec![Arc::new(dir)], housekeeper, 2, clock, reports.fatal()))
+    Registry::new(dirs, Vec::new(), &node, housekeeper, 2, clock, reports.fatal())
 }
 
 /// Partitions with all their threads.

@@ -11,7 +11,7 @@ use wire::produce::LeaderIdAndEpoch;
 use super::name_of;
 use crate::context::Broker;
 use crate::fetch_session::FetchPartition;
-use crate::partition::{Offsets, Partition, PartitionError, Snapshot};
+use crate::partition::{Offsets, Partition, Snapshot};
 
 /// What bounds a fetch as a whole.
 #[derive(Clone, Copy, Debug)]
@@ -167,7 +167,7 @@ impl Planned {
         };
         let wanted = &target.wanted;
         if partition.is_gone() {
-            return Err(PartitionError::Gone.code());
+            return Err(partition.absence().code());
         }
         partition.check_leader_epoch(wanted.current_leader_epoch)?;
         if ask.limits.from_follower {

@@ -1,0 +1,150 @@
+use std::path::{Path, PathBuf};
+
+use model::{Clock, ErrorCode, LeaderEpoch};
+use storage::disk_mem::{BreakingDisk, MemoryDisk};
+
+use crate::partition::test_support::{
+    Reports, append, batch, config, offset, settings, stop_syncing, topic_id,
+};
+use crate::partition::{Acks, CommitTicket, OpenError, PartitionEngine, PartitionError};
+
+fn start(disk: &BreakingDisk, reports: &Reports, overrides: &[&str]) -> Result<PartitionEngine, OpenError> {
+    let mut all = vec!["log.dirs=/a,/b"];
+    all.extend(overrides);
+    let engine = PartitionEngine::open_on(&disk.shared(), &config(&all), Clock::system(), reports.fatal())?;
+    for dir in engine.registry().dirs() {
+        if dir.meta().is_none() {
+            let directory_id = Some(uuid::Uuid::new_v4());
+            let (cluster_id, node_id) = ("cluster".to_owned(), model::BrokerId::new(1));
+            dir.format(storage::MetaProperties { cluster_id, node_id, directory_id }).unwrap();
+        }
+    }
+    engine.registry().retire_strays().unwrap();
+    Ok(engine)
+}
+
+fn disk() -> BreakingDisk {
+    BreakingDisk::new(MemoryDisk::new().shared())
+}
+
+fn create(engine: &PartitionEngine, count: i32) {
+    for index in 0..count {
+        engine
+            .registry()
+            .create("orders", topic_id(1), index, LeaderEpoch::new(0), settings(|_| {}))
+            .unwrap();
+    }
+}
+
+fn within_10_s(mut is_so: impl FnMut() -> bool) -> bool {
+    for _ in 0..2000 {
+        if is_so() {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    false
+}
+
+#[test]
+fn producers_that_wait_are_told_when_another_partition_finds_the_directory_failing() {
+    let (disk, reports) = (disk(), Reports::default());
+    let engine = start(&disk, &reports, &[]).unwrap();
+    create(&engine, 4);
+    let all = engine.registry().all();
+    let [first, second] =
+        all.iter().filter(|one| one.dir().path() == Path::new("/b")).collect::<Vec<_>>()[..]
+    else {
+        panic!("two in each")
+    };
+    stop_syncing(&engine.registry());
+    let end = append(first, Acks::Committed, 1).commit_at.unwrap();
+    let ticket = CommitTicket::new();
+    first.await_commit(end, &ticket);
+    disk.break_dir(Path::new("/b"));
+    let refused = second.append(batch(1), Acks::Written, 1_000_000).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::KafkaStorageError);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let limit = std::time::Duration::from_secs(10);
+    runtime.block_on(async { tokio::time::timeout(limit, ticket.all()).await }).unwrap();
+    assert!(first.is_gone() && !first.is_committed(end));
+    assert_eq!(first.absence().code(), ErrorCode::KafkaStorageError);
+    let late = first.append(batch(1), Acks::Written, 1_000_000).unwrap_err();
+    assert!(matches!(late, PartitionError::Offline), "{late}");
+    assert!(within_10_s(|| engine.registry().find("orders", second.index()).is_err()));
+    assert_eq!(engine.registry().all().len(), 2);
+    engine.stop();
+    assert_eq!(reports.all(), Vec::<String>::new(), "the node goes on");
+}
+
+#[test]
+fn a_sync_that_fails_takes_its_directory_offline_and_leaves_the_others_theirs() {
+    let (disk, reports) = (disk(), Reports::default());
+    let engine = start(&disk, &reports, &[]).unwrap();
+    create(&engine, 4);
+    let all = engine.registry().all();
+    let (sound, failing): (Vec<_>, Vec<_>) = all.iter().partition(|one| one.dir().path() == Path::new("/a"));
+    for partition in &all {
+        append(partition, Acks::Committed, 1);
+        assert!(within_10_s(|| partition.is_committed(offset(1))));
+    }
+    // Written and not yet synced, which nobody hurries to do.
+    failing.iter().for_each(|partition| drop(append(partition, Acks::Written, 1)));
+    disk.break_dir(Path::new("/b"));
+    failing.iter().for_each(|partition| partition.hurry());
+    assert!(within_10_s(|| failing.iter().all(|partition| partition.is_gone())));
+    for partition in sound {
+        append(partition, Acks::Committed, 1);
+        assert!(within_10_s(|| partition.is_committed(offset(2))), "its rounds go on");
+    }
+    engine.stop();
+    assert_eq!(reports.all(), Vec::<String>::new());
+}
+
+#[test]
+fn a_node_ends_with_its_metadata_directory_and_with_its_last() {
+    for (overrides, broken, ends) in [
+        (&[][..], &["/a"][..], true),
+        (&[], &["/b"], false),
+        (&["metadata.log.dir=/b"], &["/b"], true),
+        (&["metadata.log.dir=/b"], &["/a"], false),
+        (&["metadata.log.dir=/m"], &["/a"], false),
+        (&["metadata.log.dir=/m"], &["/a", "/b"], true),
+    ] {
+        let (disk, reports) = (disk(), Reports::default());
+        let engine = start(&disk, &reports, overrides).unwrap();
+        create(&engine, 2);
+        let all = engine.registry().all();
+        for dir in broken {
+            disk.break_dir(Path::new(dir));
+            let here = all.iter().find(|one| one.dir().path() == Path::new(dir)).unwrap();
+            assert!(here.append(batch(1), Acks::Written, 1_000_000).is_err());
+        }
+        assert_eq!(!reports.all().is_empty(), ends, "{overrides:?} {broken:?}: {:?}", reports.all());
+        engine.stop();
+    }
+}
+
+#[test]
+fn a_start_goes_on_without_a_directory_that_cannot_be_read_if_there_is_another() {
+    for (overrides, broken, unopened) in [
+        (&[][..], &["/b"][..], Some("/b")),
+        (&[], &["/a"], None),
+        (&["metadata.log.dir=/m"], &["/a"], Some("/a")),
+        (&["metadata.log.dir=/m"], &["/a", "/b"], None),
+    ] {
+        let (disk, reports) = (disk(), Reports::default());
+        broken.iter().for_each(|dir| disk.break_dir(Path::new(dir)));
+        match (start(&disk, &reports, overrides), unopened) {
+            (Ok(engine), Some(unopened)) => {
+                assert_eq!(engine.registry().unopened_dirs(), [PathBuf::from(unopened)]);
+                create(&engine, 2);
+                assert_eq!(engine.registry().all().len(), 2);
+                engine.stop();
+            }
+            (Err(OpenError::Storage(_)), None) => {}
+            (started, _) => panic!("{overrides:?} {broken:?}: {started:?}"),
+        }
+        assert_eq!(reports.all(), Vec::<String>::new());
+    }
+}
