@@ -16,7 +16,7 @@ pub mod txn;
 use model::ErrorCode;
 
 /// What clients of a coordinator are told about a failed append to its log.
-fn append_error(code: ErrorCode) -> ErrorCode {
+pub fn append_error(code: ErrorCode) -> ErrorCode {
     match code {
         ErrorCode::UnknownTopicOrPartition | ErrorCode::NotEnoughReplicas | ErrorCode::RequestTimedOut => {
             ErrorCode::CoordinatorNotAvailable

@@ -12,7 +12,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use coordinator::group::{Context, Reply, Request, Shard, TxnOffsetCommitRequest};
 use coordinator::txn::ProducerIdAndEpoch;
-use model::topic_name::GROUP_METADATA;
 use model::{Clock, ErrorCode, Offset, ProducerEpoch, ProducerId};
 use parking_lot::Mutex;
 use storage::TxnMarker;
@@ -118,7 +117,7 @@ impl Groups {
         let host = self.coordinator.host_of(&request.group_id)?;
         let partition = host.partition();
         let (producer_id, producer_epoch) = (request.producer_id, request.producer_epoch);
-        let mut guard = None;
+        let (mut guard, mut admitted) = (None, None);
         if how == Admission::Add || partition.topic().settings.load().log.verify_transactions {
             let (id, epoch) = (ProducerId::new(producer_id), ProducerEpoch::new(producer_epoch));
             let now_ms = self.coordinator.shared.clock.wall_ms();
@@ -127,14 +126,27 @@ impl Groups {
         }
         if guard.is_some() {
             let producer = ProducerIdAndEpoch { producer_id, producer_epoch };
-            let own = [(GROUP_METADATA, partition.index())];
-            let answers = transactions.admit(transactional_id, producer, &own, how).await?;
-            let mut codes = answers.iter().flat_map(|(_, partitions)| partitions).map(|(_, code)| *code);
+            let answers = transactions.admit_ahead(transactional_id, producer, &[partition], how).await?;
+            let mut codes =
+                answers.partitions.iter().flat_map(|(_, partitions)| partitions).map(|(_, code)| *code);
             if let Some(code) = codes.find(|code| *code != ErrorCode::None) {
                 return Err(code);
             }
+            admitted = Some(answers);
         }
-        host.ask_verified(Request::TxnOffsetCommit(request), guard).await
+        let asking = host.ask_verified(Request::TxnOffsetCommit(request), guard);
+        let Some(admitted) = admitted else { return asking.await };
+        // The offsets are appended when the one is first polled, and then the word hurries: one sync takes both.
+        let word = async {
+            admitted.hurry();
+            match &admitted.word {
+                Some(word) => word.on_disk().await,
+                None => Ok(()),
+            }
+        };
+        let (reply, word) = tokio::join!(biased; asking, word);
+        word?;
+        reply
     }
 
     /// Ends a transaction in a partition of `__consumer_offsets`: its offsets are visible from then on, or never were. The

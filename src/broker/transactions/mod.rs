@@ -72,18 +72,50 @@ const ADDS_BY_WRITING: i16 = 2;
 pub struct Admitted {
     /// An answer for each partition.
     pub partitions: PartitionErrors,
-    /// The log with the coordinator's word, and where that must be on disk up to; none where it is.
-    pub word: Option<(Arc<Partition>, Offset)>,
+    /// What must be on disk before anybody is told; none where it is.
+    pub word: Option<Word>,
+}
+
+/// The coordinator's word for what it has admitted.
+#[derive(Debug)]
+pub struct Word {
+    host: Arc<Host<Shard>>,
+    end: Offset,
 }
 
 impl Admitted {
     /// Has the coordinator's word put on disk.
     pub fn hurry(&self) {
-        if let Some((log, end)) = &self.word
-            && !log.is_committed(*end)
+        if let Some(word) = &self.word
+            && !word.is_on_disk()
         {
-            log.hurry();
+            word.log().hurry();
         }
+    }
+}
+
+impl Word {
+    /// The log that has it.
+    pub fn log(&self) -> &Arc<Partition> {
+        self.host.partition()
+    }
+
+    /// Where that must be on disk up to.
+    pub fn end(&self) -> Offset {
+        self.end
+    }
+
+    /// Whether it is.
+    pub fn is_on_disk(&self) -> bool {
+        self.log().is_committed(self.end)
+    }
+
+    /// Waits until it is.
+    ///
+    /// # Errors
+    /// What whoever asks a coordinator is told that cannot write.
+    pub async fn on_disk(&self) -> Result<(), ErrorCode> {
+        self.host.durable(self.end).await.map_err(coordinator::append_error)
     }
 }
 
@@ -281,23 +313,33 @@ impl Transactions {
     /// As [`Transactions::admit`], but where it may the answer comes before the coordinator's word is on disk. Whoever asks
     /// then appends at once what was admitted, calls [`Admitted::hurry`], and tells nobody before both are on disk.
     ///
+    /// A partition in another log directory than the word waits for it: were that directory away at a start that has the
+    /// coordinator's, its record would not be found in time.
+    ///
     /// # Errors
     /// As there.
     pub async fn admit_ahead(
         &self,
         transactional_id: &str,
         producer: ProducerIdAndEpoch,
-        partitions: &[(&str, i32)],
+        partitions: &[&Arc<Partition>],
         how: Admission,
     ) -> Result<Admitted, ErrorCode> {
         let host = self.coordinator.host_of(transactional_id)?;
-        let request = Arc::new(adding(transactional_id, producer, partitions, how));
+        let named: Vec<(&str, i32)> =
+            partitions.iter().map(|partition| (&*partition.topic().name, partition.index())).collect();
+        let dir = host.partition().dir();
+        if !partitions.iter().all(|partition| Arc::ptr_eq(partition.dir(), dir)) {
+            let partitions = self.admit(transactional_id, producer, &named, how).await?;
+            return Ok(Admitted { partitions, word: None });
+        }
+        let request = Arc::new(adding(transactional_id, producer, &named, how));
         let ask = async || {
             let supplied = Supplied { request: Arc::clone(&request), reserved: None };
             host.ask_ahead(supplied).await.map(Ahead)
         };
         let Ahead((reply, end)) = self.patiently(&request, ask).await?;
-        let word = end.map(|end| (Arc::clone(host.partition()), end));
+        let word = end.map(|end| Word { host: Arc::clone(&host), end });
         match reply {
             Reply::AddPartitions(answer) => Ok(Admitted { partitions: answer?, word }),
             other => unreachable!("AddPartitions was answered {other:?}"),

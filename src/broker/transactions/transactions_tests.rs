@@ -130,16 +130,12 @@ async fn write(
 }
 
 /// As a Produce writes the first record of a transaction in a partition: ahead of the coordinator's word, which is answered.
-async fn write_ahead(
-    node: &TestBroker,
-    producer: ProducerIdAndEpoch,
-    index: i32,
-) -> (Arc<Partition>, Offset) {
+async fn write_ahead(node: &TestBroker, producer: ProducerIdAndEpoch, index: i32) -> Word {
     let partition = node.partition(TOPIC, index);
     let now_ms = node.broker.clock.wall_ms();
     let (id, epoch) = (ProducerId::new(producer.producer_id), ProducerEpoch::new(producer.producer_epoch));
     let guard = partition.begin_verification(id, epoch, 0, true, now_ms).expect("of this epoch");
-    let (transactions, asked) = (&node.broker.transactions, [(TOPIC, index)]);
+    let (transactions, asked) = (&node.broker.transactions, [&partition]);
     let admitted =
         loaded(async || transactions.admit_ahead(ID, producer, &asked, Admission::Add).await).await;
     let admitted = admitted.expect("admitted");
@@ -347,11 +343,41 @@ async fn lose_the_beginning(
         write(&node, producer, 1, 0).await.expect("written");
     }
     node.stop_syncing();
-    let (log, word) = write_ahead(&node, producer, 0).await;
+    let word = write_ahead(&node, producer, 0).await;
     let partition = node.partition(TOPIC, 0);
     crate::partition::test_support::sync(&partition);
-    assert!(partition.is_committed(partition.offsets().log_end) && !log.is_committed(word));
+    assert!(partition.is_committed(partition.offsets().log_end) && !word.is_on_disk());
     node.crash(disk)
+}
+
+#[test]
+fn offsets_whose_transaction_is_lost_are_found_again() {
+    run(async {
+        for commit in [true, false] {
+            let (disk, node) = start().await;
+            let producer = init(&node).await;
+            let log = node.partition(GROUP_METADATA, node.broker.groups.partition_of(GROUP, 0));
+            // The coordinator of the group is loaded.
+            assert_eq!(offset(&node).await, (-1, ErrorCode::None));
+            node.stop_syncing();
+            {
+                let mut committing = pin!(commit_offsets(&node, producer, 7, Admission::Add));
+                assert!(ends_at_once(committing.as_mut()).is_none());
+                assert_eq!(contents(&log), ["d0"], "they did not wait for the coordinator's word");
+                crate::partition::test_support::sync(&log);
+                assert!(ends_at_once(committing.as_mut()).is_none(), "but the answer does");
+            }
+            let node = node.crash(&disk);
+            becomes(&node, Status::Ongoing).await;
+            assert_eq!(offset(&node).await, (-1, ErrorCode::UnstableOffsetCommit));
+            end(&node, producer, commit).await.expect("decided");
+            let wanted = if commit { 7 } else { -1 };
+            while offset(&node).await != (wanted, ErrorCode::None) {
+                pause().await;
+            }
+            node.stop();
+        }
+    });
 }
 
 #[test]
@@ -379,14 +405,16 @@ fn nobody_goes_ahead_in_the_epoch_of_another_transaction() {
         assert_eq!(ended, Ok(Reply::EndTxn(Ok(None))));
         becomes(&node, Status::CompleteCommit).await;
         for index in [0, 1] {
-            let asked = [(TOPIC, index)];
-            let admitted = node.broker.transactions.admit_ahead(ID, producer, &asked, Admission::Add).await;
+            let asked = node.partition(TOPIC, index);
+            let admitted =
+                node.broker.transactions.admit_ahead(ID, producer, &[&asked], Admission::Add).await;
             assert!(admitted.expect("admitted").word.is_none(), "it was waited for");
         }
         // The next has an epoch of its own.
         let next = end(&node, producer, true).await.expect("decided");
         becomes(&node, Status::CompleteCommit).await;
-        let admitted = node.broker.transactions.admit_ahead(ID, next, &[(TOPIC, 0)], Admission::Add).await;
+        let asked = node.partition(TOPIC, 0);
+        let admitted = node.broker.transactions.admit_ahead(ID, next, &[&asked], Admission::Add).await;
         assert!(admitted.expect("admitted").word.is_some());
         node.stop();
     });

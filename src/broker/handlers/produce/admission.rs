@@ -116,8 +116,7 @@ impl Appends<'_> {
         else {
             return Progress { response, waits, held };
         };
-        let asked: Vec<(&str, i32)> =
-            held.iter().map(|held| (&*held.partition.topic().name, held.partition.index())).collect();
+        let asked: Vec<&Arc<Partition>> = held.iter().map(|held| &held.partition).collect();
         let admitted =
             self.broker.transactions.admit_ahead(&transaction.id, producer, &asked, transaction.how()).await;
         let verdicts = admitted.as_ref().map(|admitted| by_partition(&admitted.partitions));
@@ -146,10 +145,10 @@ impl Appends<'_> {
                     *answer = placed_answer(index, &placed);
                     waits.extend(Wait::of(partition, &placed, place));
                     // Nobody is told of the record before the coordinator's word is on disk as well.
-                    let word = word.filter(|(log, end)| !log.is_committed(*end));
-                    waits.extend(word.map(|(log, end)| Wait {
-                        partition: Arc::clone(log),
-                        end: *end,
+                    let word = word.filter(|word| !word.is_on_disk());
+                    waits.extend(word.map(|word| Wait {
+                        partition: Arc::clone(word.log()),
+                        end: word.end(),
                         place,
                     }));
                 }
