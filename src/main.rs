@@ -62,7 +62,7 @@ fn tool() -> Option<u8> {
 fn run() -> anyhow::Result<()> {
     let arguments: Vec<String> =
         std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    if let Some(rest) = after_server_start(&arguments) {
+    if let Some(rest) = after_server_start(&arguments).or_else(|| of_run_class(&arguments)) {
         return serve::kafka_server_start(rest);
     }
     if let Some(name) = arguments.iter().take(2).map(|word| bare_name(word)).find(|name| is_of_kafka(name)) {
@@ -81,6 +81,15 @@ fn run() -> anyhow::Result<()> {
 fn after_server_start(arguments: &[String]) -> Option<&[String]> {
     let at = arguments.iter().take(2).position(|word| bare_name(word) == "kafka-server-start")?;
     arguments.get(at + 1..)
+}
+
+/// The same behind `kafka-run-class kafka.Kafka`.
+fn of_run_class(arguments: &[String]) -> Option<&[String]> {
+    let (called, rest) = arguments.split_first()?;
+    cli::broker_arguments(called, rest).or_else(|| {
+        let (name, rest) = rest.split_first()?;
+        cli::broker_arguments(name, rest)
+    })
 }
 
 /// The name of a tool in a path: without directories and without `.sh`.

@@ -1,6 +1,10 @@
 """The commands that are compared. In a line, {b} is the bootstrap address, {who} keeps what the two tools make apart, {dir} is a
-folder for the case's files. `sorted`: the order of lines is the Java tool's accident. `any_error`: only the status is compared on
+folder for the case's files, {fixture} a partition's directory that Kafka has written, {logs} copies of the broker's files that the
+case's `logs` names. `once`: no broker is asked. `own_jvm`: the Java tool gets a JVM of its own. `mask`: what is replaced before it
+is compared. `any_logs`: log lines may differ. `json`: lines of JSON, whose fields have no order. `sorted`: the order of lines is the Java tool's accident. `any_error`: only the status is compared on
 standard error. `only`: what of standard output is compared."""
+
+import re
 
 CLASSES = {
     "kafka-topics": "org.apache.kafka.tools.TopicCommand",
@@ -19,6 +23,17 @@ CLASSES = {
     "kafka-transactions": "org.apache.kafka.tools.TransactionsCommand",
     "kafka-groups": "org.apache.kafka.tools.GroupsCommand",
     "kafka-producer-perf-test": "org.apache.kafka.tools.ProducerPerformance",
+    "kafka-consumer-perf-test": "org.apache.kafka.tools.ConsumerPerformance",
+    "kafka-e2e-latency": "org.apache.kafka.tools.EndToEndLatency",
+    "kafka-dump-log": "org.apache.kafka.tools.DumpLogSegments",
+    "kafka-verifiable-producer": "org.apache.kafka.tools.VerifiableProducer",
+    "kafka-verifiable-consumer": "org.apache.kafka.tools.VerifiableConsumer",
+    "kafka-leader-election": "org.apache.kafka.tools.LeaderElectionCommand",
+    "kafka-reassign-partitions": "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
+    "kafka-acls": "org.apache.kafka.tools.AclCommand",
+    "kafka-client-metrics": "org.apache.kafka.tools.ClientMetricsCommand",
+    "kafka-share-groups": "org.apache.kafka.tools.consumer.group.ShareGroupCommand",
+    "kafka-streams-application-reset": "org.apache.kafka.tools.StreamsResetter",
 }
 
 B = "--bootstrap-server {b}"
@@ -243,4 +258,176 @@ OTHERS = [
     case("kafka-storage info --config {dir}/format.properties", files=SERVER, only=r"node.id=\d+|cluster.id=[\w-]+|Found \w+:?|  .*logs-WHO-.*", name="storage-info-formatted"),
 ]
 
-COMMANDS = TOPICS + PRODUCE + CONSUME + GROUPS + CONFIGS + REST + OTHERS
+# Digits that depend on the moment: their number before and behind the point does not.
+NUMBERS = [(r"\d+(\.\d+)?", lambda number: re.sub(r"\d", "9", re.sub(r"^\d+", "9", number[0]))), ("NaN|Infinity", "9")]
+PERF = f"kafka-producer-perf-test {B} --topic {TOPIC}perf --record-size 100 --throughput -1"
+MEASURE = [
+    case(f"kafka-topics {B} --create --topic {TOPIC}perf --partitions 2", name="perf-topic"),
+    case(f"{PERF} --num-records 2000", mask=NUMBERS, name="producer-perf"),
+    case(f"{PERF} --num-records 300 --command-property acks=1 compression.type=zstd linger.ms=0 --warmup-records 100", mask=NUMBERS, name="producer-perf-properties"),
+    case(f"{PERF} --num-records 500 --transactional-id perf{{who}}id --transaction-duration-ms 1", mask=NUMBERS, any_logs=True, name="producer-perf-transactional"),
+    case(f"kafka-producer-perf-test --producer-props bootstrap.servers={{b}} acks=all --topic {TOPIC}perf --payload-file {{dir}}/payloads --throughput 1000 --num-records 20",
+         files={"payloads": "one\ntwo\n\nthree"}, mask=[(r"(from: ).*/", r"\1"), (r"(?m)^20 records.*", "")], name="producer-perf-payloads"),
+    case(f"kafka-producer-perf-test {B} --topic x --num-records 1 --throughput 1", name="producer-perf-no-payload"),
+    case(f"kafka-producer-perf-test {B} --topic x --num-records 1 --throughput 1 --record-size 1 --payload-monotonic", name="producer-perf-two-payloads", once=True),
+    case(f"{PERF} --num-records 0", name="producer-perf-no-records", once=True),
+    case(f"{PERF} --num-records 5 --warmup-records 5", name="producer-perf-only-warmup", once=True),
+    case("kafka-producer-perf-test --topic x --num-records 1 --throughput 1 --record-size 1", name="producer-perf-no-server", once=True),
+    case(f"kafka-producer-perf-test {B} --num-records 1 --throughput 1 --record-size 1", name="producer-perf-no-topic", once=True),
+    case(f"kafka-producer-perf-test {B} --topic x --num-records many --throughput 1 --record-size 1", name="producer-perf-bad-number", once=True),
+    case(f"kafka-consumer-perf-test {B} --topic {TOPIC}perf --num-records 2800", mask=NUMBERS, name="consumer-perf"),
+    case(f"kafka-consumer-perf-test {B} --include tools{{who}}oneperf --messages 9 --group perf{{who}}group --hide-header", mask=NUMBERS, name="consumer-perf-old"),
+    case(f"kafka-consumer-perf-test {B} --topic {TOPIC}perf --num-records 2800 --show-detailed-stats", name="consumer-perf-detailed"),
+    case(f"kafka-consumer-perf-test {B} --topic {TOPIC}perf --num-records 9000000 --timeout 300 --hide-header", mask=NUMBERS, name="consumer-perf-timeout"),
+    case(f"kafka-consumer-perf-test {B} --topic x", name="consumer-perf-no-number", once=True),
+    case(f"kafka-consumer-perf-test {B} --num-records 3", name="consumer-perf-no-topic", once=True),
+    case("kafka-consumer-perf-test --num-records 3 --topic x", name="consumer-perf-no-server", once=True),
+    case(f"kafka-consumer-perf-test {B} --topic x --num-records 1 --reporting-interval 0", name="consumer-perf-no-interval", once=True),
+    case(f"kafka-e2e-latency {B} --topic e2e{{who}}x --num-records 20 --producer-acks all --record-size 10", mask=[*NUMBERS, (r"9\.9+", "9.9")], name="e2e-latency"),
+    case(f"kafka-e2e-latency {{b}} e2e{{who}}x 5 1 10", mask=[*NUMBERS, (r"9\.9+", "9.9")], name="e2e-latency-old"),
+    case(f"kafka-e2e-latency {B} --topic e2e{{who}}x --num-records 3 --producer-acks all --record-size 10 --record-key-size 5 --num-headers 2 --record-header-key-size 3 --record-header-size 4",
+         mask=[*NUMBERS, (r"9\.9+", "9.9")], name="e2e-latency-headers"),
+    case(f"kafka-e2e-latency {B} --topic x --num-records 5 --producer-acks 0 --record-size 1", name="e2e-latency-acks", once=True),
+    case(f"kafka-e2e-latency {B} --topic x --num-records 0 --producer-acks 1 --record-size 1", name="e2e-latency-no-records", once=True),
+    case("kafka-e2e-latency a b c", name="e2e-latency-arguments", once=True),
+]
+
+VERIFY = [
+    case(f"kafka-verifiable-producer {B} --topic verify{{who}}x --max-messages 12 --repeating-keys 3 --value-prefix 7", json=True, sorted=True, own_jvm=True, any_logs=True, name="verifiable-producer"),
+    case(f"kafka-verifiable-consumer {B} --topic verify{{who}}x --group-id verify{{who}}group --max-messages 12 --verbose", json=True, own_jvm=True, name="verifiable-consumer"),
+    case(f"kafka-verifiable-producer {B}", name="verifiable-producer-no-topic", once=True),
+    case(f"kafka-verifiable-producer {B} --topic x --acks 3", name="verifiable-producer-acks", once=True),
+    case(f"kafka-verifiable-consumer {B} --topic x", name="verifiable-consumer-no-group", once=True),
+    case("kafka-verifiable-consumer --topic x --group-id y", name="verifiable-consumer-no-server", once=True),
+]
+
+T = "kafka-transactions --bootstrap-server {b}"
+TRANSACTIONS = [
+    case(f"{T} list --transactional-id-pattern 'perf{{who}}.*'", mask=[(r"(perf-WHO-id *\t\d+ *\t)\d+ *", r"\1ID")], name="transactions-list"),
+    case(f"{T} list --transactional-id-pattern nobody", name="transactions-list-nothing"),
+    case(f"{T} list --transactional-id-pattern '('", any_error=True, any_logs=True, name="transactions-list-bad-pattern"),
+    case(f"{T} list --duration-filter 3600000", name="transactions-list-duration"),
+    case(f"{T} describe --transactional-id perf{{who}}id", mask=[(r"(perf-WHO-id *\t)\d+ *\t\d+ *", r"\1ID"), (r"\d{13}(.*?\t)\d+ *", r"MS\1MS")], name="transactions-describe"),
+    case(f"{T} describe --transactional-id nobody", name="transactions-describe-nothing"),
+    case(f"{T} describe-producers --topic {TWO} --partition 0", mask=[(r"\t\d{13}\t", "\tMS\t"), (r"(?m)^\d+ *\t", "ID\t")], sorted=True, name="transactions-producers"),
+    case(f"{T} describe-producers --topic {TWO} --partition 0 --broker-id 1", only="^ProducerId.*", name="transactions-producers-of-broker"),
+    case(f"{T} find-hanging --topic {TWO}", name="transactions-hanging"),
+    case(f"{T} find-hanging --broker-id 1 --max-transaction-timeout 0", name="transactions-hanging-of-broker"),
+    case(f"{T} find-hanging --topic {TWO} --partition 0", name="transactions-hanging-of-partition"),
+    case(f"{T} find-hanging", name="transactions-hanging-where", once=True),
+    case(f"{T} find-hanging --broker-id 1 --partition 1", name="transactions-hanging-whose", once=True),
+    case(f"{T} abort --topic {TWO} --partition 0 --start-offset 0", name="transactions-abort-nothing"),
+    case(f"{T} abort --topic {TWO} --partition 0", name="transactions-abort-which", once=True),
+    case(f"{T} abort --topic {TWO} --partition 0 --producer-id 5", name="transactions-abort-epoch", once=True),
+    case(f"{T} abort --topic {TWO} --partition 0 --producer-id 5 --producer-epoch 0", name="transactions-abort-coordinator", once=True),
+    case(f"{T} abort --topic {TWO}", name="transactions-abort-where", once=True),
+    case(f"{T} abort --topic {TWO} --partition none", name="transactions-abort-word", once=True),
+    case(f"{T} forceTerminateTransaction --transactionalId perf{{who}}id", name="transactions-terminate"),
+    case("kafka-transactions list", name="transactions-no-server", once=True),
+    case(f"{T}", name="transactions-nothing", once=True),
+    case(f"{T} dance", name="transactions-unknown", once=True),
+    case("kafka-transactions --version", only="^$", name="transactions-version", once=True),
+]
+
+DUMP = "kafka-dump-log --files"
+SEGMENT = "{fixture}/00000000000000000000.log"
+DUMPS = [
+    case(f"{DUMP} {SEGMENT}", name="dump-log", once=True),
+    case(f"{DUMP} {SEGMENT} --deep-iteration", name="dump-log-deep", once=True),
+    *(case(f"{DUMP} {{fixture}}/000000000000000000{base}.log --print-data-log", name=f"dump-log-data-{base}", any_error=True, once=True) for base in ("00", "06", "12", "15")),
+    case(f"{DUMP} {SEGMENT} --print-data-log --skip-record-metadata", name="dump-log-without-metadata", once=True),
+    case(f"{DUMP} {{fixture}}/00000000000000000015.log --print-data-log --skip-record-metadata", name="dump-log-control-without-metadata", any_error=True, once=True),
+    case(f"{DUMP} {SEGMENT} --max-bytes 200", name="dump-log-max-bytes", once=True),
+    case(f"{DUMP} {SEGMENT} --value-decoder-class org.apache.kafka.tools.api.StringDecoder --key-decoder-class=org.apache.kafka.tools.api.StringDecoder", name="dump-log-classes", once=True),
+    case(f"{DUMP} {SEGMENT} --offsets-decoder", name="dump-log-wrong-decoder", any_error=True, once=True),
+    case(f"{DUMP} {SEGMENT} --cluster-metadata-decoder", name="dump-log-wrong-metadata", only=r"(?m)^.*?payload: Error at \d+", once=True),
+    case(f"{DUMP} {{dir}}/00000000000000000000.log --deep-iteration", copies={"00000000000000000000.log": (SEGMENT, -10)}, name="dump-log-torn", once=True),
+    *(case(f"{DUMP} {{fixture}}/000000000000000000{base}.{kind}", name=f"dump-log-{kind}-{base}", once=True)
+      for base, kind in (("00", "index"), ("15", "index"), ("06", "timeindex"), ("15", "timeindex"), ("15", "txnindex"), ("15", "snapshot"), ("36", "snapshot"))),
+    case(f"{DUMP} {{fixture}}/00000000000000000006.index,{{fixture}}/00000000000000000006.timeindex --verify-index-only", name="dump-log-verify", once=True),
+    case(f"{DUMP} {{fixture}}/00000000000000000006.index,{{fixture}}/00000000000000000006.timeindex --index-sanity-check", name="dump-log-sanity", once=True),
+    case(f"{DUMP} {{dir}}/00000000000000000006.index,{{dir}}/00000000000000000006.timeindex", name="dump-log-mismatch", once=True,
+         copies={"00000000000000000006.log": ("{fixture}/00000000000000000012.log", None), "00000000000000000006.index": ("{fixture}/00000000000000000006.index", None),
+                 "00000000000000000006.timeindex": ("{fixture}/00000000000000000006.timeindex", None)}),
+    case(f"{DUMP} {{dir}}/00000000000000000015.snapshot", copies={"00000000000000000015.snapshot": ("{fixture}/00000000000000000015.snapshot", -1)}, name="dump-log-bad-snapshot", any_error=True, once=True),
+    case(f"{DUMP} {{fixture}}/partition.metadata", name="dump-log-unknown", once=True),
+    case(f"{DUMP} {{dir}}/00000000000000000099.log", name="dump-log-no-file", once=True),
+    case("kafka-dump-log", name="dump-log-nothing", once=True),
+    case("kafka-dump-log --print-data-log", name="dump-log-no-files", once=True),
+    case(f"{DUMP} {{logs}} --offsets-decoder", logs="{data}/__consumer_offsets-*/*.log", name="dump-log-offsets"),
+    case(f"{DUMP} {{logs}} --transaction-log-decoder", logs="{data}/__transaction_state-*/*.log", name="dump-log-transactions"),
+    case(f"{DUMP} {{logs}} --cluster-metadata-decoder", logs="{data}/__cluster_metadata-0/*.log", name="dump-log-metadata"),
+    case(f"{DUMP} {{logs}} --cluster-metadata-decoder --skip-record-metadata", logs="{data}/__cluster_metadata-0/*.checkpoint", name="dump-log-metadata-snapshot"),
+    case(f"{DUMP} {{logs}} --print-data-log", logs="{data}/tools-java-one-0/*.log", name="dump-log-headers"),
+    case(f"{DUMP} {{logs}} --share-group-state-decoder", logs="{data}/__share_group_state-*/*.log", name="dump-log-share"),
+]
+
+A = "kafka-acls --bootstrap-server {b}"
+ACL = {"sorted": True, "mask": [(r"(?m)^ \t", "\t")], "only": r"(?m)^(?!java\.(?:util|lang)|\tat |Caused by).*\S.*$"}  # the tool prints a stack trace on standard output
+ACLS = [
+    case(f"{A} --add --allow-principal User:a --topic {TOPIC} --operation Read --operation Write", name="acls-add", **ACL),
+    case(f"{A} --add --allow-principal User:a --topic {TOPIC} --operation Read --operation Create --deny-principal User:c --deny-host h", name="acls-add-more", **ACL),
+    case(f"{A} --add --allow-principal User:a --allow-principal User:b --producer --topic {TOPIC} --transactional-id x{{who}}x --idempotent", name="acls-producer", **ACL),
+    case(f"{A} --add --allow-principal User:a --consumer --topic {TOPIC} --topic {TWO} --group {GROUP}", name="acls-consumer", **ACL),
+    case(f"{A} --add --allow-principal User:a --topic tools{{who}} --resource-pattern-type prefixed", name="acls-prefixed", **ACL),
+    case(f"{A} --list --topic {TOPIC}", name="acls-list", **ACL),
+    case(f"{A} --list --topic {TOPIC} --principal User:b", name="acls-list-principal", **ACL),
+    case(f"{A} --list --topic {TWO} --resource-pattern-type match", name="acls-list-match", **ACL),
+    case(f"{A} --remove --allow-principal User:a --topic {TOPIC} --operation Read --force", name="acls-remove", **ACL),
+    case(f"{A} --remove --topic {TOPIC} --force", name="acls-remove-all", **ACL),
+    case(f"{A} --list --topic {TOPIC}", name="acls-list-nothing", **ACL),
+    case(f"{A} --add --topic t", name="acls-nobody", once=True),
+    case(f"{A} --add --topic t --allow-principal a", name="acls-bad-principal", once=True, **ACL),
+    case(f"{A} --add --group g --allow-principal User:a --operation Write", any_error=True, name="acls-bad-operation", once=True),
+    case(f"{A} --add --topic t --allow-principal User:a --resource-pattern-type any", name="acls-bad-pattern", once=True),
+    case(f"{A} --add --allow-principal User:a", name="acls-no-resource", once=True),
+    case(f"{A} --list --add", name="acls-two-actions", once=True),
+    case(f"{A} --list --allow-principal User:a", name="acls-list-allow", once=True),
+    case(f"{A} --add --producer --allow-principal User:a", name="acls-producer-of-what", once=True),
+    case("kafka-acls --list", name="acls-no-server", once=True),
+]
+
+L = "kafka-leader-election --bootstrap-server {b}"
+M = "kafka-client-metrics --bootstrap-server {b}"
+R = "kafka-reassign-partitions --bootstrap-server {b}"
+PLAN = '{"version":1,"partitions":[{"topic":"tools{who}two","partition":0,"replicas":[1],"log_dirs":["any"]}]}'
+ADMIN = [
+    case(f"{L} --election-type preferred --topic {TWO} --partition 0", name="leader-election"),
+    case(f"{L} --election-type PREFERRED --all-topic-partitions", name="leader-election-all"),
+    case(f"{L} --election-type unclean --topic {TWO} --partition 0", name="leader-election-unclean"),
+    case(f"{L} --election-type preferred --path-to-json-file {{dir}}/elect.json", files={"elect.json": '{"partitions": [{"topic": "tools{who}two", "partition": 0}, {"topic": "nope", "partition": 1}]}'}, name="leader-election-file"),
+    case(f"{L} --election-type preferred --topic nope --partition 0", name="leader-election-nothing"),
+    case(f"{L} --election-type preferred --path-to-json-file {{dir}}/elect.json", files={"elect.json": "{}"}, name="leader-election-bad-file", once=True),
+    case(f"{L} --election-type best --all-topic-partitions", name="leader-election-bad-type", once=True),
+    case(f"{L} --election-type preferred --topic x", name="leader-election-no-partition", once=True),
+    case(f"{L} --election-type preferred --all-topic-partitions --partition 1", name="leader-election-no-topic", once=True),
+    case(f"{L} --all-topic-partitions", name="leader-election-no-type", once=True),
+    case(f"{L} --election-type preferred", name="leader-election-no-scope", once=True),
+    case(f"{M} --alter --name asked{{who}}x --interval 5000 --metrics org.apache.kafka.producer,org.apache.kafka.consumer --match client_id=a.*", name="client-metrics-alter"),
+    case(f"{M} --describe --name asked{{who}}x", sorted=True, name="client-metrics-describe"),
+    case(f"{M} --alter --name asked{{who}}x --interval '' --match ''", name="client-metrics-reset"),
+    case(f"{M} --describe", only=r"(?m)^.*-WHO-.*$", sorted=True, name="client-metrics-describe-all"),
+    case(f"{M} --list", only=r"(?m)^.*-WHO-.*$", sorted=True, name="client-metrics-list"),
+    case(f"{M} --delete --name asked{{who}}x", name="client-metrics-delete"),
+    case(f"{M} --describe --name asked{{who}}x", name="client-metrics-describe-nothing"),
+    case(f"{M} --alter --generate-name --interval 9000", mask=[(r"[\w-]{22}", "ID")], name="client-metrics-generated"),
+    case(f"{M} --alter --interval 5", name="client-metrics-no-name", once=True),
+    case(f"{M} --alter --name x --interval soon", name="client-metrics-bad-interval", once=True),
+    case(f"{M} --delete", name="client-metrics-delete-what", once=True),
+    case(f"{M} --list --name x", name="client-metrics-list-name", once=True),
+    case("kafka-client-metrics --list", name="client-metrics-no-server", once=True),
+    case(f"{R} --list", name="reassign-list"),
+    case(f"{R} --execute --reassignment-json-file {{dir}}/plan.json", files={"plan.json": PLAN}, name="reassign-execute"),
+    case(f"{R} --verify --reassignment-json-file {{dir}}/plan.json", files={"plan.json": PLAN}, name="reassign-verify"),
+    case(f"{R} --verify --preserve-throttles --reassignment-json-file {{dir}}/plan.json", files={"plan.json": PLAN.replace("[1]", "[7]")}, name="reassign-verify-other"),
+    case(f"{R} --cancel --reassignment-json-file {{dir}}/plan.json", files={"plan.json": PLAN}, name="reassign-cancel"),
+    case(f"{R} --generate --broker-list 1 --topics-to-move-json-file {{dir}}/topics.json", files={"topics.json": '{"topics": [{"topic": "tools{who}one"}], "version": 1}'}, name="reassign-generate"),
+    case(f"{R} --execute --reassignment-json-file {{dir}}/plan.json", files={"plan.json": PLAN.replace("[1]", "[7]")}, only="^Error.*", name="reassign-unknown-broker"),
+    case(f"{R} --execute --reassignment-json-file {{dir}}/plan.json", files={"plan.json": '{"partitions": []}'}, only="^Error.*", name="reassign-nothing", once=True),
+    case(f"{R} --verify", name="reassign-no-file", once=True),
+    case(f"{R} --list --verify", name="reassign-two-actions", once=True),
+    case(f"{R} --list --additional", name="reassign-stray", once=True),
+    case("kafka-reassign-partitions --list", name="reassign-no-server", once=True),
+]
+
+COMMANDS = TOPICS + PRODUCE + CONSUME + GROUPS + CONFIGS + REST + OTHERS + MEASURE + VERIFY + TRANSACTIONS + DUMPS + ADMIN + ACLS

@@ -1,9 +1,11 @@
 """Compares the Java tools with ours, command by command."""
 import difflib
+import glob
 import json
 import os
 import re
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import time
 from commands import CLASSES, COMMANDS
 
 OTTLA = os.environ["OTTLA"]
+FIXTURE = os.environ["FIXTURE"]
 
 
 class Java:
@@ -35,6 +38,13 @@ class Java:
         self.process.wait(20)
 
 
+def own_jvm(tool, arguments, stdin):
+    """For the tools that tell more when their JVM ends."""
+    command = [*shlex.split(os.environ["JAVA_OWN"]), CLASSES[tool], *arguments]
+    done = subprocess.run(command, input=stdin.encode(), capture_output=True, timeout=90, check=False)
+    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+
+
 def ours(tool, arguments, stdin):
     done = subprocess.run([OTTLA, tool, *arguments], input=stdin.encode(), capture_output=True, timeout=90, check=False)
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
@@ -47,6 +57,7 @@ def normalise(text, who):
     text = text.replace(f"-{who}-", "-WHO-")
     # What a tool that catches everything makes of the end of its process, in one JVM with others.
     text = re.sub(r"\n?Error: Executing consumer group command failed due to exited\n", "", text)
+    text = re.sub(r"Error while executing ACL command: exited\nJavaTools\$Exited: exited\n+", "", text)
     text = re.sub(r"TopicId: [\w-]{22}", "TopicId: ID", text)
     # The newest version that a client speaks is its own affair.
     text = re.sub(r" \[(usable: \d+|unusable: [a-z ]+)\]", "", text)
@@ -75,31 +86,60 @@ def logged(text):
     return sorted(set(found) - {"INFO", "DEBUG"})
 
 
-def compare(name, case, java, scratch, bootstrap):
+def compare(name, case, java, scratch, broker):
     """A broker of Kafka shows what was changed a moment later: what only looks may look twice."""
     looks = "--list" in case["line"] or "--describe" in case["line"]
-    results = both(case, java, scratch, bootstrap)
+    results = both(case, java, scratch, broker)
     if looks and results[0] != results[1]:
         time.sleep(1)
-        results = both(case, java, scratch, bootstrap)
+        results = both(case, java, scratch, broker)
     report(name, case, *results)
 
 
-def both(case, java, scratch, bootstrap):
+def copied(pattern, scratch):
+    """The paths of copies: the broker goes on writing while the two tools read."""
+    copies = []
+    for path in sorted(path for path in glob.glob(pattern) if os.path.getsize(path)):
+        copy = os.path.join(scratch, "logs", *path.split("/")[-2:])
+        os.makedirs(os.path.dirname(copy), exist_ok=True)
+        shutil.copyfile(path, copy)
+        copies.append(copy)
+    return ",".join(copies)
+
+
+def shown(out, case):
+    """What of standard output is compared."""
+    for pattern, instead in case.get("mask", ()):
+        out = re.sub(pattern, instead, out)
+    if case.get("json"):  # the order of fields is an accident of the Java tool's reflection
+        events = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+        out = "\n".join(json.dumps({**event, "timestamp": 0, "avg_throughput": 0}, sort_keys=True) for event in events)
+    if case.get("only"):
+        out = "\n".join(re.findall(case["only"], out))
+    if case.get("sorted"):
+        out = "\n".join(sorted(out.splitlines()))
+    return out
+
+
+def both(case, java, scratch, broker):
     results = []
-    for who, run in (("java", java.run), ("ours", ours)):
+    bootstrap, data = broker
+    logs = copied(case["logs"].replace("{data}", data), scratch) if "logs" in case else ""
+    for who, run in (("java", own_jvm if case.get("own_jvm") else java.run), ("ours", ours)):
         words = [word.replace("{who}", f"-{who}-").replace("{b}", bootstrap).replace("{dir}", scratch)
+                 .replace("{logs}", logs).replace("{fixture}", FIXTURE)
                  for word in shlex.split(case["line"])]
+        for file, (source, cut) in case.get("copies", {}).items():
+            with open(source.replace("{fixture}", FIXTURE), "rb") as original, open(f"{scratch}/{file}", "wb") as out:
+                out.write(original.read()[:cut])
         for file, content in case.get("files", {}).items():
             with open(f"{scratch}/{file}", "w", encoding="utf-8") as out:
                 out.write(content.replace("{who}", f"-{who}-").replace("{dir}", scratch))
         rc, out, err = run(words[0], words[1:], case.get("stdin", "").replace("{who}", f"-{who}-"))
-        out = normalise(out, who)
-        if case.get("only"):
-            out = "\n".join(re.findall(case["only"], out))
-        if case.get("sorted"):
-            out = "\n".join(sorted(out.splitlines()))
-        results.append((rc, out, "" if case.get("any_error") else first_line(err, who), logged(err)))
+        if logs:  # the same copies for both, with names of both in them
+            out = normalise(normalise(out, "java"), "ours")
+        out = shown(normalise(out, who), case)
+        results.append((rc, out, "" if case.get("any_error") else first_line(err, who), [] if case.get("any_logs") else logged(err)))
     return results
 
 
@@ -142,13 +182,22 @@ def start_up(bootstrap):
 def main():
     java = Java()
     wanted = sys.argv[1:]
-    for label, bootstrap in (("subject", os.environ["BOOTSTRAP"]), ("kafka", os.environ.get("KAFKA_BOOTSTRAP"))):
-        if not bootstrap:
+    brokers = {
+        "subject": (os.environ["BOOTSTRAP"], os.environ.get("BROKER_DIR", "") + "/data"),
+        "kafka": (os.environ.get("KAFKA_BOOTSTRAP"), os.environ.get("KAFKA_DIR", "") + "/data"),
+    }
+    for label, broker in brokers.items():
+        if not broker[0]:
             continue
         with tempfile.TemporaryDirectory() as scratch:
             for name, case in names():
+                if case.get("once") and label == "kafka":
+                    continue  # asks no broker
                 if not wanted or any(word in name for word in wanted):
-                    compare(f"{label}/{name}", case, java, scratch, bootstrap)
+                    begun = time.monotonic()
+                    compare(f"{label}/{name}", case, java, scratch, broker)
+                    if "TIMES" in os.environ:
+                        print(f"# {time.monotonic() - begun:.1f} s {name}", flush=True)
     start_up(os.environ["BOOTSTRAP"])
     java.end()
     print("end")

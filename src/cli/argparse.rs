@@ -2,7 +2,7 @@
 //! usage and `tool: error: ...` on standard error, status 1; `--help` is answered on standard output, also with status 1.
 
 use crate::options::{Opt, Options, Syntax, Takes};
-use crate::terminal::Stop;
+use crate::terminal::{Stop, Terminal};
 
 /// A tool with commands.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +96,35 @@ impl Tool {
         Ok(())
     }
 
+    /// Reads the command line of a tool that has no commands but one: its options stand alone. Those of `many` take
+    /// every value up to the next option.
+    ///
+    /// # Errors
+    /// [`Stop`], with argparse4j's sentence.
+    pub fn read_flat(
+        &self,
+        command: &'static Command,
+        many: &[&str],
+        arguments: &[String],
+    ) -> Result<Parsed, Stop> {
+        if arguments.iter().any(|argument| matches!(argument.as_str(), "-h" | "--help")) {
+            return Err(Stop::Help(self.help_of(command)));
+        }
+        let global = self.read_options(&[], &[], None)?;
+        let options = self.read_options(command.options, &spread(arguments, many), Some(command))?;
+        if let Some(stray) = options.operands.first() {
+            return Err(self.refuse(Some(command), &format!("unrecognized arguments: '{stray}'")));
+        }
+        self.check(command, &options)?;
+        Ok(Parsed { command, global, options, tool: *self })
+    }
+
+    /// Shows the help as a tool does that was called without anything: that is no error.
+    pub fn show_help(&self, command: &Command, terminal: &mut Terminal) -> Stop {
+        terminal.line(self.help_of(command).trim_end());
+        Stop::Status(0)
+    }
+
     /// Where the command stands: behind the tool's own options.
     fn command_at(&self, arguments: &[String]) -> usize {
         let mut at = 0;
@@ -149,7 +178,8 @@ impl Tool {
     }
 
     fn usage_of(&self, command: &Command) -> String {
-        format!("usage: {} {} [-h]{}", self.name, command.name, bracketed(command.options, command.needed))
+        let name = if command.name.is_empty() { String::new() } else { format!(" {}", command.name) };
+        format!("usage: {}{name} [-h]{}", self.name, bracketed(command.options, command.needed))
     }
 
     fn help(&self) -> String {
@@ -189,7 +219,11 @@ impl Parsed {
         let Some(text) = self.options.all(name).pop() else { return Ok(None) };
         let number = text.parse().map_err(|_not_a_number| {
             let named = dashed(self.command.options, name);
-            self.refuse(&format!("argument {named}: could not convert '{text}' to a number"))
+            let kind = java_type::<N>();
+            let message = format!(
+                "argument {named}: could not convert '{text}' to {kind} (For input string: \"{text}\")"
+            );
+            self.refuse(&message)
         })?;
         Ok(Some(number))
     }
@@ -198,6 +232,35 @@ impl Parsed {
     pub fn value(&self, name: &str) -> Option<String> {
         self.options.all(name).pop()
     }
+}
+
+/// What Java calls a number of this type.
+fn java_type<N>() -> &'static str {
+    match std::any::type_name::<N>() {
+        "i16" => "Short",
+        "i32" => "Integer",
+        "f64" => "Double",
+        _ => "Long",
+    }
+}
+
+/// `--name a b` as `--name a --name b`.
+fn spread(arguments: &[String], many: &[&str]) -> Vec<String> {
+    let mut spread: Vec<String> = Vec::with_capacity(arguments.len());
+    let (mut open, mut taken) = (None, 0);
+    for argument in arguments {
+        if let Some(name) = argument.strip_prefix("--") {
+            open = many.contains(&name).then_some(name);
+            taken = 0;
+        } else if let Some(name) = open {
+            if taken > 0 {
+                spread.push(format!("--{name}"));
+            }
+            taken += 1;
+        }
+        spread.push(argument.clone());
+    }
+    spread
 }
 
 /// `--name/-n`.

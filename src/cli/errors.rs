@@ -83,6 +83,7 @@ pub fn java_class(code: Option<ErrorCode>) -> &'static str {
         Some(ErrorCode::TransactionalIdNotFound) => {
             "org.apache.kafka.common.errors.TransactionalIdNotFoundException: "
         }
+        Some(ErrorCode::SecurityDisabled) => "org.apache.kafka.common.errors.SecurityDisabledException: ",
         Some(ErrorCode::TopicAuthorizationFailed) => {
             "org.apache.kafka.common.errors.TopicAuthorizationException: "
         }

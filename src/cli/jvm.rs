@@ -38,6 +38,23 @@ pub fn topic_partition_hash(topic: &str, partition: i32) -> i32 {
     31_i32.wrapping_mul(31_i32.wrapping_add(partition)).wrapping_add(hash_code(topic))
 }
 
+/// Java's `Double.toString`.
+pub fn double(number: f64) -> String {
+    let size = number.abs();
+    if number == 0.0 || (1e-3..1e7).contains(&size) || !number.is_finite() {
+        return match number {
+            _ if number.is_nan() => "NaN".to_owned(),
+            _ if number.is_infinite() => if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
+            _ => format!("{number:?}"),
+        };
+    }
+    let written = format!("{number:E}");
+    match written.split_once('E') {
+        Some((digits, power)) if !digits.contains('.') => format!("{digits}.0E{power}"),
+        _ => written,
+    }
+}
+
 const SMALLEST_TABLE: usize = 16;
 
 #[cfg(test)]
@@ -49,6 +66,21 @@ mod tests {
         assert_eq!(hash_code(""), 0);
         assert_eq!(hash_code("Aa"), hash_code("BB"));
         assert_eq!(hash_code("hello"), 99_162_322);
+    }
+
+    #[test]
+    fn doubles_are_javas() {
+        for (number, text) in [
+            (0.0, "0.0"),
+            (1.0, "1.0"),
+            (0.001, "0.001"),
+            (1234.5, "1234.5"),
+            (1e7, "1.0E7"),
+            (1.5e-4, "1.5E-4"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ] {
+            assert_eq!(double(number), text);
+        }
     }
 
     #[test]

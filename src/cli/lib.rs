@@ -12,6 +12,7 @@
 #![allow(clippy::format_push_string)]
 
 mod argparse;
+mod config_admin;
 mod consumer;
 mod errors;
 mod group_admin;
@@ -22,7 +23,9 @@ mod options;
 mod partitioner;
 mod producer;
 mod properties;
+mod table;
 mod terminal;
+mod throttle;
 mod time;
 mod tools;
 
@@ -35,47 +38,61 @@ type Tool = (&'static str, fn(&[String], &mut Terminal) -> Result<(), Stop>);
 
 /// The tools, by the name that they are called by.
 const TOOLS: &[Tool] = &[
+    ("cub", tools::container::cub),
+    ("kafka-acls", tools::acls::run),
     ("kafka-broker-api-versions", tools::broker_api_versions::run),
+    ("kafka-client-metrics", tools::client_metrics::run),
     ("kafka-cluster", tools::cluster::run),
     ("kafka-configs", tools::configs::run),
     ("kafka-console-consumer", tools::console_consumer::run),
     ("kafka-console-producer", tools::console_producer::run),
     ("kafka-consumer-groups", tools::consumer_groups::run),
+    ("kafka-consumer-perf-test", tools::perf::consumer),
     ("kafka-delete-records", tools::delete_records::run),
+    ("kafka-dump-log", tools::dump_log::run),
+    ("kafka-e2e-latency", tools::perf::latency),
     ("kafka-features", tools::features::run),
     ("kafka-get-offsets", tools::get_offsets::run),
     ("kafka-groups", tools::groups::run),
+    ("kafka-leader-election", tools::leader_election::run),
     ("kafka-log-dirs", tools::log_dirs::run),
     ("kafka-metadata-quorum", tools::metadata_quorum::run),
+    ("kafka-producer-perf-test", tools::perf::producer),
+    ("kafka-reassign-partitions", tools::reassign_partitions::run),
+    ("kafka-run-class", tools::container::run_class),
+    ("kafka-server-stop", tools::container::server_stop),
     ("kafka-storage", tools::storage::run),
     ("kafka-topics", tools::topics::run),
+    ("kafka-transactions", tools::transactions::run),
+    ("kafka-verifiable-consumer", tools::verifiable::consumer),
+    ("kafka-verifiable-producer", tools::verifiable::producer),
+    ("nc", tools::container::nc),
+    ("ub", tools::container::ub),
+    ("zookeeper-server-start", tools::container::zookeeper_start),
+    ("zookeeper-server-stop", tools::container::zookeeper_stop),
 ];
 
 /// Kafka's tools that have no native form yet.
 const NOT_BUILT: &[&str] = &[
-    "kafka-acls",
-    "kafka-client-metrics",
     "kafka-delegation-tokens",
-    "kafka-dump-log",
-    "kafka-e2e-latency",
-    "kafka-leader-election",
-    "kafka-reassign-partitions",
     "kafka-replica-verification",
     "kafka-share-consumer-perf-test",
     "kafka-share-groups",
     "kafka-console-share-consumer",
     "kafka-streams-application-reset",
     "kafka-streams-groups",
-    "kafka-verifiable-consumer",
-    "kafka-verifiable-producer",
     "kafka-verifiable-share-consumer",
     "kafka-jmx",
     "kafka-metadata-shell",
 ];
 
-/// Runs the tool of this name; its exit status, or `None` where no tool is called so.
+/// Runs the tool of this name; its exit status, or `None` where no tool is called so, or where it is the broker that is
+/// to be started (see [`broker_arguments`]).
 pub fn run(name: &str, arguments: &[String], clock: &Clock) -> Option<u8> {
     let name = tool_name(name);
+    if broker_arguments(name, arguments).is_some() {
+        return None;
+    }
     let mut terminal = Terminal::of_process(clock.clone());
     if let Some((_, tool)) = TOOLS.iter().find(|(known, _)| *known == name) {
         let result = tool(arguments, &mut terminal);
@@ -83,6 +100,11 @@ pub fn run(name: &str, arguments: &[String], clock: &Clock) -> Option<u8> {
     }
     let missing = NOT_BUILT.iter().find(|known| **known == name)?;
     Some(terminal.end(Err(Stop::not_built(missing))))
+}
+
+/// The arguments of Kafka's broker, where `kafka-run-class` is to start it by its class.
+pub fn broker_arguments<'a>(name: &str, arguments: &'a [String]) -> Option<&'a [String]> {
+    if tool_name(name) == "kafka-run-class" { tools::container::starts_broker(arguments) } else { None }
 }
 
 /// The name of a tool in a path: without directories and without `.sh`.

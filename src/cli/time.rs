@@ -34,6 +34,44 @@ impl Moment {
     }
 }
 
+/// A moment as a pattern of Java's `SimpleDateFormat` writes it, UTC; `None` for a pattern with letters that have no
+/// meaning here.
+pub fn in_pattern(ms: i64, pattern: &str) -> Option<String> {
+    let moment = Moment::of(ms);
+    let (date, time) = (moment.date(), moment.time());
+    let mut date = date.splitn(3, '-');
+    let (year, month, day) = (date.next()?, date.next()?, date.next()?);
+    let mut time = time.splitn(3, ':');
+    let (hour, minute, second) = (time.next()?, time.next()?, time.next()?);
+    let millis = format!("{:03}", ms.rem_euclid(1000));
+    let (mut out, mut rest) = (String::new(), pattern);
+    while let Some(letter) = rest.chars().next() {
+        if letter == '\'' {
+            let quoted = rest.get(1..)?;
+            let (inside, behind) = quoted.split_once('\'')?;
+            out.push_str(if inside.is_empty() { "'" } else { inside });
+            rest = behind;
+            continue;
+        }
+        let behind = rest.trim_start_matches(letter);
+        let count = (rest.len() - behind.len()) / letter.len_utf8();
+        match (letter, count) {
+            ('y', 4) => out.push_str(year),
+            ('y', 2) => out.push_str(year.get(2..)?),
+            ('M', 2) => out.push_str(month),
+            ('d', 2) => out.push_str(day),
+            ('H', 2) => out.push_str(hour),
+            ('m', 2) => out.push_str(minute),
+            ('s', 2) => out.push_str(second),
+            ('S', 3) => out.push_str(&millis),
+            (letter, _) if letter.is_ascii_alphabetic() => return None,
+            (letter, count) => out.extend(std::iter::repeat_n(letter, count)),
+        }
+        rest = behind;
+    }
+    Some(out)
+}
+
 /// Milliseconds since 1970 of `YYYY-MM-DDThh:mm:ss.sss`, with or without a zone (`Z`, `+hh:mm`, `+hhmm`, `+hh`).
 pub fn parse_datetime(text: &str) -> Option<i64> {
     let (date, rest) = text.split_once('T')?;
@@ -135,6 +173,14 @@ mod tests {
         for bad in ["", "1970-01-01", "1970-13-01T00:00:00", "x", "1970-01-01T25:00:00"] {
             assert_eq!(parse_datetime(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn patterns_are_javas() {
+        let shown = |pattern| in_pattern(1_795_338_487_123, pattern);
+        assert_eq!(shown("yyyy-MM-dd HH:mm:ss:SSS").as_deref(), Some("2026-11-22 09:08:07:123"));
+        assert_eq!(shown("yy/MM/dd'T'HH''mm").as_deref(), Some("26/11/22T09'08"));
+        assert_eq!(shown("EEE"), None);
     }
 
     #[test]

@@ -308,6 +308,17 @@ impl Cluster {
         Ok(())
     }
 
+    /// A connection to a broker that is the caller's alone, for calls that are under way together.
+    ///
+    /// # Errors
+    /// See [`ClusterError`].
+    pub async fn dedicated(&mut self, node: i32) -> Result<Dedicated, ClusterError> {
+        let deadline = Instant::now() + self.settings.api_timeout;
+        let id = self.connected(Target::Node(node), "produce", deadline).await?;
+        let link = self.links.remove(&id).ok_or(ClusterError::NoNode("produce"))?;
+        Ok(Dedicated { connection: link.connection, versions: link.versions })
+    }
+
     /// What a broker offers, over a connection that is made for it where there is none.
     ///
     /// # Errors
@@ -398,6 +409,24 @@ impl Cluster {
             }
         }
         Ok(None)
+    }
+}
+
+/// A connection that was [given away](Cluster::dedicated).
+#[derive(Debug)]
+pub struct Dedicated {
+    /// The connection.
+    pub connection: Connection,
+    versions: ApiVersionsResponse,
+}
+
+impl Dedicated {
+    /// The newest version of a call, of at most `max`, that both sides speak.
+    ///
+    /// # Errors
+    /// [`ClusterError::Unsupported`].
+    pub fn version<C: Call>(&self, max: i16) -> Result<i16, ClusterError> {
+        version_for(&self.versions, C::KEY, max)
     }
 }
 

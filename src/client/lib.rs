@@ -7,7 +7,7 @@
 
 mod cluster;
 
-pub use cluster::{Cluster, ClusterError, CoordinatorOf, Node, Settings, Target};
+pub use cluster::{Cluster, ClusterError, CoordinatorOf, Dedicated, Node, Settings, Target};
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use wire::api_table::ApiKey;
 use wire::call::{self, Call};
 use wire::error::{DecodeError, EncodeError};
@@ -94,13 +95,10 @@ impl Connection {
     /// # Errors
     /// See [`CallError`].
     pub async fn send<C: Call>(&mut self, version: i16, request: &C) -> Result<i32, CallError> {
-        let api_key = ApiKey::from_code(C::KEY).ok_or(CallError::UnknownApi(C::KEY))?;
         let correlation_id = self.next_correlation_id;
         self.next_correlation_id = self.next_correlation_id.wrapping_add(1);
-        let client_id = ClientId::new(self.client_id.clone());
-        let header = RequestHeader { api_key, api_version: version, correlation_id, client_id };
-        let frame = call::encode(&header, request)?;
-        self.send_bytes(&frame.to_bytes()).await?;
+        let frame = frame_of(&self.client_id, correlation_id, version, request)?;
+        self.send_bytes(&frame).await?;
         Ok(correlation_id)
     }
 
@@ -118,16 +116,74 @@ impl Connection {
     /// See [`CallError`]; an end of the stream is a [`CallError::Connection`].
     pub async fn receive(&mut self) -> Result<Bytes, CallError> {
         let timeout = self.timeout;
-        tokio::time::timeout(timeout, self.read_frame())
+        tokio::time::timeout(timeout, read_frame(&mut self.stream))
             .await
             .map_err(|_elapsed| CallError::Timeout(timeout))?
     }
 
-    async fn read_frame(&mut self) -> Result<Bytes, CallError> {
-        let mut prefix = [0; LENGTH_PREFIX_BYTES];
-        self.stream.read_exact(&mut prefix).await?;
-        let mut body = vec![0; body_len(prefix, REPLY_BYTES_MAX)?];
-        self.stream.read_exact(&mut body).await?;
-        Ok(body.into())
+    /// Its two directions, for several calls under way at once. Nothing may be under way yet.
+    pub fn split(self) -> (Sender, Receiver) {
+        let (receive, send) = self.stream.into_split();
+        let sender =
+            Sender { stream: send, client_id: self.client_id, next_correlation_id: self.next_correlation_id };
+        (sender, Receiver { stream: receive })
     }
+}
+
+/// The direction to the broker of a connection that was [split](Connection::split).
+#[derive(Debug)]
+pub struct Sender {
+    stream: OwnedWriteHalf,
+    client_id: String,
+    next_correlation_id: i32,
+}
+
+impl Sender {
+    /// Sends one request; gives its correlation id. Not cancel-safe: a request that was begun has to be sent whole.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn send<C: Call>(&mut self, version: i16, request: &C) -> Result<i32, CallError> {
+        let correlation_id = self.next_correlation_id;
+        self.next_correlation_id = self.next_correlation_id.wrapping_add(1);
+        let frame = frame_of(&self.client_id, correlation_id, version, request)?;
+        self.stream.write_all(&frame).await?;
+        Ok(correlation_id)
+    }
+}
+
+/// The direction from the broker of a connection that was [split](Connection::split).
+#[derive(Debug)]
+pub struct Receiver {
+    stream: OwnedReadHalf,
+}
+
+impl Receiver {
+    /// Reads one frame, without its length prefix, however long it takes. Not cancel-safe.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn receive(&mut self) -> Result<Bytes, CallError> {
+        read_frame(&mut self.stream).await
+    }
+}
+
+async fn read_frame(stream: &mut (impl AsyncReadExt + Unpin)) -> Result<Bytes, CallError> {
+    let mut prefix = [0; LENGTH_PREFIX_BYTES];
+    stream.read_exact(&mut prefix).await?;
+    let mut body = vec![0; body_len(prefix, REPLY_BYTES_MAX)?];
+    stream.read_exact(&mut body).await?;
+    Ok(body.into())
+}
+
+fn frame_of<C: Call>(
+    client_id: &str,
+    correlation_id: i32,
+    version: i16,
+    request: &C,
+) -> Result<Bytes, CallError> {
+    let api_key = ApiKey::from_code(C::KEY).ok_or(CallError::UnknownApi(C::KEY))?;
+    let client_id = ClientId::new(client_id.to_owned());
+    let header = RequestHeader { api_key, api_version: version, correlation_id, client_id };
+    Ok(call::encode(&header, request)?.to_bytes())
 }

@@ -20,6 +20,7 @@ pub mod disk;
 pub mod disk_mem;
 pub mod error;
 mod index;
+pub mod inspect;
 pub mod journal;
 pub mod leader_epochs;
 pub mod log_dir;

@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "storage",
             "controller",
             "regex",
+            "rustix",
             "serde_json",
             "tokio",
         ],

@@ -15,6 +15,9 @@ use tokio::time::Instant;
 
 use crate::kafka::{self, EARLIEST, LATEST, TopicPartition, Trouble, refused};
 
+use crate::properties::Properties;
+use crate::terminal::Stop;
+
 use group::Membership;
 
 /// One record as it was read.
@@ -77,6 +80,52 @@ pub struct Reading {
     pub partition_bytes_max: i32,
 }
 
+impl Reading {
+    /// What the properties of a consumer say, with the defaults of Kafka's.
+    ///
+    /// # Errors
+    /// A sentence for what is no value of its setting, or is not built.
+    pub fn of(properties: &Properties) -> Result<Self, Stop> {
+        let protocol = properties.get("group.protocol");
+        if let Some(protocol) = protocol.filter(|name| !name.eq_ignore_ascii_case("classic")) {
+            return Err(Stop::not_built(&format!("group.protocol={protocol}")));
+        }
+        let invalid = |key: &str, value: &str| {
+            Stop::Error(format!(
+                "org.apache.kafka.common.config.ConfigException: Invalid value {value} for configuration {key}"
+            ))
+        };
+        let reset = match properties.get("auto.offset.reset").unwrap_or("latest") {
+            "earliest" => Reset::Earliest,
+            "latest" => Reset::Latest,
+            "none" => Reset::None,
+            other => return Err(invalid("auto.offset.reset", other)),
+        };
+        let isolation = match properties.get("isolation.level").unwrap_or("read_uncommitted") {
+            "read_uncommitted" => 0,
+            "read_committed" => 1,
+            other => return Err(invalid("isolation.level", other)),
+        };
+        let commits = properties.get("enable.auto.commit").is_none_or(|value| value != "false");
+        let interval = Duration::from_millis(properties.number("auto.commit.interval.ms", 5000));
+        let group = properties.get("group.id").map(|id| GroupSettings {
+            id: id.to_owned(),
+            instance: properties.get("group.instance.id").map(str::to_owned),
+            session_timeout_ms: properties.number("session.timeout.ms", 45_000),
+            rebalance_timeout_ms: properties.number("max.poll.interval.ms", 300_000),
+            heartbeat: Duration::from_millis(properties.number("heartbeat.interval.ms", 3000)),
+            commit_every: commits.then_some(interval),
+        });
+        Ok(Self {
+            reset,
+            isolation,
+            group,
+            bytes_max: properties.number("fetch.max.bytes", 50 << 20),
+            partition_bytes_max: properties.number("max.partition.fetch.bytes", 1 << 20),
+        })
+    }
+}
+
 /// What a member tells its group.
 #[derive(Clone, Debug)]
 pub struct GroupSettings {
@@ -108,6 +157,17 @@ pub struct Consumer {
     leaders: BTreeMap<TopicPartition, i32>,
     ready: VecDeque<Received>,
     refresh_at: Instant,
+    changes: Vec<(Change, Instant)>,
+    has_joined: bool,
+}
+
+/// What a group has given to its member, or taken from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// These partitions are read from now on.
+    Assigned(Vec<TopicPartition>),
+    /// These are not read any more.
+    Revoked(Vec<TopicPartition>),
 }
 
 impl Consumer {
@@ -123,6 +183,49 @@ impl Consumer {
             leaders: BTreeMap::new(),
             ready: VecDeque::new(),
             refresh_at: Instant::now(),
+            changes: Vec::new(),
+            has_joined: false,
+        }
+    }
+
+    /// What its group has changed since the last call, and how long ago.
+    pub fn changes(&mut self) -> Vec<(Change, Duration)> {
+        let changes = std::mem::take(&mut self.changes);
+        changes.into_iter().map(|(change, at)| (change, at.elapsed())).collect()
+    }
+
+    /// Whether it knows where to read.
+    pub fn is_placed(&self) -> bool {
+        !self.positions.is_empty()
+    }
+
+    /// Records that are at hand once there is one, so many at most; none when there was none for so long.
+    ///
+    /// # Errors
+    /// What cannot get better by waiting.
+    pub async fn poll(
+        &mut self,
+        patience: Option<Duration>,
+        count_max: usize,
+    ) -> Result<Vec<Received>, Trouble> {
+        let mut polled: Vec<Received> = self.next(patience).await?.into_iter().collect();
+        while polled.len() < count_max {
+            let Some(record) = self.ready.pop_front() else { break };
+            let key = (record.topic.clone(), record.partition);
+            self.consumed.insert(key, (record.offset + 1, record.leader_epoch));
+            polled.push(record);
+        }
+        Ok(polled)
+    }
+
+    /// Commits what has been handed out.
+    ///
+    /// # Errors
+    /// See [`Trouble`].
+    pub async fn commit(&mut self) -> Result<(), Trouble> {
+        match &mut self.membership {
+            Some(membership) => membership.commit(&mut self.cluster, &self.consumed).await,
+            None => Ok(()),
         }
     }
 
@@ -185,10 +288,16 @@ impl Consumer {
             membership.commit(&mut self.cluster, &self.consumed).await?;
         }
         self.ready.clear();
+        if self.has_joined {
+            let revoked = std::mem::take(&mut self.positions).into_keys().collect();
+            self.changes.push((Change::Revoked(revoked), Instant::now()));
+        }
         self.positions.clear();
         self.consumed.clear();
         let topics = self.topics().await?;
         let owned = membership.join(&mut self.cluster, &topics).await?;
+        self.has_joined = true;
+        self.changes.push((Change::Assigned(owned.clone()), Instant::now()));
         self.leaders = kafka::leaders(&mut self.cluster, &topics).await?;
         let committed = membership.committed(&mut self.cluster, &owned).await?;
         self.begin_at(owned, &committed).await

@@ -10,6 +10,7 @@ use crate::argparse::{Command, Parsed, Tool};
 use crate::kafka::{self, Trouble, check, topic_name};
 use crate::options::{CLUSTER, flag, value};
 use crate::properties::Properties;
+use crate::table;
 use crate::terminal::{Stop, Terminal};
 
 const TOOL: Tool = Tool {
@@ -194,20 +195,5 @@ fn replication(quorum: &Quorum, now: Option<i64>) -> String {
     let followers = quorum.current_voters.iter().filter(|voter| voter.replica_id != quorum.leader_id);
     rows.extend(followers.map(|voter| row(voter, "Follower")));
     rows.extend(quorum.observers.iter().map(|observer| row(observer, "Observer")));
-    table(&rows)
-}
-
-/// Cells padded to their column, each with a tab behind it (`ToolsUtils.prettyPrintTable`).
-fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}\t"));
-        cells.collect::<String>() + "\n"
-    };
-    rows.iter().map(line).collect()
+    table::tabbed(&rows)
 }

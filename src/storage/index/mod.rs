@@ -1,6 +1,6 @@
 //! The three indexes of a segment. All are derived data: whatever is wrong with one, the log rebuilds it.
 
-mod entries;
+pub(crate) mod entries;
 mod file;
 pub(crate) mod offset;
 pub(crate) mod time;

@@ -137,7 +137,7 @@ pub(crate) fn encode(txn: &AbortedTxn) -> [u8; ENTRY_BYTES] {
     out
 }
 
-fn decode(entry: &[u8; ENTRY_BYTES]) -> AbortedTxn {
+pub(crate) fn decode(entry: &[u8; ENTRY_BYTES]) -> AbortedTxn {
     let [_, _, fields @ ..] = entry;
     let (fields, _) = fields.as_chunks();
     let field = |at: usize| fields.get(at).copied().map_or(-1, i64::from_be_bytes);

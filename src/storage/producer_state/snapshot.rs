@@ -24,7 +24,7 @@ use crate::disk::{OpenMode, write_all_at};
 use crate::error::StorageError;
 use crate::names::{Home, SNAPSHOT};
 
-const VERSION: i16 = 1;
+pub(crate) const VERSION: i16 = 1;
 const ENTRIES_START: usize = 6;
 const ENTRY_BYTES: usize = 46;
 
@@ -186,7 +186,9 @@ fn decode(path: &Path, bytes: Vec<u8>) -> Result<Vec<(ProducerId, ProducerEntry)
     decode_entries(&mut reader).map_err(|error| malformed(error.to_string()))
 }
 
-fn decode_entries(reader: &mut Reader) -> Result<Vec<(ProducerId, ProducerEntry)>, model::codec::ReadError> {
+pub(crate) fn decode_entries(
+    reader: &mut Reader,
+) -> Result<Vec<(ProducerId, ProducerEntry)>, model::codec::ReadError> {
     // `array_len` is made for requests and refuses more than a million elements; a log may know more producers.
     let count = reader.i32()?;
     let fitting = reader.remaining() / ENTRY_BYTES;

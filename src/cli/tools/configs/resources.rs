@@ -1,18 +1,13 @@
 //! Settings of topics, brokers, loggers, groups and client metrics.
 
-use client::{Cluster, ClusterError, Target};
-use model::ErrorCode;
-use wire::messages::ListConfigResourcesRequest;
-use wire::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
+use client::Cluster;
 use wire::messages::describe_configs_response::DescribeConfigsResult;
-use wire::messages::incremental_alter_configs_request::{
-    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
-};
 
 use super::{Failure, Order};
+use crate::config_admin::{self, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC, configured, entries};
 use crate::group_admin;
 use crate::jvm;
-use crate::kafka::{self, Trouble, check, text};
+use crate::kafka::{self, Trouble};
 use crate::terminal::Terminal;
 
 /// Sets and takes back settings.
@@ -22,31 +17,7 @@ pub(super) async fn alter(order: &Order, cluster: &mut Cluster) -> Result<(), Fa
     if kind == BROKER_LOGGER {
         check_loggers(order, cluster, name).await?;
     }
-    let deleted = order.delete.iter().map(|key| {
-        AlterableConfig::default()
-            .with_name(text(key.as_str()))
-            .with_config_operation(DELETE)
-            .with_value(Some(text("")))
-    });
-    let set = order.add.iter().map(|(key, value)| {
-        AlterableConfig::default()
-            .with_name(text(key.as_str()))
-            .with_config_operation(SET)
-            .with_value(Some(text(value.as_str())))
-    });
-    let resource = AlterConfigsResource::default()
-        .with_resource_type(kind)
-        .with_resource_name(text(name))
-        .with_configs(deleted.chain(set).collect());
-    let answer = cluster
-        .call(node_of(kind, name), |_version| {
-            IncrementalAlterConfigsRequest::default().with_resources(vec![resource.clone()])
-        })
-        .await?;
-    for result in &answer.responses {
-        check(result.error_code, result.error_message.as_deref())?;
-    }
-    Ok(())
+    Ok(config_admin::alter(cluster, kind, name, &order.add, &order.delete).await?)
 }
 
 async fn check_loggers(order: &Order, cluster: &mut Cluster, name: &str) -> Result<(), Failure> {
@@ -164,54 +135,9 @@ async fn entities(kind: &str, cluster: &mut Cluster) -> Result<Vec<String>, Trou
     }
 }
 
-/// The names that have settings; `None` where the cluster does not tell.
-async fn configured(cluster: &mut Cluster, kind: i8) -> Result<Option<Vec<String>>, Trouble> {
-    let asked = cluster
-        .call(Target::Any, |version| {
-            let request = ListConfigResourcesRequest::default();
-            if version >= 1 { request.with_resource_types(vec![kind]) } else { request }
-        })
-        .await;
-    let answer = match asked {
-        Err(ClusterError::Unsupported(_)) => return Ok(None),
-        other => other?,
-    };
-    match check(answer.error_code, None) {
-        Err(trouble) if trouble.code() == Some(ErrorCode::ClusterAuthorizationFailed) => return Ok(None),
-        other => other?,
-    }
-    let named = answer.config_resources.iter().filter(|one| one.resource_type == kind);
-    Ok(Some(named.map(|one| one.resource_name.to_string()).collect()))
-}
-
-async fn entries(cluster: &mut Cluster, kind: i8, name: &str) -> Result<DescribeConfigsResult, Trouble> {
-    let resource = DescribeConfigsResource::default()
-        .with_resource_type(kind)
-        .with_resource_name(text(name))
-        .with_configuration_keys(None);
-    let answer = cluster
-        .call(node_of(kind, name), |_version| {
-            DescribeConfigsRequest::default()
-                .with_resources(vec![resource.clone()])
-                .with_include_synonyms(true)
-        })
-        .await?;
-    let found = answer.results.into_iter().next().unwrap_or_default();
-    check(found.error_code, found.error_message.as_deref())?;
-    Ok(found)
-}
-
-/// A broker is asked for what is its own.
-fn node_of(kind: i8, name: &str) -> Target {
-    match (kind, name.parse()) {
-        (BROKER | BROKER_LOGGER, Ok(id)) => Target::Node(id),
-        _ => Target::Any,
-    }
-}
-
 fn resource_type(kind: &str) -> i8 {
     match kind {
-        "topics" => 2,
+        "topics" => TOPIC,
         "brokers" => BROKER,
         "broker-loggers" => BROKER_LOGGER,
         "client-metrics" => CLIENT_METRICS,
@@ -245,10 +171,3 @@ fn source_name(source: i8) -> &'static str {
         _ => "UNKNOWN",
     }
 }
-
-const BROKER: i8 = 4;
-const BROKER_LOGGER: i8 = 8;
-const CLIENT_METRICS: i8 = 16;
-const GROUP: i8 = 32;
-const SET: i8 = 0;
-const DELETE: i8 = 1;

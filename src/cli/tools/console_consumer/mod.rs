@@ -7,7 +7,7 @@ use std::time::Duration;
 use regex::Regex;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::consumer::{Consumer, GroupSettings, Reading, Reset, Wanted};
+use crate::consumer::{Consumer, Reading, Wanted};
 use crate::kafka::{self, EARLIEST, LATEST};
 use crate::options::{HELP, Options, Syntax, VERSION, flag, value};
 use crate::properties::Properties;
@@ -58,7 +58,10 @@ pub fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
     let properties = properties(&options)?;
     let begin = offset(&options)?;
     let formatter = formatter(&options, terminal)?;
-    let (wanted, reading) = (wanted(&options, begin)?, reading(&options, &properties)?);
+    let (wanted, mut reading) = (wanted(&options, begin)?, Reading::of(&properties)?);
+    if options.has("partition") {
+        reading.group = None;
+    }
     let limits = Limits {
         messages: options.number::<i64>("max-messages").map_err(kafka::plain)?.filter(|max| *max >= 0),
         patience: options
@@ -218,47 +221,6 @@ fn properties(options: &Options) -> Result<Properties, Stop> {
             .set("auto.offset.reset", if options.has("from-beginning") { "earliest" } else { "latest" });
     }
     Ok(properties)
-}
-
-fn reading(options: &Options, properties: &Properties) -> Result<Reading, Stop> {
-    if let Some(protocol) =
-        properties.get("group.protocol").filter(|name| !name.eq_ignore_ascii_case("classic"))
-    {
-        return Err(Stop::not_built(&format!("group.protocol={protocol}")));
-    }
-    let invalid = |key: &str, value: &str| {
-        Stop::Error(format!(
-            "org.apache.kafka.common.config.ConfigException: Invalid value {value} for configuration {key}"
-        ))
-    };
-    let reset = match properties.get("auto.offset.reset").unwrap_or("latest") {
-        "earliest" => Reset::Earliest,
-        "latest" => Reset::Latest,
-        "none" => Reset::None,
-        other => return Err(invalid("auto.offset.reset", other)),
-    };
-    let isolation = match properties.get("isolation.level").unwrap_or("read_uncommitted") {
-        "read_uncommitted" => 0,
-        "read_committed" => 1,
-        other => return Err(invalid("isolation.level", other)),
-    };
-    let commits = properties.get("enable.auto.commit").is_none_or(|value| value != "false");
-    let interval = Duration::from_millis(properties.number("auto.commit.interval.ms", 5000));
-    let group = properties.get("group.id").filter(|_| !options.has("partition")).map(|id| GroupSettings {
-        id: id.to_owned(),
-        instance: properties.get("group.instance.id").map(str::to_owned),
-        session_timeout_ms: properties.number("session.timeout.ms", 45_000),
-        rebalance_timeout_ms: properties.number("max.poll.interval.ms", 300_000),
-        heartbeat: Duration::from_millis(properties.number("heartbeat.interval.ms", 3000)),
-        commit_every: commits.then_some(interval),
-    });
-    Ok(Reading {
-        reset,
-        isolation,
-        group,
-        bytes_max: properties.number("fetch.max.bytes", 50 << 20),
-        partition_bytes_max: properties.number("max.partition.fetch.bytes", 1 << 20),
-    })
 }
 
 fn wanted(options: &Options, begin: i64) -> Result<Wanted, Stop> {

@@ -3,14 +3,12 @@
 mod lines;
 
 use std::io::{IsTerminal as _, Read as _};
-use std::time::Duration;
 
-use records::Codec;
 use tokio::sync::mpsc;
 
 use crate::kafka;
 use crate::options::{HELP, Options, Syntax, VERSION, flag, maybe, value};
-use crate::producer::{ALL, Delivery, Outgoing, Producer, Sending};
+use crate::producer::{Delivery, Outgoing, Producer, Sending};
 use crate::properties::Properties;
 use crate::terminal::{Stop, Terminal};
 
@@ -65,7 +63,7 @@ pub fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
     reading.extend(&[options.all("property"), options.all("reader-property")].concat());
     let reader = LineReader::new(&reading).map_err(|message| exception(&message))?;
     let cluster = kafka::connect(&options.required("bootstrap-server")?, &properties, "console-producer")?;
-    let producer = Producer::new(cluster, &topic, sending(&properties)?, terminal.clock.clone());
+    let producer = Producer::new(cluster, &topic, Sending::of(&properties)?, terminal.clock.clone());
     let sync = options.has("sync");
     kafka::block_on(send_lines(producer, reader, Sent { topic, sync }, terminal))
 }
@@ -141,34 +139,6 @@ fn properties(options: &Options) -> Result<Properties, Stop> {
     };
     properties.set("compression.type", codec);
     Ok(properties)
-}
-
-/// What these properties say of sending.
-pub fn sending(properties: &Properties) -> Result<Sending, Stop> {
-    let invalid = |key: &str, value: &str| {
-        Stop::Error(format!(
-            "org.apache.kafka.common.config.ConfigException: Invalid value {value} for configuration {key}"
-        ))
-    };
-    let acks = match properties.get("acks").unwrap_or("all").trim() {
-        "all" | "-1" => ALL,
-        "0" => 0,
-        "1" => 1,
-        other => return Err(invalid("acks", other)),
-    };
-    let name = properties.get("compression.type").unwrap_or("none");
-    let codec = Codec::from_name(name).ok_or_else(|| invalid("compression.type", name))?;
-    Ok(Sending {
-        acks,
-        codec,
-        batch_bytes: properties.number("batch.size", 16_384),
-        linger: Duration::from_millis(properties.number("linger.ms", 5)),
-        retries: properties.number("retries", i32::MAX as u32),
-        timeout_ms: properties.number("request.timeout.ms", 30_000),
-        block_max: Duration::from_millis(properties.number("max.block.ms", 60_000)),
-        record_bytes_max: properties.number("max.request.size", 1 << 20),
-        idempotent: properties.get("enable.idempotence").is_none_or(|value| value != "false"),
-    })
 }
 
 fn exception(message: &str) -> Stop {

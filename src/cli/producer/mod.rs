@@ -1,15 +1,22 @@
 //! Sends records to one topic: batches by partition, idempotent where it may be, tried again while it can help.
+//! [`Producer`] has one request under way to each leader; [`Pipeline`] several, for those who measure.
+
+mod pipeline;
+mod sending;
+mod transaction;
+
+pub use pipeline::Pipeline;
+pub use sending::{ALL, Sending, Window};
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bytes::Bytes;
-use client::{Cluster, ClusterError, Target};
+use client::{Cluster, ClusterError, CoordinatorOf, Target};
 use model::{Clock, ErrorCode, ProducerEpoch, ProducerId};
-use records::{BatchBuilder, Codec, Header};
+use records::{BatchBuilder, Header};
 use tokio::time::Instant;
 use wire::TopicRef;
-use wire::messages::InitProducerIdRequest;
+use wire::messages::{InitProducerIdRequest, TransactionalId};
 use wire::produce::{
     ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceTopic, TransactionSupport,
 };
@@ -17,28 +24,7 @@ use wire::produce::{
 use crate::kafka::{self, Trouble, refused, text};
 use crate::partitioner;
 
-/// How records are sent.
-#[derive(Clone, Copy, Debug)]
-pub struct Sending {
-    /// `acks`.
-    pub acks: i16,
-    /// `compression.type`.
-    pub codec: Codec,
-    /// `batch.size` in bytes.
-    pub batch_bytes: usize,
-    /// `linger.ms`.
-    pub linger: Duration,
-    /// `retries`.
-    pub retries: u32,
-    /// `request.timeout.ms`.
-    pub timeout_ms: i32,
-    /// `max.block.ms`: longest wait for the topic.
-    pub block_max: Duration,
-    /// `max.request.size` in bytes.
-    pub record_bytes_max: usize,
-    /// `enable.idempotence`.
-    pub idempotent: bool,
-}
+use transaction::Transaction;
 
 /// One record on its way.
 #[derive(Clone, Debug, Default)]
@@ -79,6 +65,7 @@ pub struct Producer {
     pending: BTreeMap<i32, Pending>,
     oldest: Option<Instant>,
     sticky: Sticky,
+    transaction: Option<Transaction>,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +95,7 @@ impl Producer {
             pending: BTreeMap::new(),
             oldest: None,
             sticky: Sticky::default(),
+            transaction: None,
         }
     }
 
@@ -119,15 +107,8 @@ impl Producer {
     /// Takes a record. Answers what a full batch brought.
     pub async fn push(&mut self, mut record: Outgoing) -> Vec<Delivery> {
         let bytes = size(&record);
-        if bytes > self.sending.record_bytes_max {
-            let max = self.sending.record_bytes_max;
-            return vec![failed(
-                &record,
-                &format!(
-                    "The message is {bytes} bytes when serialized which is larger than {max}, which is the value of \
-                     the max.request.size configuration."
-                ),
-            )];
+        if let Some(reason) = self.too_large(bytes) {
+            return vec![failed(&record, &reason)];
         }
         if let Err(reason) = self.find_topic().await {
             return vec![failed(&record, &reason)];
@@ -145,6 +126,16 @@ impl Producer {
             deliveries.extend(self.flush().await);
         }
         deliveries
+    }
+
+    fn too_large(&self, bytes: usize) -> Option<String> {
+        let max = self.sending.record_bytes_max;
+        (bytes > max).then(|| {
+            format!(
+                "The message is {bytes} bytes when serialized which is larger than {max}, which is the value of the \
+                 max.request.size configuration."
+            )
+        })
     }
 
     fn partition_for(&mut self, record: &Outgoing, bytes: usize) -> i32 {
@@ -199,13 +190,20 @@ impl Producer {
             return Ok(());
         }
         let deadline = Instant::now() + self.sending.block_max;
+        let transaction = self.transaction.as_ref();
+        let id = transaction.map(|transaction| transaction.id.clone());
+        let timeout_ms = transaction.map_or(i32::MAX, |transaction| transaction.timeout_ms);
         loop {
+            let at = match &id {
+                Some(id) => Target::Node(self.cluster.coordinator(CoordinatorOf::Transaction(id)).await?),
+                None => Target::Any,
+            };
             let asked = self
                 .cluster
-                .call_capped(Target::Any, INIT_PRODUCER_ID_MAX, |_version| {
+                .call_capped(at, INIT_PRODUCER_ID_MAX, |_version| {
                     InitProducerIdRequest::default()
-                        .with_transactional_id(None)
-                        .with_transaction_timeout_ms(i32::MAX)
+                        .with_transactional_id(id.as_deref().map(|id| TransactionalId(text(id))))
+                        .with_transaction_timeout_ms(timeout_ms)
                 })
                 .await;
             match asked {
@@ -232,7 +230,7 @@ impl Producer {
     pub async fn flush(&mut self) -> Vec<Delivery> {
         self.oldest = None;
         let pending = std::mem::take(&mut self.pending);
-        let mut open: BTreeMap<i32, (Vec<Outgoing>, Bytes)> = BTreeMap::new();
+        let mut open = BTreeMap::new();
         let mut deliveries = Vec::new();
         for (partition, pending) in pending {
             if pending.records.is_empty() {
@@ -248,6 +246,14 @@ impl Producer {
                 }
             }
         }
+        deliveries.extend(self.deliver(open).await);
+        deliveries.sort_by_key(|delivery| delivery.tag);
+        deliveries
+    }
+
+    /// Sends one batch of each of these partitions, again and again while that can help.
+    async fn deliver(&mut self, mut open: BTreeMap<i32, (Vec<Outgoing>, Bytes)>) -> Vec<Delivery> {
+        let mut deliveries = Vec::new();
         let mut attempt = 0;
         while !open.is_empty() {
             let mut answers = self.send(&open).await;
@@ -276,7 +282,6 @@ impl Producer {
                 }
             }
         }
-        deliveries.sort_by_key(|delivery| delivery.tag);
         deliveries
     }
 
@@ -285,6 +290,9 @@ impl Producer {
         if let Some((id, epoch)) = self.identity {
             let sequence = self.sequences.entry(partition).or_default();
             builder = builder.producer(id, epoch, *sequence);
+            if self.transaction.is_some() {
+                builder = builder.transactional();
+            }
             // A sequence goes on at 0 after the largest number.
             *sequence = (i64::from(*sequence) + records.len() as i64).rem_euclid(1 << 31) as i32;
         }
@@ -344,14 +352,7 @@ impl Producer {
         leader: i32,
         partitions: Vec<ProducePartition>,
     ) -> Result<Vec<ProducePartitionResponse>, ClusterError> {
-        let request = ProduceRequest {
-            transactional_id: None,
-            acks: self.sending.acks,
-            timeout_ms: self.sending.timeout_ms,
-            topics: vec![ProduceTopic { topic: TopicRef::Name(text(self.topic.as_str())), partitions }],
-            zstd_allowed: true,
-            transaction_support: TransactionSupport::Classic,
-        };
+        let request = self.request(partitions);
         if self.sending.acks == 0 {
             self.cluster.tell(leader, kafka::PRODUCE_BY_NAME_MAX, |_version| request.clone()).await?;
             return Ok(Vec::new());
@@ -360,6 +361,20 @@ impl Producer {
         let answer =
             self.cluster.call_capped(at, kafka::PRODUCE_BY_NAME_MAX, |_version| request.clone()).await?;
         Ok(answer.topics.into_iter().flat_map(|topic| topic.partitions).collect())
+    }
+}
+
+impl Producer {
+    fn request(&self, partitions: Vec<ProducePartition>) -> ProduceRequest {
+        let transaction = self.transaction.as_ref();
+        ProduceRequest {
+            transactional_id: transaction.map(|transaction| text(transaction.id.as_str())),
+            acks: self.sending.acks,
+            timeout_ms: self.sending.timeout_ms,
+            topics: vec![ProduceTopic { topic: TopicRef::Name(text(self.topic.as_str())), partitions }],
+            zstd_allowed: true,
+            transaction_support: TransactionSupport::Classic,
+        }
     }
 }
 
@@ -422,8 +437,6 @@ fn is_retriable(code: ErrorCode) -> bool {
         )
 }
 
-/// `acks=all`.
-pub const ALL: i16 = -1;
 const INIT_PRODUCER_ID_MAX: i16 = 4;
 const VARINT_BYTES_MAX: usize = 5;
 /// `DefaultRecord.MAX_RECORD_OVERHEAD`.
