@@ -105,12 +105,17 @@ class Report:
                 lines.append(f"| {row['id']} | {row['title']} | | | | {durability} | not measured | | {aim(row['gate'])} | {aim(row['goal'])} | |")
                 continue
             ours, theirs = self.middle(row, row["broker"], True), self.middle(row, found["theirs"], False)
-            what = row["title"] + (f" ({row['note']})" if row["note"] else "")
+            what = row["title"] + (f" ({row['note']})" if row["note"] else "") + self.samples(row)
             lines.append(
                 f"| {row['id']} | {what} | {ours} | {theirs} | {found['theirs'].removeprefix('kafka-')} | {durability} | **{found['ratio']:.2f}** "
                 f"| {found['low']:.2f} to {found['high']:.2f} | {aim(row['gate'])} | {aim(row['goal'])} | {verdict(row, found)} |"
             )
         return lines + [""]
+
+    def samples(self, row):
+        """How many latencies a percentile is taken from: each run gives one, and the median of those is shown."""
+        counts = [run["figures"].get("latency_samples", 0) for run in self.raw["runs"] if run["broker"] == row["broker"] and run["key"] == f"{row['kind']} {row['run']}"]
+        return f", {sum(counts):,} samples in {len(counts)} runs" if row["unit"] == "ms" and any(counts) else ""
 
     def middle(self, row, broker, is_ours):
         if row["of"]:

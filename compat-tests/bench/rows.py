@@ -35,6 +35,7 @@ class Row:
         return f"{self.kind} {self.run}".strip()
 
 
+FROM_DISK = {"ours": "synced", "note": "Ottla answers from the disk, Kafka from the page cache"}
 PRODUCE = "produce --seconds {seconds} --warm-up-seconds {warm_up} --mib-max 512 --in-flight 5"
 COST = {"figure": "broker_cpu_us_per_mib", "unit": "CPU us/MiB"}
 
@@ -102,11 +103,10 @@ LATENCY_ROWS = [
 SATURATED = f"{PRODUCE} --connections 4 --partitions 16 --partitions-per-request 4"
 STEADY = "produce --seconds {long} --warm-up-seconds {warm_up} --batch-bytes 1 --rate 10000 --connections 4 --partitions 16 --in-flight 100"
 SLOW = "produce --seconds {long} --warm-up-seconds {warm_up} --batch-bytes 1 --rate 1000 --connections 16 --partitions 16 --in-flight 100"
-ON_DISK = {"ours": "synced", "note": "Ottla answers from the disk, Kafka from the page cache"}
 
 DURABLE_ROWS = [
-    Row("D-sat", "at saturation, 4 connections, 16 partitions, 4 batches of 16 KiB", "mib_per_second", SATURATED, "MiB/s", more=True, gate=0.8, goal=1.0, tier=HEADLINE, **ON_DISK),
-    *percentiles("D10k", "answers at 10,000 records of 1 KiB a second", STEADY, [("p50_ms", 0.4, 0.8)], tier=HEADLINE, **ON_DISK),
+    Row("D-sat", "at saturation, 4 connections, 16 partitions, 4 batches of 16 KiB", "mib_per_second", SATURATED, "MiB/s", more=True, gate=0.8, goal=1.0, tier=HEADLINE, **FROM_DISK),
+    *percentiles("D10k", "answers at 10,000 records of 1 KiB a second", STEADY, [("p50_ms", 0.4, 0.8)], tier=HEADLINE, **FROM_DISK),
     Row("D10k-disk", "the same, p99 of Ottla against that of appends and syncs alone", "p99_ms", STEADY, "ms", gate=0.67, goal=1.0, kind="disk", ours="synced", theirs="synced", tier=HEADLINE, note="above 0.67: within 1.5 x of the disk alone"),
     *percentiles("S16", "synced on both sides, 16 connections and partitions, 1,000 records a second", SLOW, [("p50_ms", None, None), ("p99_ms", 1.5, 3)], ours="synced", theirs="synced", tier=HEADLINE),
 ]
@@ -119,22 +119,22 @@ FOOTPRINT_ROWS = [
     Row("start-10k", "start with 10,000 partitions to the first acknowledged record", "first_ack_ms", unit="ms", gate=20, goal=50, kind="start-10k"),
 ]
 
-COMMITS = [f"commits --groups {groups} --in-flight {in_flight} --seconds 5" for in_flight in (1, 16) for groups in (1, 16, 100)]
 GROUP_ROWS = [
-    Row(f"{run.split('--seconds')[0].strip()}, {figure}", "offset commits", figure, run, unit, more=more, ours="synced", note="Ottla answers from the disk, Kafka from the page cache")
-    for run in COMMITS
-    for figure, unit, more in (("per_broker_cpu_second", "per CPU s", True), ("p50_ms", "ms", False))
+    Row(f"C{groups}x{in_flight}-{name}", f"offset commits, {groups} groups, {in_flight} in flight each", figure, f"commits --groups {groups} --in-flight {in_flight} --seconds 5", unit, more=more, **FROM_DISK)
+    for in_flight in (1, 16)
+    for groups in (1, 16, 100)
+    for name, figure, unit, more in (("cpu", "per_broker_cpu_second", "per CPU s", True), ("p50", "p50_ms", "ms", False))
 ] + [
-    Row(f"rebalance {protocol}, {figure}", "rebalance of 100 members", figure, f"rebalance --protocol {protocol}", "ms", ours="synced")
+    Row(f"R-{protocol}-{name}", f"rebalance of 100 members, {protocol} protocol: {what}", figure, f"rebalance --protocol {protocol}", "ms", ours="synced")
     for protocol in ("classic", "consumer")
-    for figure in ("join_ms", "after_death_ms")
+    for name, what, figure in (("join", "all join", "join_ms"), ("death", "one dies", "after_death_ms"))
 ]
 
-TRANSACTIONS = [f"transactions --producers {producers} --records {records} --seconds 5" for producers in (1, 16) for records in (1, 100)]
 TRANSACTION_ROWS = [
-    Row(f"{run.split('--seconds')[0].strip()}, {figure}", "transactions", figure, run, unit, more=more, ours="synced", note="every step is on the disk in Ottla, in the page cache in Kafka")
-    for run in TRANSACTIONS
-    for figure, unit, more in (("per_broker_cpu_second", "per CPU s", True), ("per_second", "per s", True), ("p50_ms", "ms", False))
+    Row(f"T{producers}x{records}-{name}", f"transactions of {records} records, {producers} producers", figure, f"transactions --producers {producers} --records {records} --seconds 5", unit, more=more, **FROM_DISK)
+    for producers in (1, 16)
+    for records in (1, 100)
+    for name, figure, unit, more in (("cpu", "per_broker_cpu_second", "per CPU s", True), ("rate", "per_second", "per s", True), ("p50", "p50_ms", "ms", False))
 ]
 
 SETS = {
