@@ -25,7 +25,9 @@ class RunFailed(Exception):
 class Broker:
     """`start` (PORT DIR, prints the pid) and `stop` (DIR) are programs of compat-tests, or of anywhere by an absolute path."""
 
-    def __init__(self, name, home, properties):
+    def __init__(self, name, home, properties, pin=False):
+        """`pin`: the broker has the first CPU, by which a JVM sizes itself, and the load generator the second."""
+        self.on_broker, self.on_generator = (["taskset", "-c", cpu] if pin else [] for cpu in "01")
         with open(f"{HERE}/brokers/{name}.toml", "rb") as descriptor:
             self.descriptor = tomllib.load(descriptor)
         self.name, self.home, self.side = name, f"{home}/{name}", self.descriptor["side"]
@@ -37,7 +39,7 @@ class Broker:
         self.pid = self.cgroup = None
 
     def start(self):
-        done = subprocess.run([self.program("start"), str(self.port), self.home], capture_output=True, text=True, env=self.environment, timeout=180, check=False)
+        done = subprocess.run([*self.on_broker, self.program("start"), str(self.port), self.home], capture_output=True, text=True, env=self.environment, timeout=180, check=False)
         if done.returncode != 0:
             raise SystemExit(f"{self.name} does not start: {done.stderr}")
         self.pid = int(done.stdout.split()[-1])
@@ -76,7 +78,7 @@ class Broker:
         return command, environment, os.readlink(f"/proc/{self.pid}/cwd")
 
     def arguments(self, run, durability):
-        command = [KBENCH, "--bootstrap", self.address, "--pid", str(self.pid)]
+        command = [*self.on_generator, KBENCH, "--bootstrap", self.address, "--pid", str(self.pid)]
         command += ["--cgroup", self.cgroup] if self.cgroup else []
         command += shlex.split(run)
         if run.split()[0] in TOPIC_RUNS:

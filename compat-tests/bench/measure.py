@@ -167,7 +167,7 @@ class Comparison:
             broker.stop()
             for pair in range(min(self.effort.pairs, STARTS_MAX)):
                 machine.settle()
-                start = [KBENCH, "start", "--at", broker.address, "--topic", topic, "--", *command]
+                start = [KBENCH, "start", "--at", broker.address, "--topic", topic, "--", *broker.on_broker, *command]
                 self.note(pair, broker.name, row.key(), durability, figures(start, 300, env=environment, cwd=folder))
         except RunFailed as error:
             self.failed(broker.name, row.key(), error)

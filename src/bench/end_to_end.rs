@@ -90,7 +90,9 @@ impl EndToEnd {
             load.is_measuring = stage == Stage::Measuring;
             if stage == Stage::Over {
                 let since = *ended.get_or_insert(now);
-                load.stop();
+                for intended in load.stop(now) {
+                    latencies.never_sent(intended, now);
+                }
                 let sent: u64 = load.acked.iter().sum();
                 if load.outstanding() == 0 && tails.iter().all(|tail| tail.records == sent) {
                     return span.cost();

@@ -126,7 +126,7 @@ impl Fetch {
         let is_full = |load: &Load| load.tally.bytes >= self.fill_mib << 20;
         while !is_full(&load) || load.outstanding() > 0 {
             if is_full(&load) {
-                load.stop();
+                load.stop(clock.monotonic());
             } else {
                 load.send(clock.monotonic())?;
             }
@@ -210,7 +210,7 @@ impl Fetch {
             let mut idle = TURN_MAX;
             if let Some(load) = load.as_deref_mut() {
                 if stage == Stage::Over {
-                    load.stop();
+                    load.stop(now);
                 } else {
                     load.send(now)?;
                 }

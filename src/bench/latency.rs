@@ -43,6 +43,11 @@ impl Latencies {
         self.uncorrected.saturating_record(nanos(now.saturating_sub(sent)));
     }
 
+    /// Nothing was sent before the run ended at `now`: the answer would have come later than that.
+    pub fn never_sent(&mut self, intended: Duration, now: Duration) {
+        self.corrected.saturating_record(nanos(now.saturating_sub(intended)));
+    }
+
     /// The generator has come to a send that was due.
     pub fn noticed(&mut self, intended: Duration, now: Duration) {
         self.lateness.saturating_record(nanos(now.saturating_sub(intended)));
@@ -140,6 +145,20 @@ mod tests {
             latencies.answered(Duration::ZERO, late, late + MS / 5);
         }
         assert_eq!(latencies.void(), ["p99_ms", "p999_ms", "p9999_ms"]);
+    }
+
+    #[test]
+    fn what_was_never_sent_is_not_left_out() {
+        let mut latencies = Latencies::new().unwrap();
+        for number in 0..100 {
+            latencies.answered(MS * number, MS * number, MS * (number + 1));
+        }
+        for number in 100..200 {
+            latencies.never_sent(MS * number, MS * 1000);
+        }
+        let figures = latencies.figures();
+        assert!(figures["p90_ms"].as_f64().unwrap() > 800.0);
+        assert!(figures["uncorrected"]["max_ms"].as_f64().unwrap() < 1.1);
     }
 
     #[test]

@@ -187,11 +187,19 @@ impl Load {
         self.push(number)
     }
 
-    /// Drops what has not been begun: the run is over.
-    pub fn stop(&mut self) {
-        for pipe in &mut self.pipes {
-            pipe.due.clear();
+    /// Drops what has not been begun: the run is over. Gives the intended times that count of it; to leave those out would
+    /// flatter a broker that fell behind.
+    pub fn stop(&mut self, now: Duration) -> Vec<Duration> {
+        let dropped = self.pipes.iter_mut().flat_map(|pipe| pipe.due.drain(..));
+        let counts: Vec<Duration> =
+            dropped.filter(|(_, counts)| *counts).map(|(intended, _)| intended).collect();
+        if self.schedule.is_none() {
+            return Vec::new();
         }
+        for intended in &counts {
+            self.latencies.never_sent(*intended, now);
+        }
+        counts
     }
 
     /// Requests that are due, begun or not answered.

@@ -14,6 +14,8 @@ use crate::Broker;
 const TICKS_PER_SECOND: f64 = 100.0;
 /// More stolen time than this, in percent, and another guest of the host had a part in the figures.
 const STEAL_PERCENT_MAX: f64 = 1.0;
+/// Less than this, in seconds, is a few ticks: in a short run those are no share of anything.
+const STEAL_FREE: f64 = 0.035;
 
 /// CPU time of the broker so far, its ended threads included: to the nanosecond where it has a cgroup of its own, else
 /// in ticks of 10 ms.
@@ -90,8 +92,8 @@ pub struct Cost {
     pub generator: f64,
     /// CPU seconds of everything else: writeback, the journal, interrupts, other programs.
     pub rest: f64,
-    /// Percent of one CPU's time that the host gave to others.
-    pub steal_percent: f64,
+    /// CPU seconds that the host gave to others.
+    pub stolen: f64,
 }
 
 impl Usage {
@@ -112,7 +114,7 @@ impl Usage {
             broker,
             generator,
             rest: (between(self.machine, earlier.machine) - broker - generator).max(0.0),
-            steal_percent: between(self.stolen, earlier.stolen) / seconds.max(1e-9) * 100.0,
+            stolen: between(self.stolen, earlier.stolen),
         }
     }
 }
@@ -121,10 +123,13 @@ impl Cost {
     /// For the answer of a run.
     pub fn figures(&self) -> Value {
         let rounded = |seconds: f64| (seconds * 1e6).round() / 1e6;
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let steal_percent = self.stolen / (self.seconds * cpus as f64).max(1e-9) * 100.0;
         json!({
             "seconds": rounded(self.seconds), "broker_cpu_seconds": rounded(self.broker),
             "generator_cpu_seconds": rounded(self.generator), "rest_cpu_seconds": rounded(self.rest),
-            "steal_percent": rounded(self.steal_percent), "stolen_from": self.steal_percent > STEAL_PERCENT_MAX,
+            "steal_percent": rounded(steal_percent),
+            "stolen_from": steal_percent > STEAL_PERCENT_MAX && self.stolen > STEAL_FREE,
         })
     }
 }

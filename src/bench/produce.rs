@@ -122,7 +122,7 @@ impl Produce {
             load.is_measuring = stage == Stage::Measuring;
             if stage == Stage::Over {
                 let since = *ended.get_or_insert(now);
-                load.stop();
+                load.stop(now);
                 ensure!(
                     now.saturating_sub(since) < DRAIN_MAX,
                     "{} requests were never answered",
