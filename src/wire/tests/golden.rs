@@ -1,5 +1,6 @@
 //! Request frames as clients send them, `testdata/<api>_v<version>[_<client>].hex`: each decodes, and says the same
-//! when it is encoded again. Those that name a client were captured from it by `compat-tests/capture.py`.
+//! when it is encoded again. Those that name a client were captured from it by `compat-tests/capture.py`; `java-broker` are
+//! what Kafka writes for requests between brokers.
 
 use std::path::Path;
 
