@@ -2,6 +2,7 @@
 //! partition until a batch is full or has lingered, and no longer than there is room for them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use bytes::Bytes;
 use client::{CallError, Sender};
@@ -139,7 +140,9 @@ impl Pipeline {
         while Instant::now() < until {
             self.send_ready().await;
             let due = self.queues.values().filter_map(|queue| queue.opened_at).min();
-            let due = due.map_or(until, |opened| (opened + self.producer.sending.linger).min(until));
+            let due = due.map_or(until, |opened| opened + self.producer.sending.linger);
+            // What is due may have to wait for an answer, which is read while this task waits.
+            let due = due.max(Instant::now() + MOMENT).min(until);
             self.wait(Some(due)).await;
         }
     }
@@ -374,3 +377,5 @@ impl Queue {
         self.opened_at = None;
     }
 }
+
+const MOMENT: Duration = Duration::from_millis(1);
