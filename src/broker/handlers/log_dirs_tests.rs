@@ -83,7 +83,7 @@ fn records(node: &TestBroker, topic: &str, index: i32) -> i64 {
 
 /// A key that falls into a shard.
 fn key_of(shard: i32) -> String {
-    (0..).map(|n| format!("key-{n}")).find(|key| partition_of(key, SHARDS) == shard).unwrap()
+    (0..1000).map(|n| format!("key-{n}")).find(|key| partition_of(key, SHARDS) == shard).unwrap()
 }
 
 async fn commit(node: &TestBroker, group: &str) -> ErrorCode {
@@ -197,7 +197,7 @@ fn a_directory_that_fails_goes_alone_and_comes_back_with_the_next_start() {
 
         // It is not mended yet.
         let node = node.restart();
-        assert_eq!(node.broker.partitions.unopened_dirs(), [dirs.failing.clone()]);
+        assert_eq!(node.broker.partitions.unopened_dirs(), std::slice::from_ref(&dirs.failing));
         for index in &lost {
             assert_eq!(
                 append(&node, TOPIC, *index).await,

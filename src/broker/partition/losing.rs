@@ -1,6 +1,6 @@
 //! Taking a log directory out of use that has failed: `ReplicaManager.handleLogDirFailure`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -38,7 +38,9 @@ impl Losses {
         let lost = state.lost.clone();
         state.listener = Some(Arc::clone(&listener));
         drop(state);
-        lost.into_iter().for_each(|dir| listener(dir));
+        for dir in lost {
+            listener(dir);
+        }
     }
 }
 
@@ -87,12 +89,6 @@ impl Registry {
     /// Whether `log.dirs` names more than one.
     pub fn has_several_dirs(&self) -> bool {
         self.dirs.len() + self.unopened.len() > 1
-    }
-
-    /// Whether this directory of `log.dirs` cannot be used.
-    pub fn is_lost(&self, path: &Path) -> bool {
-        self.unopened.iter().any(|lost| lost == path)
-            || self.dirs.iter().any(|dir| dir.path() == path && dir.has_failed())
     }
 }
 

@@ -89,9 +89,13 @@ fn a_sync_that_fails_takes_its_directory_offline_and_leaves_the_others_theirs() 
         assert!(within_10_s(|| partition.is_committed(offset(1))));
     }
     // Written and not yet synced, which nobody hurries to do.
-    failing.iter().for_each(|partition| drop(append(partition, Acks::Written, 1)));
+    for partition in &failing {
+        append(partition, Acks::Written, 1);
+    }
     disk.break_dir(Path::new("/b"));
-    failing.iter().for_each(|partition| partition.hurry());
+    for partition in &failing {
+        partition.hurry();
+    }
     assert!(within_10_s(|| failing.iter().all(|partition| partition.is_gone())));
     for partition in sound {
         append(partition, Acks::Committed, 1);
@@ -134,7 +138,9 @@ fn a_start_goes_on_without_a_directory_that_cannot_be_read_if_there_is_another()
         (&["metadata.log.dir=/m"], &["/a", "/b"], None),
     ] {
         let (disk, reports) = (disk(), Reports::default());
-        broken.iter().for_each(|dir| disk.break_dir(Path::new(dir)));
+        for dir in broken {
+            disk.break_dir(Path::new(dir));
+        }
         match (start(&disk, &reports, overrides), unopened) {
             (Ok(engine), Some(unopened)) => {
                 assert_eq!(engine.registry().unopened_dirs(), [PathBuf::from(unopened)]);
