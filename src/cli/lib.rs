@@ -14,6 +14,7 @@
 mod argparse;
 mod config_admin;
 mod consumer;
+mod doctor;
 mod errors;
 mod group_admin;
 mod groups;
@@ -38,6 +39,7 @@ type Tool = (&'static str, fn(&[String], &mut Terminal) -> Result<(), Stop>);
 
 /// The tools, by the name that they are called by.
 const TOOLS: &[Tool] = &[
+    ("doctor", doctor::run),
     ("cub", tools::container::cub),
     ("kafka-acls", tools::acls::run),
     ("kafka-broker-api-versions", tools::broker_api_versions::run),
