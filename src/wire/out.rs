@@ -157,7 +157,9 @@ impl Out {
     /// As [`Out::records`], and behind the pieces a gap of `missing` bytes, which the length counts.
     pub fn records_and_gap(&mut self, pieces: &[Bytes], missing: usize) -> Result<(), EncodeError> {
         self.long_len(Some(pieces.iter().map(Bytes::len).sum::<usize>() + missing))?;
-        pieces.iter().for_each(|piece| self.segment(piece.clone()));
+        for piece in pieces {
+            self.segment(piece.clone());
+        }
         if missing > 0 {
             self.end_segment();
             self.gaps.push(Gap { before: self.segments.len(), len: missing });
