@@ -16,12 +16,13 @@ use crate::effect::Effect;
 use crate::fetch_session::NO_SESSION;
 use crate::handlers;
 use crate::handlers::produce::ProduceOutcome;
+use crate::reply::{Piece, pieces_of};
 
 /// How a request ends.
 #[derive(Debug)]
 pub enum Answer {
-    /// Segments of the reply, its length prefix included.
-    Reply(Vec<Bytes>),
+    /// The reply, its length prefix included.
+    Reply(Vec<Piece>),
     /// The client asked for none (acks=0).
     Nothing,
     /// The connection ends without a reply, for this reason.
@@ -114,7 +115,7 @@ impl Answer {
     /// Bytes of the reply.
     pub fn reply_bytes(&self) -> usize {
         match self {
-            Self::Reply(segments) => segments.iter().map(Bytes::len).sum(),
+            Self::Reply(pieces) => pieces.iter().map(Piece::len).sum(),
             Self::Nothing | Self::Close(_) => 0,
         }
     }
@@ -126,6 +127,7 @@ async fn answer(
     request: Request,
     effect: Option<Effect>,
 ) -> Answer {
+    let mut ranges = Vec::new();
     let response = match request {
         Request::Produce(request) => {
             match handlers::produce::handle(broker, context, request, effect).await {
@@ -134,12 +136,16 @@ async fn answer(
                 ProduceOutcome::Close(why) => return Answer::Close(why),
             }
         }
-        Request::Fetch(request) => Response::Fetch(handlers::fetch::handle(broker, context, request).await),
+        Request::Fetch(request) => {
+            let fetched = handlers::fetch::serve(broker, context, request).await;
+            ranges = fetched.ranges;
+            Response::Fetch(fetched.response)
+        }
         other => cold(broker, context, other).await,
     };
     broker.metrics.note_errors(context.header.api_key, &response);
     match response::encode(&context.header, response) {
-        Ok(reply) => Answer::Reply(reply.into_segments()),
+        Ok(reply) => Answer::Reply(pieces_of(reply, ranges)),
         Err(error) => {
             tracing::error!(target: "ottla.dispatch", "the answer to {:?} cannot be encoded: {error}", context.header.api_key);
             Answer::Close("its answer could not be encoded".to_owned())

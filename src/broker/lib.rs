@@ -23,6 +23,7 @@ pub mod net;
 pub mod open_files;
 pub mod partition;
 pub mod producer_ids;
+pub mod reply;
 pub mod server;
 pub mod start_topics;
 pub mod transactions;

@@ -47,6 +47,10 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// As [`DiskFile::read_at`], as far as that needs no wait for the disk: answers fewer bytes, or 0, where the next
     /// ones are not in memory. [`io::ErrorKind::Unsupported`] where that cannot be known.
     fn read_cached(&self, out: &mut Vec<u8>, position: u64, len: usize) -> io::Result<usize>;
+    /// Whether a range is in memory as far as can be told without a wait. [`io::ErrorKind::Unsupported`] where it cannot.
+    fn is_cached(&self, _position: u64, _len: usize) -> io::Result<bool> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Writes the slices one after the other; returns how many bytes were written.
     fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<usize>;
     /// Cuts or extends the file; an extension reads as zeros.
@@ -330,6 +334,10 @@ impl DiskFile for SystemFile {
 
     fn read_cached(&self, out: &mut Vec<u8>, position: u64, len: usize) -> io::Result<usize> {
         crate::sys::read_cached(self.0.as_fd(), out, position, len)
+    }
+
+    fn is_cached(&self, position: u64, len: usize) -> io::Result<bool> {
+        crate::sys::is_cached(self.0.as_fd(), position, len as u64)
     }
 
     fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<usize> {

@@ -298,7 +298,7 @@ impl PartitionLog {
         OffsetLookup { view: SegmentView::of(segment, &self.home, &self.config), offset, found: None }
     }
 
-    fn take_in_view(&mut self, view: SegmentView) -> Result<bool, StorageError> {
+    pub(crate) fn take_in_view(&mut self, view: SegmentView) -> Result<bool, StorageError> {
         let (segment, home, config) = self.segment_and_home(view.base());
         segment.take_in(home, config, view)
     }

@@ -125,6 +125,32 @@ impl ReadPlan {
         self.range.as_slice()
     }
 
+    /// Whether it is known where the read ends, so that its range is exactly its batches.
+    pub fn has_end(&self) -> bool {
+        self.cut.is_none()
+    }
+
+    /// The request of a read whose end is not known, and its range.
+    pub(crate) fn open_end(&self) -> Option<(&ReadRange, &ReadRequest)> {
+        self.range.as_ref().zip(self.cut.as_ref())
+    }
+
+    /// Ends the read where `next` is.
+    pub(crate) fn end_at(&mut self, next: ReadHint) {
+        let Some(range) = &mut self.range else { return };
+        assert!(
+            range.position < next.position && next.position <= range.end,
+            "a read ends behind a batch, before the end of its range"
+        );
+        range.len = (next.position - range.position) as usize;
+        (self.next, self.cut) = (Some(next), None);
+    }
+
+    /// The range of a read [whose end is known](Self::has_end), for whoever sends it unread.
+    pub fn range_to_send(&self) -> Option<ReadRange> {
+        self.range.clone().filter(|_| self.cut.is_none())
+    }
+
     /// Offset that follows the last batch of the read, with its place; `None` when it is not known yet.
     pub fn next(&self) -> Option<ReadHint> {
         self.next
@@ -221,6 +247,52 @@ impl ReadRange {
             segment: start.segment,
             segment_id: start.segment_id,
         }
+    }
+
+    /// Where its first batch begins, for an offset.
+    pub(crate) fn hint(&self, offset: Offset, position: u64) -> ReadHint {
+        ReadHint { offset, segment: self.segment, segment_id: self.segment_id, position }
+    }
+
+    /// No byte from here on belongs to the read.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Whether its file can send bytes to a socket, and nobody who has it send the first `len` of these waits for the disk.
+    pub fn can_be_sent(&self, len: usize) -> bool {
+        if self.file.as_fd().is_none() || len == 0 {
+            return false;
+        }
+        match self.file.is_cached(self.position, len) {
+            // What is being read just now is in the cache too, and comes in order.
+            Ok(is_cached) => {
+                is_cached && (self.is_recent || self.has_arrived(self.position + len as u64 - 1))
+            }
+            Err(_) => self.is_recent,
+        }
+    }
+
+    fn has_arrived(&self, position: u64) -> bool {
+        let mut byte = Vec::new();
+        matches!(self.file.read_cached(&mut byte, position, 1), Ok(1))
+    }
+
+    /// Takes off the first `len` bytes, at most all.
+    #[must_use]
+    pub fn split_to(&mut self, len: usize) -> Self {
+        let first = Self { len: len.min(self.len), ..self.clone() };
+        self.position += first.len as u64;
+        self.len -= first.len;
+        first
+    }
+
+    /// Reads all of it, however long the disk takes.
+    pub fn read_whole(&self) -> Result<Bytes, StorageError> {
+        let mut bytes = Vec::new();
+        self.read(Access::Disk, &mut bytes, self.position, self.len)
+            .map_err(|error| StorageError::fatal("read", &self.path(), error))?;
+        Ok(bytes.into())
     }
 
     /// The same range, which was written a short while ago, or was not.

@@ -34,3 +34,28 @@ pub(crate) fn read_cached(
         }
     }
 }
+
+/// Whether every page of a range of a file is in the page cache. A kernel that cannot tell refuses with
+/// [`io::ErrorKind::Unsupported`].
+pub(crate) fn is_cached(file: BorrowedFd<'_>, position: u64, len: u64) -> io::Result<bool> {
+    let range = [position, len];
+    // Pages in the cache, dirty, in write-back, evicted, and evicted lately.
+    let mut found = [0_u64; 5];
+    // SAFETY: the kernel reads two and writes five numbers of 64 bits at these addresses, as `struct cachestat_range`
+    // and `struct cachestat` have them.
+    let result = unsafe {
+        libc::syscall(CACHESTAT, file.as_raw_fd(), range.as_ptr(), found.as_mut_ptr(), 0 as libc::c_uint)
+    };
+    if result != 0 {
+        return match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ENOSYS) => Err(io::ErrorKind::Unsupported.into()),
+            error => Err(error),
+        };
+    }
+    let page = rustix::param::page_size() as u64;
+    let pages = (position + len).div_ceil(page) - position / page;
+    Ok(found[0] >= pages)
+}
+
+/// `cachestat(2)`, of Linux 6.5; the same number on all architectures.
+const CACHESTAT: libc::c_long = 451;

@@ -41,6 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "arc-swap",
             "httparse",
             "parking_lot",
+            "rustix",
             "serde_json",
             "socket2",
             "tokio",

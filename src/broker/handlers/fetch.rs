@@ -10,6 +10,9 @@
 //! that nothing is looked up, and what lies beyond the last whole batch is cut off in memory. Whatever would wait for
 //! the disk goes on on the I/O threads: the rest of such a read, the search for the place of a new reader, and the
 //! aborted transactions of its records.
+//!
+//! Many records at once are not read at all: they go from the page cache to the socket, where the answer has a gap. Their
+//! end is found in the index and the headers around it.
 
 mod plan;
 mod read;
@@ -21,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{ErrorCode, LeaderEpoch, TopicId};
+use storage::ReadRange;
 use wire::fetch::{FetchPartitionResponse, FetchRequest, FetchResponse, FetchTopicResponse, IsolationLevel};
 use wire::produce::NodeEndpoint;
 use wire::{StrBytes, TopicRef};
@@ -31,9 +35,33 @@ use crate::fetch_session::{AnswerMarks, FetchPartition, PartitionKey};
 use crate::fetch_session_cache::{FetchContext, SessionRequest};
 use crate::partition::{CommitTicket, FetchTicket, Interest, Snapshot};
 
+/// What a fetch is answered.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The answer.
+    pub response: FetchResponse,
+    /// Where the records are that the answer says are elsewhere, in its order.
+    pub ranges: Vec<ReadRange>,
+}
+
+/// A partition that was asked for, and its answer.
+#[derive(Debug)]
+struct Answered {
+    wanted: FetchPartition,
+    answer: FetchPartitionResponse,
+    /// Of the records that are elsewhere.
+    range: Option<ReadRange>,
+}
+
+impl From<FetchResponse> for Fetched {
+    fn from(response: FetchResponse) -> Self {
+        Self { response, ranges: Vec::new() }
+    }
+}
+
 /// Answers a Fetch request. Cancel-safe: a fetch that is dropped leaves its partitions.
-pub async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: FetchRequest) -> FetchResponse {
-    let Some(isolation) = request.isolation() else { return refused_as_a_whole(request) };
+pub async fn serve(broker: &Arc<Broker>, context: &RequestContext, request: FetchRequest) -> Fetched {
+    let Some(isolation) = request.isolation() else { return refused_as_a_whole(request).into() };
     let bytes_max = i64::from(request.max_bytes)
         .min(i64::try_from(broker.config.requests.fetch_bytes_max).unwrap_or(i64::MAX));
     let limits = Limits {
@@ -47,7 +75,7 @@ pub async fn handle(broker: &Arc<Broker>, context: &RequestContext, request: Fet
 
     let (session, wanted) = match begin_session(broker, request) {
         Ok(begun) => begun,
-        Err(error) => return FetchResponse::refused(error),
+        Err(error) => return FetchResponse::refused(error).into(),
     };
     let targets = {
         let snapshot = broker.partitions.snapshot();
@@ -219,36 +247,38 @@ fn finish(
     broker: &Broker,
     context: &RequestContext,
     session: FetchContext,
-    answers: Vec<(FetchPartition, FetchPartitionResponse)>,
+    answers: Vec<Answered>,
     limits: &Limits,
-) -> FetchResponse {
-    let leaders_named = answers.iter().any(|(_, answer)| answer.current_leader.is_some());
+) -> Fetched {
+    let leaders_named = answers.iter().any(|answered| answered.answer.current_leader.is_some());
     let mut keep = vec![true; answers.len()];
     let marks: Vec<_> = match &session {
         FetchContext::Sessionless => Vec::new(),
-        _ => answers.iter().map(|(wanted, answer)| (wanted.clone(), marks_of(answer))).collect(),
+        _ => answers.iter().map(|one| (one.wanted.clone(), marks_of(&one.answer))).collect(),
     };
     let now_ms = broker.clock.wall_ms();
     let session = broker.fetch_sessions.finish(now_ms, session, &marks, |at, kept| keep[at] = kept);
     let kept = answers.into_iter().zip(keep).filter_map(|(answer, kept)| kept.then_some(answer));
-    FetchResponse {
+    let (topics, ranges) = by_topic(kept);
+    let response = FetchResponse {
         throttle_time_ms: 0,
         error: session.error,
         session_id: session.session_id,
-        topics: by_topic(kept),
+        topics,
         // Replicas know where brokers are.
         node_endpoints: if leaders_named && !limits.from_follower {
             vec![own_endpoint(broker, context)]
         } else {
             Vec::new()
         },
-    }
+    };
+    Fetched { response, ranges }
 }
 
 fn marks_of(answer: &FetchPartitionResponse) -> AnswerMarks {
     AnswerMarks {
         error: answer.error,
-        record_bytes: answer.records.iter().map(bytes::Bytes::len).sum(),
+        record_bytes: answer.records_len(),
         high_watermark: answer.high_watermark,
         log_start_offset: answer.log_start_offset,
         diverges: answer.diverging_epoch.is_some(),
@@ -256,17 +286,17 @@ fn marks_of(answer: &FetchPartitionResponse) -> AnswerMarks {
 }
 
 /// Neighbours of the same topic share an entry; the order of the partitions is kept.
-fn by_topic(
-    answers: impl Iterator<Item = (FetchPartition, FetchPartitionResponse)>,
-) -> Vec<FetchTopicResponse> {
+fn by_topic(answers: impl Iterator<Item = Answered>) -> (Vec<FetchTopicResponse>, Vec<ReadRange>) {
     let mut topics: Vec<FetchTopicResponse> = Vec::new();
-    for (wanted, answer) in answers {
+    let mut ranges = Vec::new();
+    for Answered { wanted, answer, range } in answers {
+        ranges.extend(range);
         match topics.last_mut() {
             Some(last) if last.topic == wanted.topic => last.partitions.push(answer),
             _ => topics.push(FetchTopicResponse { topic: wanted.topic, partitions: vec![answer] }),
         }
     }
-    topics
+    (topics, ranges)
 }
 
 fn own_endpoint(broker: &Broker, context: &RequestContext) -> NodeEndpoint {
@@ -277,6 +307,24 @@ fn own_endpoint(broker: &Broker, context: &RequestContext) -> NodeEndpoint {
         port: port.into(),
         rack: broker.config.identity.rack.clone().map(StrBytes::from_string),
     }
+}
+
+/// As [`serve`], with all records in memory.
+#[cfg(test)]
+pub(crate) async fn handle(
+    broker: &Arc<Broker>,
+    context: &RequestContext,
+    request: FetchRequest,
+) -> FetchResponse {
+    let Fetched { mut response, ranges } = serve(broker, context, request).await;
+    let partitions = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+    let elsewhere = partitions.filter(|partition| partition.records_elsewhere > 0).collect::<Vec<_>>();
+    assert_eq!(elsewhere.len(), ranges.len());
+    for (partition, range) in elsewhere.into_iter().zip(ranges) {
+        partition.records.push(range.read_whole().unwrap());
+        assert_eq!(partition.records[0].len(), std::mem::take(&mut partition.records_elsewhere));
+    }
+    response
 }
 
 /// The name of a topic, as far as it is known.

@@ -12,16 +12,14 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
 use model::limits::{BODY_STALL_MS, REPLY_BYTES_UNSENT_MAX, REQUESTS_IN_FLIGHT_MAX};
-use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -29,12 +27,11 @@ use wire::header::ClientId;
 
 use super::budget::{Budget, Reservation};
 use super::frames::{Frame, Frames, Progress};
+use super::outbox::Outbox;
 use crate::context::{Broker, ConnectionInfo};
 use crate::dispatch::{self, Answer, Order, Started};
 use crate::metrics::requests::{Recorder, Timing};
 
-/// Most segments of one vectored write.
-const WRITE_SEGMENTS_MAX: usize = 64;
 /// Turns of work before other connections of the thread get theirs.
 const TURNS_MAX: usize = 32;
 /// A peer that takes no byte of its replies for this long is gone.
@@ -224,7 +221,7 @@ impl Connection {
     fn may_start(&self) -> bool {
         !self.closing
             && self.pending.len() < REQUESTS_IN_FLIGHT_MAX
-            && self.outbox.bytes + self.held_bytes < REPLY_BYTES_UNSENT_MAX
+            && self.outbox.bytes() + self.held_bytes < REPLY_BYTES_UNSENT_MAX
             && !self.pending.back().is_some_and(Pending::is_barrier)
             && !(self.waiting.is_some() && self.is_in_session())
     }
@@ -347,11 +344,11 @@ impl Connection {
             let now = *now.get_or_insert_with(Instant::now);
             let timing = request.timing.answered(now);
             match request.done {
-                Some(Answer::Reply(segments)) => {
+                Some(Answer::Reply(pieces)) => {
                     if self.outbox.is_empty() {
                         self.last_written = now;
                     }
-                    self.outbox.push(segments, request.reservation, timing);
+                    self.outbox.push(pieces, request.reservation, timing);
                 }
                 Some(Answer::Nothing) | None => self.recorder.served(&timing, now),
                 Some(Answer::Close(why)) => {
@@ -373,16 +370,13 @@ impl Connection {
     fn poll_write(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
         let mut moved = false;
         while !self.outbox.is_empty() {
-            let mut slices = [IoSlice::new(&[]); WRITE_SEGMENTS_MAX];
-            let count = self.outbox.fill(&mut slices);
-            match Pin::new(&mut self.stream).poll_write_vectored(context, &slices[..count])? {
-                Poll::Pending => break,
-                Poll::Ready(written) => {
-                    moved = true;
-                    self.last_written = Instant::now();
-                    self.outbox.advance(written, |timing| self.recorder.served(&timing, self.last_written));
-                }
-            }
+            let Poll::Ready(written) = self.outbox.poll_write(&mut self.stream, &self.broker, context)?
+            else {
+                break;
+            };
+            moved = true;
+            self.last_written = Instant::now();
+            self.outbox.advance(written, |timing| self.recorder.served(&timing, self.last_written));
         }
         Ok(moved)
     }
@@ -417,54 +411,6 @@ impl Pending {
             Order::AtOnce | Order::InSession => true,
         };
         !has_happened && self.done.is_none()
-    }
-}
-
-/// Replies on their way out.
-#[derive(Debug, Default)]
-struct Outbox {
-    replies: VecDeque<(VecDeque<Bytes>, Reservation, Timing)>,
-    bytes: usize,
-}
-
-impl Outbox {
-    fn is_empty(&self) -> bool {
-        self.replies.is_empty()
-    }
-
-    fn push(&mut self, segments: Vec<Bytes>, reservation: Reservation, timing: Timing) {
-        let segments: VecDeque<Bytes> = segments.into_iter().filter(|segment| !segment.is_empty()).collect();
-        self.bytes += segments.iter().map(Bytes::len).sum::<usize>();
-        if !segments.is_empty() {
-            self.replies.push_back((segments, reservation, timing));
-        }
-    }
-
-    fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let segments = self.replies.iter().flat_map(|(segments, ..)| segments);
-        let mut count = 0;
-        for (slice, segment) in slices.iter_mut().zip(segments) {
-            *slice = IoSlice::new(segment);
-            count += 1;
-        }
-        count
-    }
-
-    /// Shows `left` the requests whose replies have left.
-    fn advance(&mut self, mut written: usize, left: impl Fn(Timing)) {
-        self.bytes -= written;
-        while let Some((segments, _, timing)) = self.replies.front_mut() {
-            while let Some(segment) = segments.front_mut() {
-                if written < segment.len() {
-                    segment.advance(written);
-                    return;
-                }
-                written -= segment.len();
-                segments.pop_front();
-            }
-            left(*timing);
-            self.replies.pop_front();
-        }
     }
 }
 

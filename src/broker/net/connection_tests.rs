@@ -1,4 +1,4 @@
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use model::topic_name::TRANSACTION_STATE;
 use model::{ErrorCode, Offset};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -7,4 +7,5 @@ pub mod frames;
 pub mod limits;
 pub mod listener;
 pub mod memory;
+mod outbox;
 pub mod workers;

@@ -12,8 +12,8 @@ use model::{ErrorCode, LeaderEpoch, Offset, TopicId};
 use parking_lot::{Mutex, MutexGuard};
 use storage::journal::Round;
 use storage::{
-    Access, AppendError, Appended, Batches, CommitStep, OffsetLookup, Origin, PartitionLog, ReadError,
-    ReadHint, ReadRequest, ReadStep, StorageError, VerificationGuard,
+    Access, AppendError, Appended, Batches, CommitStep, EndLookup, OffsetLookup, Origin, PartitionLog,
+    ReadError, ReadHint, ReadPlan, ReadRequest, ReadStep, StorageError, VerificationGuard,
 };
 
 use super::committer::{BACKGROUND_SYNC, Enlistment, Urgency};
@@ -390,6 +390,29 @@ impl Partition {
         if let Some(log) = appender.log.as_mut() {
             log.take_in_read(batches);
         }
+    }
+
+    /// Ends a plan that is limited by its size where its last whole batch ends, so that its bytes can be sent unread.
+    /// Where that would wait for the disk, the lookup is answered, to be [made ready](Self::warm_end) elsewhere. The plan
+    /// may also stay as it is.
+    pub fn find_end(&self, plan: &mut ReadPlan) -> Option<EndLookup> {
+        let mut lookup = self.with_log(|log| log.end_lookup(plan)).ok().flatten()?;
+        match lookup.run(plan, Access::Memory) {
+            Err(error) if error.would_block() => return Some(lookup),
+            // Whoever reads the batches finds out what is wrong with them.
+            Ok(_) | Err(_) => {}
+        }
+        let mut appender = self.appender.lock();
+        plan.next().into_iter().for_each(|next| appender.remember(next));
+        appender.log.as_mut().map(|log| log.take_in_end(lookup));
+        None
+    }
+
+    /// Reads what a lookup needs, so that the next one finds it in memory.
+    pub fn warm_end(&self, mut lookup: EndLookup) {
+        lookup.warm();
+        // A partition that is gone is not read any more, and a log that has failed says so itself.
+        let _ = self.with_log(|log| log.take_in_end(lookup));
     }
 
     /// Reads records, however long the disk takes.

@@ -74,6 +74,27 @@ impl SegmentView {
         }
     }
 
+    /// The batches from the last one on that the index knows at or before byte `limit`, but not from before `start`, where
+    /// a batch begins.
+    pub(crate) fn batches_up_to(
+        &mut self,
+        start: u64,
+        limit: u64,
+    ) -> Result<impl Iterator<Item = Result<LocatedBatch, StorageError>> + use<>, StorageError> {
+        self.check_indexes()?;
+        let entry = self.segment.offset_index.lookup_position(&self.home, limit)?;
+        let mut walk = self.segment.walk(&self.home, entry.position.max(start))?;
+        let first = walk.next().transpose()?;
+        // An entry names the last offset of the batch that it points to.
+        if entry.position > start && first.is_none_or(|first| first.header.last_offset() != entry.offset) {
+            return Err(StorageError::Malformed {
+                path: self.home.path(self.segment.base, OFFSET_INDEX),
+                reason: format!("offset {} is not the batch at byte {}", entry.offset, entry.position),
+            });
+        }
+        Ok(first.map(Ok).into_iter().chain(walk))
+    }
+
     /// The first record at or beyond `log_start` with a timestamp of at least `timestamp`. Unfolds one batch.
     pub(crate) fn first_at_or_after(
         &mut self,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{ErrorCode, Offset};
-use storage::{AbortedLookup, Access, BatchRead, Batches, ReadHint, ReadPlan};
+use storage::{AbortedLookup, Access, BatchRead, Batches, ReadHint, ReadPlan, ReadRange};
 use wire::fetch::{AbortedTransaction, FetchPartitionResponse};
 
+use super::Answered;
 use super::plan::{Limits, Located, Planned, Round, Target};
 use crate::context::Broker;
 use crate::fetch_memory::Share;
@@ -39,45 +40,54 @@ pub(super) async fn answers(
     targets: Vec<Target>,
     round: Round,
     limits: &Limits,
-) -> Vec<(FetchPartition, FetchPartitionResponse)> {
+) -> Vec<Answered> {
     let mut answers = Vec::with_capacity(targets.len());
     let mut cold: Begun<Records> = Vec::new();
     let planned = targets.into_iter().zip(round.planned);
     // Kafka lists the partitions that it does not know behind all others.
     let (served, unknown): (Vec<_>, Vec<_>) = planned.partition(|(_, planned)| !planned.is_unknown());
     for (target, planned) in served.into_iter().chain(unknown) {
-        let (mut answer, plan) = planned.answer(broker, &target, limits);
+        let (answer, plan) = planned.answer(broker, &target, limits);
         let Target { wanted, partition } = target;
         if let (None, Ok(partition)) = (&plan, &partition) {
             partition.tally().fetch_answered(answer.error, 0);
         }
+        let mut answered = Answered { wanted, answer, range: None };
         if let (Some(plan), Ok(partition)) = (plan, partition) {
-            let share = broker.fetch_memory.take(plan.len());
-            let mut read = RecordsRead::new(partition, wanted.fetch_offset, plan, share, limits);
+            let source = Source::of(broker, &partition, plan);
+            let mut read = RecordsRead::new(partition, answered.wanted.fetch_offset, source, limits);
             match read.run(Access::Memory) {
                 Err(error) if error.would_block() => {
                     cold.push((answers.len(), broker.partitions.io().run(move || read.run(Access::Disk))));
                 }
-                read => put(&mut answer, outcome(Ok(read), &wanted)),
+                read => answered.put(Ok(read)),
             }
         }
-        answers.push((wanted, answer));
+        answers.push(answered);
     }
     for (at, begun) in cold {
-        if let Some((wanted, answer)) = answers.get_mut(at) {
-            put(answer, outcome(begun.await, wanted));
+        if let Some(answered) = answers.get_mut(at) {
+            answered.put(begun.await);
         }
     }
     answers
 }
 
-fn put(answer: &mut FetchPartitionResponse, read: Result<Records, ErrorCode>) {
-    match read {
-        Ok(Records { bytes, aborted }) => {
-            answer.records = vec![bytes];
-            answer.aborted_transactions = aborted;
+impl Answered {
+    fn put(&mut self, read: Result<Result<Records, PartitionError>, Ended>) {
+        match outcome(read, &self.wanted) {
+            Ok(Records { place, aborted }) => {
+                self.answer.aborted_transactions = aborted;
+                match place {
+                    Place::Memory(bytes) => self.answer.records = vec![bytes],
+                    Place::File(range) => {
+                        self.answer.records_elsewhere = range.len;
+                        self.range = Some(range);
+                    }
+                }
+            }
+            Err(code) => self.answer = FetchPartitionResponse::refused(self.answer.partition, code),
         }
-        Err(code) => *answer = FetchPartitionResponse::refused(answer.partition, code),
     }
 }
 
@@ -95,8 +105,45 @@ fn outcome<T>(
 /// Records of one partition, and the aborted transactions among them for a reader of committed ones.
 #[derive(Debug)]
 struct Records {
-    bytes: Bytes,
+    place: Place,
     aborted: Option<Vec<AbortedTransaction>>,
+}
+
+/// Where records are.
+#[derive(Debug)]
+enum Place {
+    Memory(Bytes),
+    /// In the log's file, to be sent from there.
+    File(ReadRange),
+}
+
+/// Where records come from.
+#[derive(Debug)]
+enum Source {
+    /// They are read.
+    Read(BatchRead, Option<Share>),
+    /// They stay where they are. With the offset behind them.
+    Sent(ReadRange, Offset),
+}
+
+/// From this size on it costs no more to find the end of the records and to have the kernel send them than to copy them; at
+/// a mebibyte it costs two thirds.
+const SENT_BYTES_MIN: usize = 256 * 1024;
+
+impl Source {
+    fn of(broker: &Broker, partition: &Arc<Partition>, mut plan: ReadPlan) -> Self {
+        if plan.len() >= SENT_BYTES_MIN && plan.ranges().iter().all(|range| range.can_be_sent(range.len)) {
+            if let Some(lookup) = partition.find_end(&mut plan) {
+                // These are read; the next ones will not have to be.
+                let partition = Arc::clone(partition);
+                drop(broker.partitions.io().run(move || partition.warm_end(lookup)));
+            } else if let (Some(next), Some(range)) = (plan.next(), plan.range_to_send()) {
+                return Self::Sent(range, next.offset());
+            }
+        }
+        let share = broker.fetch_memory.take(plan.len());
+        Self::Read(plan.begin(), Some(share))
+    }
 }
 
 /// A read of the records of one partition: its batches, then the aborted transactions among them.
@@ -104,38 +151,30 @@ struct Records {
 struct RecordsRead {
     partition: Arc<Partition>,
     from: Offset,
-    read: BatchRead,
-    share: Option<Share>,
+    source: Source,
     read_committed: bool,
-    /// Once they are read.
-    batches: Option<Batches>,
+    /// Once they are found.
+    place: Option<Place>,
     aborted: Option<AbortedLookup>,
 }
 
 impl RecordsRead {
-    fn new(partition: Arc<Partition>, from: Offset, plan: ReadPlan, share: Share, limits: &Limits) -> Self {
-        Self {
-            partition,
-            from,
-            read: plan.begin(),
-            share: Some(share),
-            read_committed: limits.read_committed,
-            batches: None,
-            aborted: None,
-        }
+    fn new(partition: Arc<Partition>, from: Offset, source: Source, limits: &Limits) -> Self {
+        let read_committed = limits.read_committed;
+        Self { partition, from, source, read_committed, place: None, aborted: None }
     }
 
     /// After an error that would block it goes on where it stopped.
     fn run(&mut self, access: Access) -> Result<Records, PartitionError> {
-        let batches = match self.batches.take() {
-            Some(batches) => batches,
-            None => self.read_batches(access)?,
+        let place = match self.place.take() {
+            Some(place) => place,
+            None => self.find(access)?,
         };
         let aborted = match self.aborted.take() {
             None => self.read_committed.then(Vec::new),
             Some(mut lookup) => match lookup.run(access) {
                 Err(error) if error.would_block() => {
-                    (self.batches, self.aborted) = (Some(batches), Some(lookup));
+                    (self.place, self.aborted) = (Some(place), Some(lookup));
                     return Err(error.into());
                 }
                 found => {
@@ -144,21 +183,34 @@ impl RecordsRead {
                 }
             },
         };
-        let bytes = match self.share.take() {
-            Some(share) => share.hold(batches.bytes),
-            None => batches.bytes,
+        let len = match &place {
+            Place::Memory(bytes) => bytes.len(),
+            Place::File(range) => range.len,
         };
-        self.partition.tally().fetch_answered(ErrorCode::None, bytes.len());
-        Ok(Records { bytes, aborted })
+        self.partition.tally().fetch_answered(ErrorCode::None, len);
+        Ok(Records { place, aborted })
     }
 
-    fn read_batches(&mut self, access: Access) -> Result<Batches, PartitionError> {
-        let batches = self.read.run(access)?;
-        self.partition.note_read(&batches);
-        if let Some(next) = batches.next.filter(|_| self.read_committed) {
-            self.aborted = self.partition.aborted_lookup(self.from, next.offset())?;
+    fn find(&mut self, access: Access) -> Result<Place, PartitionError> {
+        let (place, next) = match &mut self.source {
+            Source::Sent(range, next) => (Place::File(range.clone()), Some(*next)),
+            Source::Read(read, share) => {
+                let Batches { bytes, next, .. } = {
+                    let batches = read.run(access)?;
+                    self.partition.note_read(&batches);
+                    batches
+                };
+                let bytes = match share.take() {
+                    Some(share) => share.hold(bytes),
+                    None => bytes,
+                };
+                (Place::Memory(bytes), next.map(|next| next.offset()))
+            }
+        };
+        if let Some(next) = next.filter(|_| self.read_committed) {
+            self.aborted = self.partition.aborted_lookup(self.from, next)?;
         }
-        Ok(batches)
+        Ok(place)
     }
 }
 
