@@ -8,7 +8,10 @@ mod refusal;
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -112,12 +115,22 @@ async fn await_commits(waits: &[Wait], timeout: Duration) {
         wait.partition.await_commit(wait.end, &ticket);
     }
     // Whether it timed out is seen from the offsets, for each partition by itself.
-    let _ = tokio::time::timeout(timeout, ticket.all()).await;
+    let mut woken = pin!(tokio::time::timeout(timeout, ticket.all()));
+    // A commit publishes its offsets before it wakes those who wait, one after the other: the first of a connection
+    // lets all of them be answered.
+    poll_fn(|context| {
+        if waits.iter().all(Wait::is_over) { Poll::Ready(()) } else { woken.as_mut().poll(context).map(drop) }
+    })
+    .await;
 }
 
 impl Wait {
     fn of(partition: Arc<Partition>, placed: &Placed, place: Place) -> Option<Self> {
         placed.commit_at.map(|end| Self { partition, end, place })
+    }
+
+    fn is_over(&self) -> bool {
+        self.partition.is_committed(self.end) || self.partition.is_gone()
     }
 
     fn settle(&self, response: &mut ProduceResponse) {

@@ -31,6 +31,7 @@ use super::outbox::Outbox;
 use crate::context::{Broker, ConnectionInfo};
 use crate::dispatch::{self, Answer, Order, Started};
 use crate::metrics::requests::{Recorder, Timing};
+use crate::partition::HeldCalls;
 
 /// Turns of work before other connections of the thread get theirs.
 const TURNS_MAX: usize = 32;
@@ -260,6 +261,7 @@ impl Connection {
         // What was read before had to wait for its turn; all else starts when it was read.
         let has_waited = matches!(self.reading, Reading::NeedsBudget | Reading::Turn);
         let started = if has_waited { Instant::now() } else { self.last_read };
+        let _calls = HeldCalls::begin();
         loop {
             if !self.may_start() {
                 self.reading = Reading::Turn;

@@ -26,6 +26,7 @@ use storage::{Journal, StorageError};
 
 use super::handle::Partition;
 use super::health::Health;
+use super::held_calls::HeldCalls;
 use super::journaling::{InRound, JournalMarks, Journaling, Staged};
 use crate::context::Fatal;
 use crate::metrics::tally::SyncTally;
@@ -207,9 +208,14 @@ impl Committer {
         }
         let is_taken_anyway = urgency == Urgency::Now && queue.in_round;
         drop(queue);
-        if !is_taken_anyway {
-            self.work.notify_one();
+        if !is_taken_anyway && !HeldCalls::take(&partition.dir().committer) {
+            self.call();
         }
+    }
+
+    /// Wakes a thread for what is queued.
+    pub(super) fn call(&self) {
+        self.work.notify_one();
     }
 
     fn run(&self, makes_rounds: bool) {

@@ -12,6 +12,7 @@ pub mod figures;
 mod frugal_disk;
 pub mod handle;
 mod health;
+mod held_calls;
 pub mod host_dir;
 pub mod hosting;
 pub mod housekeeping;
@@ -32,6 +33,7 @@ pub mod waiters;
 
 pub use engine::{OpenError, PartitionEngine};
 pub use handle::{Acks, Partition, PartitionError, Placed, Topic};
+pub use held_calls::HeldCalls;
 pub use host_dir::HostDir;
 pub use hosting::NewPartition;
 pub use io_threads::IoThreads;
