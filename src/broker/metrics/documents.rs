@@ -22,7 +22,7 @@ curl http://127.0.0.1:9404/metrics
 | path | answer |
 |---|---|
 | `GET /metrics` | everything below, in Prometheus' text format |
-| `GET /health` | 200 for as long as the process lives, from the moment it has bound its addresses. A node that lost a disk ends, so there is no other answer |
+| `GET /health` | 200 for as long as the process lives, from the moment it has bound its addresses. A node that cannot go on ends, so there is no other answer |
 | `GET /ready` | 200 while clients are served; 503 before that, as during a recovery, and while it stops |
 
 The listener is off unless `ottla.metrics.listener` names an address, in the container image too: it is neither encrypted nor

@@ -164,7 +164,7 @@ async fn answer(request: &Request, scraper: &Scraper) -> Answer {
     }
     let answer = match request.path.as_str() {
         "/metrics" => Answer { content_type: CONTENT_TYPE, ..Answer::text("200 OK", scraper.answer().await) },
-        // That somebody answers is the answer: a node that lost a disk ends.
+        // That somebody answers is the answer: a node that cannot go on ends.
         "/health" => Answer::text("200 OK", "alive\n"),
         "/ready" => match scraper.metrics().stage() {
             Stage::Starting => Answer::text("503 Service Unavailable", "starting\n"),

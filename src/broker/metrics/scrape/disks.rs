@@ -23,9 +23,11 @@ pub(super) fn write(out: &mut Exposition, broker: &Broker) {
     out.family(&table::ROUND_PARTITIONS).histogram(&[], &syncs.partitions, &shape);
     out.value(&table::JOURNAL_BYTES, syncs.journal_bytes);
 
-    let dirs = broker.partitions.dirs().iter();
-    // A directory that cannot be asked is not told of.
-    let spaces: Vec<_> = dirs.filter_map(|dir| Some((dir.absolute_path(), dir.space().ok()?))).collect();
+    let dirs = broker.partitions.dirs();
+    let (failed, serving): (Vec<_>, Vec<_>) = dirs.iter().partition(|dir| dir.has_failed());
+    out.value(&table::OFFLINE_DIRS, failed.len());
+    let serving = serving.into_iter();
+    let spaces: Vec<_> = serving.filter_map(|dir| Some((dir.absolute_path(), dir.space().ok()?))).collect();
     let mut free = out.family(&table::DIR_FREE);
     for (dir, space) in &spaces {
         free.put(&[dir], space.free_bytes);

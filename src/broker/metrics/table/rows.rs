@@ -129,9 +129,10 @@ pub(in crate::metrics) const SYNC_DURATION: Family = family("ottla_sync_duration
 pub(in crate::metrics) const SYNC_RECORDS: Family = family("ottla_sync_records", Kind::Histogram, &[], "Records that one sync made durable.");
 pub(in crate::metrics) const ROUND_PARTITIONS: Family = family("ottla_sync_round_partitions", Kind::Histogram, &[], "Partitions that shared a round of the journal.");
 pub(in crate::metrics) const JOURNAL_BYTES: Family = counter("ottla_journal_bytes_total", &[], "Bytes written to the journal.");
+pub(in crate::metrics) const OFFLINE_DIRS: Family = gauge("kafka_log_logmanager_offlinelogdirectorycount", &[], "Log directories that failed: nothing in them is served until the next start.");
 pub(in crate::metrics) const DIR_FREE: Family = gauge("ottla_log_dir_free_bytes", &["dir"], "Space that is left on the file system of a log directory.");
 pub(in crate::metrics) const DIR_TOTAL: Family = gauge("ottla_log_dir_total_bytes", &["dir"], "Size of that file system.");
-pub(super) const DISK: &[Family] = &[SYNC_DURATION, SYNC_RECORDS, ROUND_PARTITIONS, JOURNAL_BYTES, DIR_FREE, DIR_TOTAL];
+pub(super) const DISK: &[Family] = &[SYNC_DURATION, SYNC_RECORDS, ROUND_PARTITIONS, JOURNAL_BYTES, OFFLINE_DIRS, DIR_FREE, DIR_TOTAL];
 
 pub(in crate::metrics) const BROKER_STATE: Family = gauge("kafka_server_kafkaserver_brokerstate", &[], "Kafka's number for what the node is at: 1 starting, 3 running, 7 stopping.");
 pub(in crate::metrics) const DISK_READ: Family = counter("kafka_server_kafkaserver_linux_disk_read_bytes", &[], "Bytes that the process had read from disks.");
