@@ -447,8 +447,7 @@ fn a_gap_stands_where_the_records_would() {
                 vec![partition.clone(), FetchPartitionResponse::refused(1, ErrorCode::None), partition];
             let topics = vec![FetchTopicResponse { topic: topic.clone(), partitions }];
             let response = FetchResponse { topics, ..FetchResponse::refused(ErrorCode::None) };
-            response::encode(&support::header(ApiKey::Fetch, version), Response::Fetch(response))
-                .expect("a reply")
+            response::encode(&header(ApiKey::Fetch, version), Response::Fetch(response)).expect("a reply")
         };
         for pieces in [0, 1] {
             let held = whole(pieces + 1, false);
