@@ -227,6 +227,12 @@ impl HostDir {
         self.found.lock().contains_key(&(topic.to_owned(), partition))
     }
 
+    /// As [`Self::has_found`], where the directory says that it is of this topic; of a creation that was cut short it says
+    /// `None`.
+    pub(super) fn has_found_of(&self, topic: &str, partition: i32, id: Option<TopicId>) -> bool {
+        self.found.lock().get(&(topic.to_owned(), partition)).is_some_and(|dir| dir.topic_id == id)
+    }
+
     /// Takes what was found of a partition, if it is this topic's; another's is set aside. `None` says that the
     /// partition is to be made.
     ///

@@ -154,3 +154,36 @@ fn a_start_goes_on_without_a_directory_that_cannot_be_read_if_there_is_another()
         assert_eq!(reports.all(), Vec::<String>::new());
     }
 }
+
+#[test]
+fn a_directory_that_comes_back_with_a_deleted_topic_does_not_hide_its_namesake() {
+    let (disk, reports) = (disk(), Reports::default());
+    let metadata_elsewhere = ["metadata.log.dir=/m"];
+    let engine = start(&disk, &reports, &metadata_elsewhere).unwrap();
+    let create = |engine: &PartitionEngine, topic| {
+        let epoch = LeaderEpoch::new(0);
+        engine.registry().create("orders", topic_id(topic), 0, epoch, settings(|_| {})).unwrap();
+        engine.registry().by_id(topic_id(topic), 0).unwrap()
+    };
+    let deleted = create(&engine, 1);
+    assert_eq!(deleted.dir().path(), Path::new("/a"));
+    disk.break_dir(Path::new("/a"));
+    assert!(deleted.append(batch(1), Acks::Written, 1_000_000).is_err());
+    assert!(within_10_s(|| engine.registry().all().is_empty()));
+    engine.registry().delete_topics(&[topic_id(1)]).unwrap();
+    let namesake = create(&engine, 2);
+    assert_eq!(namesake.dir().path(), Path::new("/b"));
+    append(&namesake, Acks::Committed, 1);
+    assert!(within_10_s(|| namesake.is_committed(offset(1))));
+    engine.stop();
+    drop((deleted, namesake, engine));
+
+    disk.mend();
+    let config = config(&["log.dirs=/a,/b", "metadata.log.dir=/m"]);
+    let engine = PartitionEngine::open_on(&disk.shared(), &config, Clock::system(), reports.fatal()).unwrap();
+    let namesake = create(&engine, 2);
+    engine.registry().retire_strays().unwrap();
+    assert_eq!((namesake.dir().path(), namesake.offsets().log_end), (Path::new("/b"), offset(1)));
+    engine.stop();
+    assert_eq!(reports.all(), Vec::<String>::new());
+}
