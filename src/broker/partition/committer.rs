@@ -209,13 +209,15 @@ impl Committer {
         let is_taken_anyway = urgency == Urgency::Now && queue.in_round;
         drop(queue);
         if !is_taken_anyway && !HeldCalls::take(&partition.dir().committer) {
-            self.call();
+            self.call(1);
         }
     }
 
-    /// Wakes a thread for what is queued.
-    pub(super) fn call(&self) {
-        self.work.notify_one();
+    /// Wakes as many threads for what is queued, or all that there are.
+    pub(super) fn call(&self, times: usize) {
+        for _ in 0..times.min(SYNC_THREADS) {
+            self.work.notify_one();
+        }
     }
 
     fn run(&self, makes_rounds: bool) {

@@ -107,6 +107,32 @@ fn an_urgent_partition_goes_before_one_whose_time_has_come() {
 }
 
 #[test]
+fn calls_that_were_held_back_wake_a_thread_each() {
+    let registry = still_registry(&MemoryDisk::new(), &Reports::default());
+    let committer = &registry.dirs()[0].committer;
+    let (sender, taken) = std::sync::mpsc::channel();
+    // Each is at its first partition for the rest of the test, as where a sync takes long.
+    let threads = [(); 3].map(|()| {
+        let (committer, sender) = (Arc::clone(committer), sender.clone());
+        std::thread::spawn(move || sender.send(alone(committer.next(true))).unwrap())
+    });
+    // One that does not sleep yet would come without a call.
+    std::thread::sleep(Duration::from_millis(50));
+    let calls = HeldCalls::begin();
+    for index in 0..3 {
+        registry.create(TOPIC, topic_id(1), index, model::LeaderEpoch::new(0), settings(|_| {})).unwrap();
+        append(&registry.by_name(TOPIC, index).unwrap(), Acks::Committed, 1);
+    }
+    drop(calls);
+    let taken: Vec<_> = (0..3).map_while(|_| taken.recv_timeout(LONG).ok()).collect();
+    committer.stop();
+    assert_eq!(taken.len(), 3, "all are synced at the same time");
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
 fn an_append_nobody_waits_for_is_synced_within_its_flush_time() {
     let reports = Reports::default();
     let engine = running_engine(&MemoryDisk::new(), &reports, &[]);

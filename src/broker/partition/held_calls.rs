@@ -7,10 +7,12 @@ use std::sync::Arc;
 use super::committer::Committer;
 
 thread_local! {
-    /// Whom to call at the end; `None` while nothing is held back. A thread of its own for each, so that whoever does
-    /// not hold calls back never waits for one who does.
-    static HELD: RefCell<Option<Vec<Arc<Committer>>>> = const { RefCell::new(None) };
+    /// `None` while nothing is held back. Each thread has its own, and calls for itself at once if it holds nothing.
+    static HELD: RefCell<Option<Calls>> = const { RefCell::new(None) };
 }
+
+/// Whom to call, and how often.
+type Calls = Vec<(Arc<Committer>, usize)>;
 
 /// Holds this thread's calls back until it is dropped. Nothing must block on a sync meanwhile.
 #[derive(Debug)]
@@ -31,8 +33,10 @@ impl HeldCalls {
     pub(super) fn take(committer: &Arc<Committer>) -> bool {
         HELD.with_borrow_mut(|held| {
             let Some(held) = held else { return false };
-            if !held.iter().any(|known| Arc::ptr_eq(known, committer)) {
-                held.push(Arc::clone(committer));
+            match held.iter_mut().find(|(known, _)| Arc::ptr_eq(known, committer)) {
+                // Without a journal each call is for one partition, which a thread of its own may sync.
+                Some((_, calls)) => *calls += 1,
+                None => held.push((Arc::clone(committer), 1)),
             }
             true
         })
@@ -42,6 +46,6 @@ impl HeldCalls {
 impl Drop for HeldCalls {
     fn drop(&mut self) {
         let held = HELD.with_borrow_mut(Option::take);
-        held.into_iter().flatten().for_each(|committer| committer.call());
+        held.into_iter().flatten().for_each(|(committer, calls)| committer.call(calls));
     }
 }
