@@ -85,6 +85,8 @@ impl Outbox {
             match segments.front_mut() {
                 Some(Segment::Bytes(_)) => return self.poll_write_bytes(stream, context),
                 Some(Segment::Range(range)) => {
+                    // What was evicted stays on the disk until there is room for it in the socket.
+                    ready!(stream.poll_write_ready(context))?;
                     let len = range.len.min(RANGE_BYTES_MAX);
                     if range.can_be_sent(len) {
                         return poll_send_range(stream, range, len, context);

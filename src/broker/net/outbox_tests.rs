@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::task::Waker;
 
 use model::Offset;
 use storage::disk_mem::MemoryDisk;
@@ -119,6 +120,30 @@ fn what_cannot_be_sent_is_read_first() {
         let got =
             sent(&node, vec![vec![Piece::Bytes(Bytes::from_static(b"head")), Piece::Range(range)]]).await;
         assert!(got == [b"head", &bytes[..]].concat());
+        assert_eq!(node.broker.fetch_memory.used(), 0);
+        node.stop();
+    });
+}
+
+#[test]
+fn nothing_is_read_for_a_client_that_takes_nothing() {
+    run(async {
+        let disk = MemoryDisk::new();
+        let node = TestBroker::start_on(&disk.shared(), Arc::new(tempfile::tempdir().unwrap()));
+        filled(&node).await;
+        let (range, _) = range(&node, 0);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.writable().await.unwrap();
+        while stream.try_write(&[0; 100_000]).is_ok() {}
+        let mut outbox = Outbox::default();
+        let now = tokio::time::Instant::now();
+        let timing = Timing::new((ApiKey::Fetch, 12), now, now);
+        outbox.push(vec![Piece::Range(range)], Budget::new(1 << 20).reservation(10), timing);
+        let polled = outbox.poll_write(&mut stream, &node.broker, &mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        assert!(matches!(outbox.replies[0].segments[0], Segment::Range(_)));
         assert_eq!(node.broker.fetch_memory.used(), 0);
         node.stop();
     });
