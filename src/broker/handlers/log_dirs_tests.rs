@@ -7,7 +7,7 @@ use controller::command::{DeleteTopics, TopicReference};
 use controller::{Command, Reply};
 use model::topic_name::{GROUP_METADATA, TRANSACTION_STATE};
 use model::{BrokerId, ErrorCode, Offset, TopicId};
-use storage::disk_mem::BreakingDisk;
+use storage::disk_mem::{BreakingDisk, MemoryDisk};
 use storage::{ReadRequest, SystemDisk};
 use wire::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use wire::messages::{
@@ -231,6 +231,42 @@ fn a_directory_that_fails_goes_alone_and_comes_back_with_the_next_start() {
             strays.filter(|entry| entry.as_ref().unwrap().path().to_string_lossy().contains("gone-"));
         let strays: Vec<_> = strays.map(|entry| entry.unwrap().file_name()).collect();
         assert!(strays.len() == 1 && strays[0].to_string_lossy().ends_with("-stray"), "{strays:?}");
+        node.stop();
+    });
+}
+
+#[test]
+fn a_directory_that_was_away_while_the_node_crashed_leads_again_when_it_is_back() {
+    run(async {
+        let memory = MemoryDisk::new();
+        let disk = BreakingDisk::new(memory.shared());
+        let home = Arc::new(tempfile::tempdir().unwrap());
+        let [sound, failing] = ["sound", "failing"].map(|name| home.path().join(name));
+        // What a start leaves beside the logs goes past the disk of the test.
+        std::fs::create_dir(&sound).unwrap();
+        let dirs = format!("log.dirs={},{}", sound.display(), failing.display());
+        let node = TestBroker::start_with(&disk.shared(), home, &[&dirs]);
+        node.create(TOPIC, 4, &[]).await;
+        let lost = TwoDirs::indexes(&node, TOPIC, &failing);
+        assert_eq!(lost.len(), 2);
+        for index in 0..4 {
+            assert_eq!(append(&node, TOPIC, index).await, ErrorCode::None);
+        }
+        disk.break_dir(&failing);
+        assert_eq!(append(&node, TOPIC, lost[0]).await, ErrorCode::KafkaStorageError);
+        until("the controller knows", async || leader(&node, TOPIC, lost[1]) == BrokerId::NONE).await;
+
+        let node = node.crash(&memory);
+        assert_eq!(node.broker.partitions.unopened_dirs(), std::slice::from_ref(&failing));
+        let node = node.crash(&memory);
+        assert_eq!(leader(&node, TOPIC, lost[0]), BrokerId::NONE);
+
+        disk.mend();
+        let node = node.crash(&memory);
+        for index in 0..4 {
+            assert_eq!((records(&node, TOPIC, index), leader(&node, TOPIC, index)), (1, BrokerId::new(1)));
+            assert_eq!(append(&node, TOPIC, index).await, ErrorCode::None);
+        }
         node.stop();
     });
 }
