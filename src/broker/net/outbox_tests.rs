@@ -136,7 +136,8 @@ fn nothing_is_read_for_a_client_that_takes_nothing() {
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.writable().await.unwrap();
-        while stream.try_write(&[0; 100_000]).is_ok() {}
+        let filling = vec![0; 100_000];
+        while stream.try_write(&filling).is_ok() {}
         let mut outbox = Outbox::default();
         let now = tokio::time::Instant::now();
         let timing = Timing::new((ApiKey::Fetch, 12), now, now);
