@@ -38,8 +38,9 @@ pub struct Marker {
     /// From 2 on the marker's epoch must be above that of the records it ends (KIP-890). A partition that has this epoch
     /// already and no open transaction of the producer has this marker already.
     pub transaction_version: i16,
-    /// Which end of the transactional id this is, as long as the shard lives: the acknowledgement of an earlier one, which
-    /// may have had the same epoch before KIP-890, is not taken for this one's.
+    /// Which end of the transactional id this is, as long as the shard has it: the acknowledgement of an earlier one, which
+    /// may have had the same epoch before KIP-890, is not taken for this one's. An id that expires and comes back is
+    /// numbered anew, under another producer id.
     pub round: u64,
     /// Where.
     pub partitions: Partitions,

@@ -139,6 +139,26 @@ fn an_acknowledgement_of_an_earlier_end_is_not_taken_for_a_later_ones() {
     assert_eq!(acknowledge(&mut world, &second), "| CompleteCommit 1000/5 <4 >-1 v0");
 }
 
+/// Its ends are numbered anew, but its producer id is another.
+#[test]
+fn an_acknowledgement_from_before_an_id_expired_is_not_taken_for_one_after() {
+    let mut world = World::with(Some(value(Ongoing)));
+    let acknowledge = |world: &mut World, marker| {
+        let step = world.act(|shard, context| shard.markers_written(context, marker, &partitions(&[0])));
+        world.write(&step);
+        text(&step)
+    };
+    let before = world.done(end((1000, 5), true, 0)).markers.remove(0);
+    assert_eq!(acknowledge(&mut world, &before), "| CompleteCommit 1000/5 <4 >-1 v0");
+    world.shard.replay(Record { transactional_id: "id".into(), value: None });
+    assert_eq!(text(&world.done(init(None))), "2000/0 | Empty 2000/0 <-1 >-1 v0 +id");
+    world.done(add((2000, 0), 0));
+    let after = world.done(end((2000, 0), true, 0)).markers.remove(0);
+    assert_eq!(before.round, after.round);
+    assert_eq!(acknowledge(&mut world, &before), "");
+    assert_eq!(acknowledge(&mut world, &after), "| CompleteCommit 2000/0 <-1 >-1 v0");
+}
+
 #[test]
 fn what_is_loaded_goes_on() {
     let mut world = World::with(Some(value(PrepareCommit)));

@@ -20,8 +20,10 @@ pub struct Waiter {
     pub produce: Option<(Produce, u64)>,
 }
 
-/// By generation of the shard, transactional id, end and partition.
-type End = (u64, String, u64, usize);
+/// By generation of the shard, producer id, end and partition. A transactional id would not do: one that has expired comes
+/// back with another producer id and numbers its ends anew, so that the marker of an end after that would pass for a copy
+/// of one before, and be acknowledged without being written.
+type End = (u64, i64, u64, usize);
 
 pub struct Broker {
     pub shard: Shard,
@@ -252,7 +254,7 @@ impl Simulation {
     }
 
     pub fn marks(&mut self, generation: u64, marker: Marker, partition: usize, again: bool) {
-        let end = (generation, marker.transactional_id.clone(), marker.round, partition);
+        let end = (generation, marker.producer_id, marker.round, partition);
         if again && generation == self.broker.generation && !self.broker.acknowledged.contains(&end) {
             if self.bug != Some(Bug::MarkersOnce) {
                 self.after(100, 500, Event::Mark { generation, marker: marker.clone(), partition, again });
@@ -282,7 +284,7 @@ impl Simulation {
         if generation != self.broker.generation {
             return;
         }
-        let end = (generation, marker.transactional_id.clone(), marker.round, partition);
+        let end = (generation, marker.producer_id, marker.round, partition);
         self.broker.acknowledged.insert(end);
         if self.bug == Some(Bug::AnyRound) {
             marker.round = self.broker.rounds[&marker.transactional_id];

@@ -14,12 +14,13 @@ mod partition;
 
 use crate::test_support::Random;
 use crate::txn::record::Status;
+use crate::txn::tests::world::partitions;
 use crate::txn::{Marker, Request};
 use broker::{Broker, Waiter};
 use client::{Ask, Client, Phase, Produce};
 use ledger::Ledger;
 use model::ErrorCode;
-use partition::{Appended, Holder};
+use partition::{Appended, Entry, Holder};
 use std::collections::BTreeMap;
 
 /// Runs in every test run.
@@ -109,6 +110,28 @@ fn a_seed_is_a_whole_run() {
     for seed in [1, 77, 4_711] {
         assert_eq!(log(seed), log(seed), "seed {seed} runs the same twice");
     }
+}
+
+/// Which numbers its ends anew: the simulation must not take its marker for a copy.
+#[test]
+fn an_id_that_has_expired_and_come_back_gets_its_markers() {
+    let mut simulation = Simulation::new(0, None);
+    simulation.now_ms = FAULTS_MS;
+    for producer_id in [1000, 1001] {
+        let marker = Marker {
+            transactional_id: "a".into(),
+            producer_id,
+            producer_epoch: 0,
+            commit: true,
+            transaction_version: 0,
+            round: 1,
+            partitions: partitions(&[0]),
+        };
+        simulation.marks(0, marker.clone(), 0, true);
+        simulation.marks(0, marker, 0, true);
+    }
+    let end = |producer_id| Entry::End { producer: (producer_id, 0), commit: true };
+    assert_eq!(simulation.broker.partitions[0].log, [end(1000), end(1001)], "one each, and no copies");
 }
 
 #[derive(Clone, Debug)]
