@@ -128,24 +128,22 @@ impl Controller {
 
     fn update_metadata_version(&self, update: &FeatureUpdate) -> Result<MetadataRecord, String> {
         let level = update.level;
-        let refuse = |reason: String| format!("Invalid metadata.version {level}. {reason}");
         let new = MetadataVersion::from_level(level).ok_or_else(|| {
-            refuse(format!(
-                "Valid versions are from {} to {}.",
+            format!(
+                "Invalid metadata.version {level}. Valid versions are from {} to {}.",
                 MetadataVersion::MINIMUM.level(),
                 MetadataVersion::LATEST.level()
-            ))
+            )
         })?;
         let current = self.image.record_version();
         if new < current && current.loses_metadata_at(new) {
-            return Err(refuse(
-                if update.upgrade_type == UNSAFE_DOWNGRADE {
-                    "Unsafe metadata downgrade is not supported in this version."
-                } else {
-                    "Refusing to perform the requested downgrade because it might delete metadata information."
-                }
-                .to_owned(),
-            ));
+            let reason = if update.upgrade_type == UNSAFE_DOWNGRADE {
+                "Unsafe metadata downgrade is not supported in this version."
+            } else {
+                "Refusing to perform the requested downgrade because it might delete metadata information."
+            };
+            let from = current.level();
+            return Err(format!("Unsupported metadata.version downgrade from {from} to {level}. {reason}"));
         }
         Ok(feature_level(METADATA_VERSION, level))
     }

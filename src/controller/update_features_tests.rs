@@ -94,12 +94,12 @@ fn metadata_version_is_never_downgraded_over_a_change_of_its_records() {
     );
     assert_eq!(
         update(&mut world, METADATA_VERSION, 22, SAFE_DOWNGRADE).unwrap_err(),
-        "Invalid metadata.version 22. Refusing to perform the requested downgrade because it might delete metadata \
-         information."
+        "Unsupported metadata.version downgrade from 27 to 22. Refusing to perform the requested downgrade because it \
+         might delete metadata information."
     );
     assert_eq!(
         update(&mut world, METADATA_VERSION, 22, UNSAFE_DOWNGRADE).unwrap_err(),
-        "Invalid metadata.version 22. Unsafe metadata downgrade is not supported in this version."
+        "Unsupported metadata.version downgrade from 27 to 22. Unsafe metadata downgrade is not supported in this version."
     );
     assert_eq!(update(&mut world, METADATA_VERSION, 24, SAFE_DOWNGRADE), Ok(()));
     let level = |world: &World| world.controller.image().metadata_version().map(MetadataVersion::level);
