@@ -29,7 +29,8 @@ pub async fn script(pair: &mut Pair) {
     exchange(pair, "ApiVersions", 99, "unsupported version, old header", &frame(18, 99, false, &[])).await;
 }
 
-fn software(name: &str, version: &str) -> ApiVersionsRequest {
+/// As a client asks that says who it is.
+pub fn software(name: &str, version: &str) -> ApiVersionsRequest {
     let client_software = Some(ClientSoftware { name: text(name), version: text(version) });
     ApiVersionsRequest { client_software, unsupported_version: false }
 }

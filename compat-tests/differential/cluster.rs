@@ -1,13 +1,10 @@
-//! DescribeCluster, DescribeTopicPartitions, DescribeQuorum, UpdateFeatures.
+//! DescribeCluster, DescribeTopicPartitions, DescribeQuorum.
 
 use wire::messages::describe_quorum_request::{PartitionData, TopicData};
 use wire::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
-use wire::messages::update_features_request::FeatureUpdateKey;
-use wire::messages::{
-    DescribeClusterRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest, UpdateFeaturesRequest,
-};
+use wire::messages::{DescribeClusterRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest};
 
-use crate::ask::{prepare, text, topic};
+use crate::ask::{prepare, topic};
 use crate::pair::Pair;
 
 /// The steps.
@@ -15,7 +12,6 @@ pub async fn script(pair: &mut Pair) {
     describe_cluster(pair).await;
     topic_partitions(pair).await;
     quorum(pair).await;
-    features(pair).await;
 }
 
 async fn describe_cluster(pair: &mut Pair) {
@@ -89,46 +85,4 @@ async fn quorum(pair: &mut Pair) {
     pair.all("quorum of no partition", |_, _| ask("__cluster_metadata", &[])).await;
     pair.all("quorum of another topic", |_, _| ask("dtp-a", &[0])).await;
     pair.all("quorum of nothing", |_, _| DescribeQuorumRequest::default()).await;
-}
-
-async fn features(pair: &mut Pair) {
-    let update = |name: &str, level: i16, downgrade: i8, version: i16| {
-        let key = FeatureUpdateKey::default().with_feature(text(name)).with_max_version_level(level);
-        let key = if version == 0 {
-            key.with_allow_downgrade(downgrade > 1)
-        } else {
-            key.with_upgrade_type(downgrade)
-        };
-        UpdateFeaturesRequest::default().with_feature_updates(vec![key]).with_timeout_ms(5_000)
-    };
-    let cases: [(&str, i16, i8); 15] = [
-        ("no.such", 1, 1),
-        ("", 1, 1),
-        ("metadata.version", 0, 1),
-        ("metadata.version", 1, 1),
-        ("metadata.version", 1, 2),
-        ("metadata.version", 1, 3),
-        ("metadata.version", 27, 1),
-        ("metadata.version", 999, 1),
-        ("metadata.version", -1, 1),
-        ("metadata.version", 7, 0),
-        ("metadata.version", 7, 9),
-        ("group.version", 99, 1),
-        ("transaction.version", 99, 1),
-        ("kraft.version", 99, 1),
-        ("eligible.leader.replicas.version", 99, 1),
-    ];
-    for (name, level, kind) in cases {
-        pair.all(&format!("feature {name:?} to {level} by {kind}"), |_, v| update(name, level, kind, v))
-            .await;
-        let step = format!("feature {name:?} to {level} by {kind}, validate only");
-        pair.all(&step, |_, v| update(name, level, kind, v).with_validate_only(v >= 1)).await;
-    }
-    pair.all("no feature", |_, _| UpdateFeaturesRequest::default().with_timeout_ms(5_000)).await;
-    pair.all("a feature twice", |_, v| {
-        let mut request = update("no.such", 1, 1, v);
-        request.feature_updates.push(request.feature_updates[0].clone());
-        request
-    })
-    .await;
 }

@@ -12,6 +12,7 @@ mod batches;
 mod cluster;
 mod configs;
 mod coordinators;
+mod features;
 mod fetch;
 mod groups;
 mod groups_admin;
@@ -98,6 +99,7 @@ async fn script(pair: &mut Pair) {
     family!(transactions_produced);
     family!(transactions_offsets);
     family!(transactions_admin);
+    family!(features);
     family!(acls);
     family!(hostile);
 }
