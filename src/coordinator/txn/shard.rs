@@ -27,8 +27,9 @@ pub struct Shard {
     /// When expired ids are looked for, and where the last look ended.
     expiry_check_ms: Option<i64>,
     expiry_from: Option<String>,
-    /// What the log does not say of open transactions is still to be written there.
-    adopted: Vec<String>,
+    /// What these ids have open the log does not say yet, and when it is written there.
+    adopted: BTreeSet<String>,
+    adopted_at_ms: i64,
 }
 
 /// One transactional id.
@@ -72,6 +73,9 @@ impl Shard {
             self.disarm(&transactional_id);
             self.alarm(context, &transactional_id, &mut step);
         }
+        if step.records.is_empty() && self.adopted_at_ms <= context.now_ms {
+            step.records = self.adoptions();
+        }
         if step.records.is_empty() && self.expiry_check_ms.is_some_and(|at_ms| at_ms <= context.now_ms) {
             step.records = self.expired(context);
         }
@@ -82,11 +86,14 @@ impl Shard {
     pub fn next_deadline_ms(&self) -> Option<i64> {
         let alarm_ms = self.alarms.first().map(|(at_ms, _)| *at_ms);
         let expiry_ms = self.expiry_check_ms.filter(|_| !self.transactions.is_empty());
-        [alarm_ms, expiry_ms].into_iter().flatten().min()
+        let adopted_ms = (!self.adopted.is_empty()).then_some(self.adopted_at_ms);
+        [alarm_ms, expiry_ms, adopted_ms].into_iter().flatten().min()
     }
 
     /// Takes in a record that is in the log: just appended, or read when the partition is loaded.
     pub fn replay(&mut self, record: Record) {
+        // Each record says all there is of an id.
+        self.adopted.remove(&record.transactional_id);
         let Some(value) = record.value else {
             self.disarm(&record.transactional_id);
             self.transactions.remove(&record.transactional_id);
@@ -105,8 +112,8 @@ impl Shard {
     }
 
     /// Takes for begun what the log does not say has begun, but those of partitions do (see [`super::lost`]). To be called
-    /// after the log was replayed, before [`Shard::loaded`], which writes it down: should that fail, the next start finds
-    /// the same.
+    /// after the log was replayed, before [`Shard::loaded`]. The next ticks write it down; should a crash come before, the
+    /// next start finds the same.
     pub fn adopt(&mut self, context: &Context, open: &OpenTransactions) {
         let mut begun = Vec::new();
         for (transactional_id, transaction) in &mut self.transactions {
@@ -120,14 +127,17 @@ impl Shard {
             }
         }
         for record in begun {
-            self.adopted.push(record.transactional_id.clone());
+            let transactional_id = record.transactional_id.clone();
             self.replay(record);
+            self.adopted.insert(transactional_id);
         }
     }
 
     /// The partition is loaded: what was prepared is carried to its end, and timeouts run from the transactions' starts.
+    /// Nothing is to be written in the same step: if that failed, the ends would go with it, and hang.
     pub fn loaded(&mut self, context: &Context) -> Step {
         self.expiry_check_ms = Some(context.now_ms + i64::from(context.settings.expiration_check_ms));
+        self.adopted_at_ms = context.now_ms;
         let mut step = Step::default();
         let mut alarms = Vec::new();
         for (transactional_id, transaction) in &self.transactions {
@@ -150,14 +160,6 @@ impl Shard {
         }
         for (transactional_id, at_ms) in alarms {
             self.arm(&transactional_id, at_ms);
-        }
-        let mut bytes = 0;
-        for transactional_id in std::mem::take(&mut self.adopted) {
-            bytes += self.bytes(&transactional_id);
-            if let Some(known) = self.transactions.get(&transactional_id).filter(|_| bytes <= BYTES_PER_TICK)
-            {
-                step.records.push(record(&transactional_id, known.value.clone()));
-            }
         }
         step
     }
@@ -193,6 +195,9 @@ impl Shard {
         let again_ms = context.now_ms + i64::from(context.settings.abort_check_ms);
         for record in &step.records {
             let Some(transaction) = self.transactions.get(&record.transactional_id) else { continue };
+            if self.adopted.contains(&record.transactional_id) {
+                self.adopted_at_ms = again_ms;
+            }
             let waits = match transaction.value.status {
                 Status::Ongoing => !self.alarm_of.contains_key(&record.transactional_id),
                 _ => transaction.value.is_prepared() && transaction.missing.is_empty(),
@@ -359,6 +364,20 @@ impl Shard {
         } else if value.is_prepared() && transaction.missing.is_empty() {
             self.complete(context, transactional_id, step);
         }
+    }
+
+    /// What was adopted, for the log, some at a time.
+    fn adoptions(&self) -> Vec<Record> {
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        for transactional_id in &self.adopted {
+            let Some(known) = self.transactions.get(transactional_id) else { continue };
+            bytes += self.bytes(transactional_id);
+            if bytes > BYTES_PER_TICK && !records.is_empty() {
+                break;
+            }
+            records.push(record(transactional_id, known.value.clone()));
+        }
+        records
     }
 
     /// What the records of its end take, at most.

@@ -3,7 +3,7 @@
 use super::world::*;
 use crate::txn::record::Status::*;
 use crate::txn::record::{Record, Value};
-use crate::txn::{AddPartitionsRequest, InitProducerIdRequest, Request, Shard};
+use crate::txn::{AddPartitionsRequest, InitProducerIdRequest, OpenTransactions, Request, Shard, Step};
 
 #[test]
 fn requests_that_nothing_can_come_of() {
@@ -182,6 +182,75 @@ fn what_is_loaded_goes_on() {
     let step = world.tick();
     world.write(&step);
     assert_eq!(world.shard.next_deadline_ms(), Some(3_600_000), "only expiry is left");
+}
+
+/// On a full disk, for instance: the ends of other transactions have nothing to do with that.
+#[test]
+fn what_is_adopted_and_cannot_be_written_down_holds_up_no_end() {
+    let mut world = World::with(Some(value(PrepareCommit)));
+    let (step, _) = adopted(&mut world, "other", 1001);
+    assert_eq!(text(&step), "! commit 1000/5 v0 {0}", "no record that could fail");
+    let step = world.tick();
+    assert_eq!(text(&step), "| Ongoing 1001/5 <4 >-1 v2 {2}");
+    world.act(|shard, context| shard.write_failed(context, &step));
+    assert_eq!(world.shard.next_deadline_ms(), Some(10_000));
+    world.now_ms = 10_000;
+    assert_eq!(world.tick(), step, "again");
+    world.write(&step);
+    assert_eq!(world.shard.next_deadline_ms(), Some(60_000), "only its timeout is left");
+}
+
+#[test]
+fn what_is_adopted_and_goes_on_is_written_down_by_that() {
+    let mut world = World::with(None);
+    let (_, open) = adopted(&mut world, "id", 1000);
+    assert_eq!(text(&world.ask(add((1000, 5), 2))), "ok", "it is in already");
+    let step = world.done(end((1000, 5), true, 2));
+    assert_eq!(text(&step), "1000/6 | PrepareCommit 1000/6 <5 >-1 v2 {2} ! commit 1000/6 v2 {2}");
+    assert_eq!(text(&world.tick()), "");
+    world.act(|shard, context| {
+        shard.adopt(context, &open);
+        shard.loaded(context)
+    });
+    assert_eq!(text(&world.tick()), "", "that epoch is over");
+}
+
+#[test]
+fn whatever_is_adopted_is_written_down_in_batches_that_a_log_takes() {
+    let mut world = World::with(None);
+    let mut open = OpenTransactions::default();
+    for id in 0..50 {
+        let complete = Value { producer_id: id, client_transaction_version: 2, ..value(CompleteCommit) };
+        world.replay(&format!("{id}"), Some(complete));
+        (0..10_000).for_each(|index| open.add(producer(id, 5), "t", index));
+    }
+    world.act(|shard, context| {
+        shard.adopt(context, &open);
+        shard.loaded(context)
+    });
+    let (mut written, mut ticks) = (0, 0);
+    while world.shard.next_deadline_ms().is_some_and(|at_ms| at_ms <= world.now_ms) {
+        let step = world.tick();
+        world.write(&step);
+        assert!(step.records.len() <= 7 && step.records.iter().all(|it| it.value.is_some()));
+        written += step.records.len();
+        ticks += 1;
+        assert!(ticks < 100);
+    }
+    assert_eq!(written, 50);
+}
+
+/// Partition 2 has something of this id open that the id's log does not know of; what loading it comes to.
+fn adopted(world: &mut World, transactional_id: &str, producer_id: i64) -> (Step, OpenTransactions) {
+    let complete = Value { producer_id, client_transaction_version: 2, ..value(CompleteCommit) };
+    world.replay(transactional_id, Some(complete));
+    let mut open = OpenTransactions::default();
+    open.add(producer(producer_id, 5), "t", 2);
+    let step = world.act(|shard, context| {
+        shard.adopt(context, &open);
+        shard.loaded(context)
+    });
+    (step, open)
 }
 
 #[test]
