@@ -179,7 +179,7 @@ fn update(name: &str, level: i16, kind: i8, version: i16) -> UpdateFeaturesReque
 }
 
 /// Waits until a broker works with a level: Kafka's applies metadata a little after its controller has answered.
-async fn shows(side: &mut Side, name: &str, level: i16) {
+pub async fn shows(side: &mut Side, name: &str, level: i16) {
     for _ in 0..500 {
         let Ok(answer) = side.call(4, &software("features", "1")).await else { return };
         let feature = answer.finalized_features.iter().find(|feature| &*feature.name == name);

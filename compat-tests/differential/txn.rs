@@ -1,6 +1,5 @@
 //! Short forms of the requests about transactions, and what both sides are given between steps.
 
-use wire::api_versions::{ApiVersionsRequest, ClientSoftware};
 use wire::messages::add_partitions_to_txn_request::{AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction};
 use wire::messages::update_features_request::FeatureUpdateKey;
 use wire::messages::{
@@ -10,6 +9,7 @@ use wire::messages::{
 };
 
 use crate::ask::{text, topic};
+use crate::features::shows;
 use crate::groups::group;
 use crate::pair::{Answers, Pair};
 use crate::side::{PATIENCE, Side};
@@ -188,20 +188,7 @@ pub async fn finalize(pair: &mut Pair, level: i16) {
         }
     }
     for side in &mut pair.sides {
-        for _ in 0..100 {
-            if finalized(side).await == Some(level) {
-                break;
-            }
-            tokio::time::sleep(PATIENCE / 1000).await;
-        }
+        shows(side, "transaction.version", level).await;
     }
     pair.settle().await;
-}
-
-async fn finalized(side: &mut Side) -> Option<i16> {
-    let software = ClientSoftware { name: text("differential"), version: text("1") };
-    let request = ApiVersionsRequest { client_software: Some(software), unsupported_version: false };
-    let answer = side.call(4, &request).await.ok()?;
-    let level = answer.finalized_features.iter().find(|feature| &*feature.name == "transaction.version");
-    Some(level.map_or(0, |feature| feature.max_version_level))
 }
