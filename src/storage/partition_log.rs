@@ -163,6 +163,11 @@ impl PartitionLog {
         self.producers.summaries().collect()
     }
 
+    /// How many that are.
+    pub fn producer_count(&self) -> usize {
+        self.producers.producers().len()
+    }
+
     /// The producers that the log remembers, after forgetting those that have been idle for too long.
     pub fn active_producers(&mut self, now_ms: i64) -> Vec<ProducerSummary> {
         self.expire_producers(now_ms);

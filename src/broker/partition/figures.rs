@@ -39,7 +39,7 @@ impl Partition {
             durable: log.durable_offset(),
             size_bytes: log.size_bytes(),
             segments: log.segment_count(),
-            producers: log.remembered_producers().len(),
+            producers: log.producer_count(),
             open_transactions: log.open_transactions(),
         })
         .ok()
