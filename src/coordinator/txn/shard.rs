@@ -291,8 +291,11 @@ impl Shard {
             Ok(next) => {
                 let mut step = Step::reply(ticket, all_fine());
                 let known = self.transactions.get(&request.transactional_id);
-                step.goes_ahead =
-                    request.transaction_version >= BUMPS_EPOCHS && known.is_some_and(|known| known.own_epoch);
+                // Under an earlier version of the cluster values are stored without that of the client, and a start would not
+                // take what it finds for begun.
+                step.goes_ahead = context.transaction_version.min(request.transaction_version)
+                    >= BUMPS_EPOCHS
+                    && known.is_some_and(|known| known.own_epoch);
                 let Some(next) = next else { return step };
                 if known.is_some_and(|known| known.value.status != Status::Ongoing) {
                     self.arm(&request.transactional_id, context.now_ms + i64::from(next.timeout_ms));

@@ -1,7 +1,7 @@
 //! Each state that a crash may leave a coordinator in, beside each that it may leave a partition in.
 
 use super::*;
-use crate::txn::tests::world::{partitions, producer, value};
+use crate::txn::tests::world::{World, add, partitions, producer, value};
 use Status::*;
 
 fn open(epoch: i16, indexes: &[i32]) -> OpenTransactions {
@@ -73,4 +73,14 @@ fn an_epoch_is_its_transactions_own_where_ends_bump_it() {
     assert!(!has_own_epoch(&value(Empty), Some((&before, false))), "the epoch was asked for again");
     let fenced = Value { producer_epoch: 4, ..before };
     assert!(has_own_epoch(&value(Empty), Some((&fenced, false))), "a new one");
+}
+
+/// Earlier versions of the record have no place for what [`has_own_epoch`] asks: a start would not find the beginning.
+#[test]
+fn nobody_goes_ahead_unless_the_clusters_version_tells_the_clients_too() {
+    for (transaction_version, goes_ahead) in [(0, false), (1, false), (2, true)] {
+        let mut world = World::with(Some(bumping(CompleteCommit)));
+        world.transaction_version = transaction_version;
+        assert_eq!(world.done(add((1000, 5), 0)).goes_ahead, goes_ahead, "{transaction_version}");
+    }
 }
