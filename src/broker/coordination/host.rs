@@ -273,8 +273,7 @@ impl<M: Machine> Host<M> {
             state.shard = shard;
             state.stage = Stage::Ready;
             state.end = end;
-            let life = state.life;
-            self.shared.environment.replayed(&mut state.shard, life, context);
+            self.shared.environment.replayed(&mut state.shard, context);
             let step = state.shard.loaded(context);
             self.carry_out(&mut state, (moment, context), step, Cause::default());
             let gone = std::mem::take(&mut state.topics_gone);

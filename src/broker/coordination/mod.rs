@@ -117,8 +117,8 @@ pub(crate) struct Parts<M: Machine> {
 pub(crate) trait Environment<M: Machine>: fmt::Debug + Send + Sync + Sized + 'static {
     /// Runs `act` with the circumstances of this moment.
     fn with_context<R>(&self, moment: Moment, act: impl FnOnce(&M::Context<'_>) -> R) -> R;
-    /// A shard's log was replayed, and nobody has asked it yet; `life` is 0 after the node's start.
-    fn replayed(&self, _shard: &mut M, _life: u64, _context: &M::Context<'_>) {}
+    /// A shard's log was replayed, and nobody has asked it yet.
+    fn replayed(&self, _shard: &mut M, _context: &M::Context<'_>) {}
     /// A record is about to be replayed that was just appended.
     fn appended(&self, _record: &M::Record) {}
     /// A step was appended; `host` must be durable up to `durable.end` before anything of its sequel happens. Called under

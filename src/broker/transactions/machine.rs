@@ -128,9 +128,11 @@ impl Environment<Shard> for Around {
         })
     }
 
-    fn replayed(&self, shard: &mut Shard, life: u64, context: &Context<'_>) {
-        // A shard that is read again while the node lives finds all that was appended.
-        if let Some(open) = self.open_at_start.get().filter(|_| life == 0) {
+    fn replayed(&self, shard: &mut Shard, context: &Context<'_>) {
+        // Also of a shard that is read again while the node lives: not all that it had adopted need be in its log. What was
+        // open at the start does not become stale by then. It is found by an epoch that is one transaction's own, and an end
+        // of that transaction has either given the id another epoch, or left it with one that is nobody's own.
+        if let Some(open) = self.open_at_start.get() {
             shard.adopt(context, open);
         }
     }

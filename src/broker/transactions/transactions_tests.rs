@@ -23,6 +23,7 @@ use wire::StrBytes;
 use wire::messages::FindCoordinatorRequest;
 
 use super::*;
+use crate::coordination::{Environment as _, Moment};
 use crate::handlers::find_coordinator;
 use crate::handlers::test_support::{TOPIC, TestBroker, run};
 use crate::partition::{Acks, Partition, PartitionError};
@@ -650,6 +651,26 @@ fn a_shard_that_panics_is_what_its_log_says() {
         let next = end(&node, producer, true).await.expect("decided");
         write(&node, next, 0, 0).await.expect("written");
         assert_eq!(log(&node, 0), ["d0", "c1", "d1"]);
+        node.stop();
+    });
+}
+
+/// As when it panics before what it has found at the start is in its log.
+#[test]
+fn a_shard_that_is_read_again_finds_what_was_lost_too() {
+    run(async {
+        let (disk, node) = start().await;
+        let producer = init(&node).await;
+        let value = Some(last_value(&node));
+        let node = lose_the_beginning(node, &disk, producer, false).await;
+        let moment = Moment { now_ms: 0, wall_ms: node.broker.clock.wall_ms() };
+        let around = node.broker.transactions.around();
+        let mut shard = Shard::default();
+        shard.replay(Record { transactional_id: ID.to_owned(), value });
+        around.with_context(moment, |context| around.replayed(&mut shard, context));
+        let found = shard.describe(ID).expect("known");
+        let wanted = [(TOPIC.to_owned(), BTreeSet::from([0]))].into();
+        assert_eq!((found.status, found.producer, found.partitions), (Status::Ongoing, producer, wanted));
         node.stop();
     });
 }
