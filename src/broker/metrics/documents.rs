@@ -27,8 +27,10 @@ curl http://127.0.0.1:9404/metrics
 
 The listener is off unless `ottla.metrics.listener` names an address, in the container image too: it is neither encrypted nor
 authenticated, tells names of topics and groups to everybody who reaches it, and an open port that nobody has asked for is a
-surprise. It is apart from the listeners of clients: it has a thread and connections of its own (at most 32, one
-request each), so that a busy node answers.
+surprise. Bind it to a private address, such as that of the network that Prometheus is in, and never to one that the world
+reaches. It is apart from the listeners of clients: it has a thread and connections of its own (at most 32, one
+request each), so that a busy node answers. All metrics are told to two at a time; who waits longer than 5 seconds
+for those before it to read theirs is answered 503.
 
 ## Names
 

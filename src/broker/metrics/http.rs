@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::time::timeout;
 
 use super::Stage;
@@ -19,6 +20,10 @@ use super::scrape::Scraper;
 
 /// Connections at one time; those beyond are closed.
 const CONNECTIONS_MAX: usize = 32;
+/// Answers with all metrics at one time, from the first look to the last byte written: those of a large node have megabytes.
+const SCRAPES_MAX: usize = 2;
+/// How long others wait for their turn. Less than a scraper's own patience, of 10 s mostly.
+const SCRAPE_PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of a request without its body.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// Lines of it.
@@ -80,15 +85,16 @@ async fn accept(socket: std::net::TcpListener, scraper: Arc<Scraper>) -> io::Res
     socket.set_nonblocking(true)?;
     let socket = TcpListener::from_std(socket)?;
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let turns = Arc::new(Turns { scrapes: Semaphore::new(SCRAPES_MAX), patience: SCRAPE_PATIENCE });
     loop {
         let Ok((stream, peer)) = socket.accept().await else {
             tokio::time::sleep(ACCEPT_RETRY).await;
             continue;
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-        let scraper = Arc::clone(&scraper);
+        let (scraper, turns) = (Arc::clone(&scraper), Arc::clone(&turns));
         tokio::spawn(async move {
-            if let Err(error) = serve(stream, &scraper).await {
+            if let Err(error) = serve(stream, &scraper, &turns).await {
                 tracing::debug!(target: "ottla.metrics", "connection of {peer}: {error}");
             }
             drop(place);
@@ -96,13 +102,13 @@ async fn accept(socket: std::net::TcpListener, scraper: Arc<Scraper>) -> io::Res
     }
 }
 
-async fn serve(mut stream: TcpStream, scraper: &Scraper) -> io::Result<()> {
+async fn serve(mut stream: TcpStream, scraper: &Scraper, turns: &Turns) -> io::Result<()> {
     let head = timeout(HEAD_PATIENCE, read_head(&mut stream)).await??;
     let answer = match head {
-        Some(request) => answer(&request, scraper).await,
+        Some(request) => answer(&request, scraper, turns).await,
         None => Answer::text("400 Bad Request", "this is no request that is understood here\n"),
     };
-    timeout(ANSWER_PATIENCE, stream.write_all(&answer.bytes())).await??;
+    answer.write(&mut stream).await?;
     stream.shutdown().await?;
     let mut rest = stream.take(CLOSE_BYTES_MAX as u64);
     // Whatever it says, or however it ends, it was answered.
@@ -148,22 +154,33 @@ fn parse(head: &[u8]) -> Result<Option<Request>, httparse::Error> {
     Ok(Some(Request { method: request.method.unwrap_or_default().to_owned(), path: path.to_owned() }))
 }
 
+/// Whose turn it is to have all metrics told.
 #[derive(Debug)]
-struct Answer {
+struct Turns {
+    scrapes: Semaphore,
+    patience: Duration,
+}
+
+#[derive(Debug)]
+struct Answer<'a> {
     status: &'static str,
     content_type: &'static str,
     body: String,
     /// HEAD asks for the length alone.
     without_body: bool,
+    /// Kept until it is written.
+    turn: Option<SemaphorePermit<'a>>,
+    /// Seconds.
+    retry_after: Option<u64>,
 }
 
-async fn answer(request: &Request, scraper: &Scraper) -> Answer {
+async fn answer<'a>(request: &Request, scraper: &Scraper, turns: &'a Turns) -> Answer<'a> {
     let without_body = request.method == "HEAD";
     if request.method != "GET" && !without_body {
         return Answer::text("405 Method Not Allowed", "only GET and HEAD are answered here\n");
     }
     let answer = match request.path.as_str() {
-        "/metrics" => Answer { content_type: CONTENT_TYPE, ..Answer::text("200 OK", scraper.answer().await) },
+        "/metrics" => metrics(scraper, turns).await,
         // That somebody answers is the answer: a node that cannot go on ends.
         "/health" => Answer::text("200 OK", "alive\n"),
         "/ready" => match scraper.metrics().stage() {
@@ -176,23 +193,44 @@ async fn answer(request: &Request, scraper: &Scraper) -> Answer {
     Answer { without_body, ..answer }
 }
 
-impl Answer {
+async fn metrics<'a>(scraper: &Scraper, turns: &'a Turns) -> Answer<'a> {
+    let Ok(Ok(turn)) = timeout(turns.patience, turns.scrapes.acquire()).await else {
+        let busy = "others are still reading their metrics\n";
+        let retry_after = Some(turns.patience.as_secs());
+        return Answer { retry_after, ..Answer::text("503 Service Unavailable", busy) };
+    };
+    let told = Answer::text("200 OK", scraper.answer().await);
+    Answer { content_type: CONTENT_TYPE, turn: Some(turn), ..told }
+}
+
+impl Answer<'_> {
     fn text(status: &'static str, body: impl Into<String>) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", body: body.into(), without_body: false }
+        Self {
+            status,
+            content_type: "text/plain; charset=utf-8",
+            body: body.into(),
+            without_body: false,
+            turn: None,
+            retry_after: None,
+        }
     }
 
-    fn bytes(self) -> Vec<u8> {
-        let Self { status, content_type, body, without_body } = self;
+    fn head(&self) -> String {
+        let Self { status, content_type, body, .. } = self;
         let length = body.len();
-        let mut bytes = format!(
+        let retry_after = self.retry_after.map_or(String::new(), |after| format!("Retry-After: {after}\r\n"));
+        format!(
             "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\
-             Cache-Control: no-store\r\nConnection: close\r\n\r\n"
+             {retry_after}Cache-Control: no-store\r\nConnection: close\r\n\r\n"
         )
-        .into_bytes();
-        if !without_body {
-            bytes.extend_from_slice(body.as_bytes());
-        }
-        bytes
+    }
+
+    async fn write(self, stream: &mut TcpStream) -> io::Result<()> {
+        let head = Bytes::from(self.head());
+        let body = if self.without_body { Bytes::new() } else { Bytes::from(self.body) };
+        let written = timeout(ANSWER_PATIENCE, stream.write_all_buf(&mut head.chain(body))).await;
+        drop(self.turn);
+        written?
     }
 }
 

@@ -121,3 +121,23 @@ fn it_ends_when_the_node_does() {
     let _ = waiting.read_to_end(&mut answer);
     assert!(answer.is_empty());
 }
+
+#[test]
+fn who_wants_metrics_waits_for_those_that_are_still_being_read() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let settings = config::load(&config::Inputs::default()).unwrap().broker.metrics;
+    let scraper = Scraper::new(Metrics::new(Clock::system()), settings);
+    let turns = Turns { scrapes: Semaphore::new(1), patience: Duration::ZERO };
+    let get = |path: &str| {
+        let request = Request { method: "GET".to_owned(), path: path.to_owned() };
+        runtime.block_on(answer(&request, &scraper, &turns))
+    };
+    let first = get("/metrics");
+    assert_eq!(first.status, "200 OK");
+    let refused = get("/metrics");
+    assert_eq!((refused.status, refused.retry_after), ("503 Service Unavailable", Some(0)));
+    assert!(refused.head().contains("\r\nRetry-After: 0\r\n"), "{}", refused.head());
+    assert_eq!(get("/health").status, "200 OK", "which has no such length");
+    drop(first);
+    assert_eq!(get("/metrics").status, "200 OK");
+}
