@@ -93,12 +93,13 @@ impl Groups {
         }
         if let Some(mut series) = out.family_of(&table::GROUP_OFFSET_SUM, self.offsets) {
             for ((group, topic), partitions) in &self.committed {
-                series.put(&[group, topic], partitions.values().sum::<i64>());
+                series.put(&[group, topic], sum(partitions.values().copied()));
             }
         }
         // Of a topic that is gone there is no lag. An offset beyond the end, as one that was set by hand, has none either.
-        let lag =
-            |topic: &str, index: i32, offset: i64| Some((high_watermark(topic, index)? - offset).max(0));
+        let lag = |topic: &str, index: i32, offset: i64| {
+            Some(high_watermark(topic, index)?.saturating_sub(offset).max(0))
+        };
         if let Some(mut series) = out.family_of(&table::GROUP_LAG, self.offsets) {
             for ((group, topic), partitions) in &self.committed {
                 for (index, offset) in partitions {
@@ -111,10 +112,15 @@ impl Groups {
         if let Some(mut series) = out.family_of(&table::GROUP_LAG_SUM, self.offsets) {
             for ((group, topic), partitions) in &self.committed {
                 let lags = partitions.iter().filter_map(|(index, offset)| lag(topic, *index, *offset));
-                series.put(&[group, topic], lags.sum::<i64>());
+                series.put(&[group, topic], sum(lags));
             }
         }
     }
+}
+
+/// Clients commit whatever offset they like: a sum of them may be more than there is room for.
+fn sum(offsets: impl Iterator<Item = i64>) -> i64 {
+    offsets.fold(0, i64::saturating_add)
 }
 
 /// What the transaction coordinator has.
