@@ -234,7 +234,8 @@ impl Cleaner {
 
     fn note(&self, partition: &Partition, stopped: &Stopped) {
         match stopped {
-            Stopped::Partition(PartitionError::Gone) | Stopped::Compaction(CompactionError::Abandoned) => {
+            Stopped::Partition(PartitionError::Gone | PartitionError::Offline)
+            | Stopped::Compaction(CompactionError::Abandoned) => {
                 tracing::debug!("The compaction of {} was abandoned", partition.dir_name());
             }
             Stopped::Compaction(CompactionError::Storage(error @ StorageError::Full { .. })) => {
