@@ -58,15 +58,17 @@ impl Registry {
         let gone = snapshot.take_offline(|partition| partition.dir().has_failed());
         self.publish(snapshot);
         drop(waiting);
-        for partition in &gone {
-            partition.abandon();
-        }
+        // First of all, since whoever has a log's lock may be at the disk, for as long as that hangs.
         for dir in failed {
             let here = gone.iter().filter(|partition| Arc::ptr_eq(partition.dir(), dir)).count();
             tracing::error!("Stopped serving the {here} partitions in {}", dir.path().display());
             if let Some(id) = dir.id() {
                 self.losses.note(id);
             }
+        }
+        for partition in &gone {
+            partition.abandon();
+            self.depart(partition);
         }
     }
 

@@ -97,6 +97,8 @@ fn a_sync_that_fails_takes_its_directory_offline_and_leaves_the_others_theirs() 
         partition.hurry();
     }
     assert!(within_10_s(|| failing.iter().all(|partition| partition.is_gone())));
+    let departed = || engine.registry().departed().records_in;
+    assert!(within_10_s(|| departed() == 4), "what came in there still counts: {}", departed());
     for partition in sound {
         append(partition, Acks::Committed, 1);
         assert!(within_10_s(|| partition.is_committed(offset(2))), "its rounds go on");
