@@ -229,7 +229,9 @@ impl<M: Machine> Coordinator<M> {
         mut look: impl FnMut(&M, &M::Context<'_>) -> R,
     ) -> Result<Vec<R>, ErrorCode> {
         let (mut seen, mut ends) = (Vec::new(), Vec::new());
-        for host in self.hosts() {
+        // A log directory may have failed, and the metadata not say so yet.
+        let is_here = |host: &Arc<Host<M>>| !host.partition().is_gone();
+        for host in self.hosts().into_iter().filter(is_here) {
             match host.observe(&mut look) {
                 Ok((one, end)) => {
                     seen.push(one);

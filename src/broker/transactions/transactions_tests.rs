@@ -582,6 +582,21 @@ fn a_coordinator_that_is_gone_says_so() {
     });
 }
 
+/// As when their log directory has failed, and the metadata does not say so yet.
+#[test]
+fn coordinators_whose_logs_are_gone_are_not_looked_at() {
+    run(async {
+        let (_disk, node) = start().await;
+        init(&node).await;
+        let count = async || node.broker.transactions.look_at_all(|shard, _| shard.list().len()).await;
+        assert_eq!(count().await.map(|counts| counts.into_iter().sum()), Ok(1));
+        let ids = [state_log(&node).topic().id];
+        node.broker.partitions.delete_topics(&ids).expect("let go");
+        assert_eq!(count().await, Ok(Vec::new()));
+        node.stop();
+    });
+}
+
 #[test]
 fn partitions_that_are_gone_hold_nothing_up() {
     run(async {
