@@ -107,11 +107,12 @@ impl Found {
     }
 
     /// Whether a hole is certainly none that a torn write has made. Such a write may be the first of the next lap, in the
-    /// file of the older one: what is in there is settled then. It is made when the other file has no room for a round.
+    /// file of the older one: what is in there is settled then. It is made when the other file has no room for a round. Its
+    /// blocks reach the disk in any order, so that the hole need not begin with the first of them, nor end with the last.
     fn was_on_disk(&self, at: usize, hole: &Hole) -> bool {
         let newer = self.laps.get(at + 1);
         let may_be_full = |lap: &Lap| lap.end + ROUND_BYTES_MAX > FILE_BYTES_MAX as usize;
-        hole.number > 0 || !newer.is_some_and(may_be_full)
+        hole.begin >= ROUND_BYTES_MAX || !newer.is_some_and(may_be_full)
     }
 
     /// What each log may lack.
