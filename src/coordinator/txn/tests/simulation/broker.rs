@@ -183,12 +183,16 @@ impl Simulation {
         let Some((produce, _)) = waiter.produce.filter(|_| is_allowed && errors[0].1[0].1.is_none()) else {
             return;
         };
-        if self.clients[waiter.client].kip_890 && self.random.chance(800) {
+        if produce.kip_890 && self.random.chance(800) {
             let Waiter { client, attempt, .. } = *waiter;
             self.broker.waiters.remove(ticket);
             step.replies.clear();
             let answer = self.written(client, produce);
             self.broker.ahead.push((client, attempt, answer));
+            // While it matters most: by chance it would hardly ever be then.
+            if self.faulty(60) {
+                self.after(0, 5, Event::Crash { again: false });
+            }
         }
     }
 

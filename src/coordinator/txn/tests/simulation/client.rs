@@ -20,6 +20,8 @@ pub struct Produce {
     pub sequence: i32,
     pub transaction: u64,
     pub value: u64,
+    /// It adds its partition by itself.
+    pub kip_890: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +36,9 @@ pub enum Phase {
 pub struct Client {
     pub transactional_id: String,
     pub kip_890: bool,
-    /// Whether it may go over to KIP-890 between two transactions, in the same epoch: the cluster has it.
+    /// Whether it may go over to KIP-890 between two transactions: the cluster has it.
     may_upgrade: bool,
+    pub awaits_markers: bool,
     pub phase: Phase,
     pub attempt: u64,
     pub holder: Option<Holder>,
@@ -54,6 +57,7 @@ impl Client {
             transactional_id,
             kip_890,
             may_upgrade,
+            awaits_markers: false,
             phase: Phase::Init { recover: false },
             attempt: 0,
             holder: None,
@@ -78,7 +82,7 @@ impl Client {
                     expected,
                 })
             }
-            Phase::Add => Request::AddPartitions(self.add((id, epoch), self.partition(), false)),
+            Phase::Add => Request::AddPartitions(self.add((id, epoch), self.partition())),
             Phase::End { commit } => {
                 let producer = producer(id, epoch);
                 Request::EndTxn(EndTxnRequest { transactional_id, producer, commit, transaction_version })
@@ -91,23 +95,28 @@ impl Client {
                     sequence: self.sequences.get(&partition).copied().unwrap_or(0),
                     transaction: self.transaction,
                     value: self.value,
+                    kip_890: self.kip_890,
                 });
             }
         })
     }
 
     /// What the partition's leader asks before a transaction's first record there.
-    pub fn first_record(&self, produce: &Produce, verify_only: bool) -> AddPartitionsRequest {
-        self.add(produce.holder, produce.partition, verify_only)
+    pub fn first_record(&self, produce: &Produce) -> AddPartitionsRequest {
+        AddPartitionsRequest {
+            verify_only: !produce.kip_890,
+            transaction_version: if produce.kip_890 { 2 } else { 0 },
+            ..self.add(produce.holder, produce.partition)
+        }
     }
 
-    fn add(&self, (id, epoch): Holder, partition: usize, verify_only: bool) -> AddPartitionsRequest {
+    fn add(&self, (id, epoch): Holder, partition: usize) -> AddPartitionsRequest {
         AddPartitionsRequest {
             transactional_id: self.transactional_id.clone(),
             producer: producer(id, epoch),
             partitions: partitions(&[partition as i32]),
-            verify_only,
-            transaction_version: if self.kip_890 { 2 } else { 0 },
+            verify_only: false,
+            transaction_version: 0,
         }
     }
 
@@ -122,9 +131,35 @@ impl Client {
         self.holder = Some(holder);
     }
 
+    /// Goes over to KIP-890 after a transaction of the protocol before, perhaps: true when it asks for an epoch first.
+    ///
+    /// If it does not, it waits until each partition has its marker. Where the end that it was told of is decided but a
+    /// marker not yet written, that partition still has the transaction open, takes the next one's first record without a
+    /// question, as it would in Kafka, and the marker ends that too. In the protocol before, AddPartitionsToTxn comes back
+    /// until then. Kafka's client always asks for an epoch, for this reason
+    /// (`TransactionManager.maybeUpdateTransactionV2Enabled`), and so does franz-go.
+    pub fn upgrades(&mut self, random: &mut Random) -> bool {
+        if self.kip_890 || !self.may_upgrade || !random.chance(250) {
+            return false;
+        }
+        self.kip_890 = true;
+        let asks = random.chance(300);
+        if asks {
+            self.phase = Phase::Init { recover: true };
+        }
+        self.awaits_markers = !asks;
+        asks
+    }
+
+    /// Its process starts again, and knows nothing; it may be another version's.
+    pub fn restarts(&mut self, random: &mut Random) {
+        self.phase = Phase::Init { recover: false };
+        self.kip_890 = self.may_upgrade && random.chance(500);
+        self.awaits_markers = false;
+    }
+
     pub fn begin(&mut self, random: &mut Random, transaction: u64, partitions: usize) {
         self.transaction = transaction;
-        self.kip_890 |= self.may_upgrade && random.chance(100);
         self.value = transaction * 100;
         self.written.clear();
         self.plan = (0..random.within(1, 6)).map(|_| random.within(0, partitions as i64) as usize).collect();

@@ -4,6 +4,8 @@
 //!
 //! A client of the protocol before KIP-890 never has its EndTxn late or doubled: that protocol cannot tell one transaction's
 //! from the next one's.
+//! Nor does one go over to KIP-890 under its epoch while the marker of its last transaction is missing anywhere: see
+//! [`client::Client::upgrades`].
 //!
 //! `OTTLA_SEEDS=10000 cargo test -p coordinator txn::tests::simulation` runs more of them.
 
@@ -172,7 +174,9 @@ enum Event {
         partition: usize,
     },
     Tick,
-    Crash,
+    Crash {
+        again: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -221,7 +225,7 @@ impl Simulation {
             self.at(at_ms, Event::Wake { client });
         }
         self.at(0, Event::Tick);
-        self.at(500, Event::Crash);
+        self.at(500, Event::Crash { again: true });
         while let Some(((at_ms, _), event)) = self.queue.pop_first() {
             if at_ms > FAULTS_MS + SETTLE_MS {
                 break;
@@ -299,11 +303,13 @@ impl Simulation {
                     self.take(step);
                 }
             }
-            Event::Crash => {
+            Event::Crash { again } => {
                 if self.now_ms < FAULTS_MS {
                     let step = self.broker.crash(self.now_ms, &mut self.random, self.bug);
                     self.take(step);
-                    self.after(100, 8_000, Event::Crash);
+                    if again {
+                        self.after(100, 8_000, Event::Crash { again });
+                    }
                 }
             }
         }
@@ -312,6 +318,14 @@ impl Simulation {
     fn send(&mut self, client: usize) {
         if self.now_ms >= FAULTS_MS {
             return;
+        }
+        if self.clients[client].awaits_markers {
+            let holder = self.clients[client].holder;
+            if self.broker.partitions.iter().any(|it| it.open().any(|open| Some(open) == holder)) {
+                self.after(1, 20, Event::Wake { client });
+                return;
+            }
+            self.clients[client].awaits_markers = false;
         }
         self.clients[client].attempt += 1;
         let attempt = self.clients[client].attempt;
@@ -349,7 +363,7 @@ impl Simulation {
                 }
                 let guard = partition.guard(produce.holder.0);
                 let known = &self.clients[client];
-                let request = known.first_record(&produce, !known.kip_890);
+                let request = known.first_record(&produce);
                 let waiter = Waiter { client, attempt, produce: Some((produce, guard)) };
                 let step = self.broker.ask(self.now_ms, waiter, Request::AddPartitions(request));
                 self.take(step);
@@ -403,8 +417,10 @@ impl Simulation {
                 if let Some(holder) = next {
                     known.granted(holder);
                 }
-                self.transactions += 1;
-                known.begin(random, self.transactions, self.broker.partitions.len());
+                if !known.upgrades(random) {
+                    self.transactions += 1;
+                    known.begin(random, self.transactions, self.broker.partitions.len());
+                }
                 wait_ms = if random.chance(30) { (1, 9_000) } else { (1, 200) };
             }
             Answer::Failed(code) => {
@@ -413,8 +429,7 @@ impl Simulation {
             }
         }
         if self.faulty(10) {
-            // Its process starts again, and knows nothing.
-            self.clients[client].phase = Phase::Init { recover: false };
+            self.clients[client].restarts(&mut self.random);
         }
         if self.faulty(15) {
             wait_ms = (1, 6_000);
