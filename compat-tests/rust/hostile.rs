@@ -35,34 +35,39 @@ async fn announce_and_stall(broker: &Broker, sent: usize) -> Connection {
     peer
 }
 
-/// The slowest of some produce requests with a megabyte each, and of some small ones.
-async fn slowest_produce(broker: &Broker) -> Duration {
+/// How long some produce requests with a megabyte each, and some small ones, took; the slowest last.
+async fn produce_times(broker: &Broker) -> Vec<Duration> {
     let clock = Clock::system();
     let mut connection = broker.connect().await;
     let (large, small) = (batch(&[&vec![7; 900_000]]), batch(&[b"small"]));
-    let mut slowest = Duration::ZERO;
+    let mut times = Vec::new();
     for records in [&large, &small].into_iter().cycle().take(100) {
         let begun = clock.monotonic();
         let answer = produce(&mut connection, "honest", -1, records.clone()).await;
         assert_eq!(answer.error, ErrorCode::None);
-        slowest = slowest.max(clock.monotonic().saturating_sub(begun));
+        times.push(clock.monotonic().saturating_sub(begun));
     }
-    slowest
+    times.sort();
+    times
 }
 
+/// Memory that stalled peers held would keep every large request waiting; a single slow one is a sync on a busy disk.
 #[tokio::test]
 async fn stalled_announcements_cost_honest_clients_nothing() {
+    const TENTH_SLOWEST: usize = 90;
     let broker = Broker::start(&["queued.max.request.bytes=104857600"]).await;
     ensure_topic(&mut broker.connect().await, "honest").await;
-    let alone = slowest_produce(&broker).await;
+    let alone = produce_times(&broker).await[TENTH_SLOWEST];
     for sent in [0, 8, 100_000] {
         let mut stalled = Vec::new();
         for _ in 0..100 {
             stalled.push(announce_and_stall(&broker, sent).await);
         }
-        let beside = slowest_produce(&broker).await;
-        let bound = (alone * 4).max(Duration::from_millis(500));
-        assert!(beside < bound, "{beside:?} beside peers that sent {sent} bytes, {alone:?} alone");
+        let beside = produce_times(&broker).await;
+        let (tenth, slowest) = (beside[TENTH_SLOWEST], beside[beside.len() - 1]);
+        let bound = (alone * 4).max(Duration::from_millis(250));
+        assert!(tenth < bound, "{tenth:?} beside peers that sent {sent} bytes, {alone:?} alone");
+        assert!(slowest < Duration::from_secs(5), "{slowest:?} beside peers that sent {sent} bytes");
         assert!(broker.resident_bytes() < RESIDENT_MAX, "{} bytes resident", broker.resident_bytes());
     }
 }
