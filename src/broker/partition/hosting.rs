@@ -244,14 +244,16 @@ impl Registry {
         }
     }
 
-    /// Makes the log starts of these partitions durable. Cancel-safe: it happens all the same.
+    /// Makes the log starts of these partitions durable, those in a sound directory also where another fails. Cancel-safe: it
+    /// happens all the same in the directory that is waited for.
     pub async fn checkpoint_log_starts(&self, partitions: &[Arc<Partition>]) -> Result<(), CheckpointFailed> {
+        let mut all = Ok(());
         for dir in &self.dirs {
             if partitions.iter().any(|partition| Arc::ptr_eq(partition.dir(), dir)) {
-                self.housekeeper.checkpoint_log_starts(dir).await?;
+                all = all.and(self.housekeeper.checkpoint_log_starts(dir).await);
             }
         }
-        Ok(())
+        all
     }
 }
 

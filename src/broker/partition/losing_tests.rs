@@ -108,6 +108,27 @@ fn a_sync_that_fails_takes_its_directory_offline_and_leaves_the_others_theirs() 
 }
 
 #[test]
+fn log_starts_are_written_in_a_sound_directory_beside_one_that_fails() {
+    let (disk, reports) = (disk(), Reports::default());
+    let engine = start(&disk, &reports, &["metadata.log.dir=/m"]).unwrap();
+    create(&engine, 2);
+    let all = engine.registry().all();
+    for partition in &all {
+        append(partition, Acks::Committed, 1);
+        assert!(within_10_s(|| partition.is_committed(offset(1))));
+        assert_eq!(partition.advance_log_start(None).unwrap(), offset(1));
+    }
+    engine.start().unwrap();
+    disk.break_dir(Path::new("/a"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert!(runtime.block_on(engine.registry().checkpoint_log_starts(&all)).is_err());
+    let sound = all.iter().find(|partition| partition.dir().path() == Path::new("/b")).unwrap();
+    let written = sound.dir().with(|log_dir| log_dir.log_starts().values().copied().collect::<Vec<_>>());
+    assert_eq!(written, [offset(1)]);
+    engine.stop();
+}
+
+#[test]
 fn a_node_ends_with_its_metadata_directory_and_with_its_last() {
     for (overrides, broken, ends) in [
         (&[][..], &["/a"][..], true),
