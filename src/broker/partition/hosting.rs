@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arc_swap::ArcSwap;
+use model::ids::uuid_to_base64;
 use model::{LeaderEpoch, TopicId};
 use storage::StorageError;
 use uuid::Uuid;
@@ -80,7 +81,12 @@ impl Registry {
             if hosted[at].partition(new.partition).is_err() {
                 let Some(dir) = self.dir_for(&new, &mut planned) else {
                     let path = PathBuf::from(format!("{}-{}", new.topic, new.partition));
-                    tracing::error!("{} is offline: its log directory cannot be used", path.display());
+                    tracing::error!(
+                        "{} is offline: its log directory{} cannot be used, or is not in log.dirs; it comes back with the \
+                         directory, after a start, or is gone for good when its topic is deleted",
+                        path.display(),
+                        new.directory.map_or(String::new(), |id| format!(" (id {})", uuid_to_base64(id)))
+                    );
                     hosted[at].host(new.partition, None);
                     failed.push((new, StorageError::Failed { path }));
                     continue;

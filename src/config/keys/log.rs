@@ -32,7 +32,7 @@ pub(super) const KEYS: &[Key] = &[
     key("log.cleanup.policy", List, Some("delete"), ListOf(&["compact", "delete"]), Medium, ClusterWide, Honoured, "delete removes old segments, compact keeps the last value of each key; both may be given."),
     key("log.dir", String, Some("/tmp/kafka-logs"), Any, High, ReadOnly, Honoured, "Data directory, used when log.dirs is not set."),
     key("log.dir.failure.timeout.ms", Long, Some("30000"), AtLeast(1), Low, ReadOnly, Accepted, "How long the broker runs on when it cannot report a failed directory to the controller, in milliseconds."),
-    key("log.dirs", String, None, Any, High, ReadOnly, Honoured, "Data directories, separated by commas."),
+    key("log.dirs", String, None, Any, High, ReadOnly, Honoured, "Data directories, separated by commas. Partitions of one that is taken out, or replaced by an empty one, stay offline until it is back, or until their topics are deleted."),
     key("log.flush.interval.messages", Long, Some("9223372036854775807"), AtLeast(1), High, ClusterWide, Honoured, "Records of one partition after which it is synced to disk at the latest."),
     key("log.flush.interval.ms", Long, None, Any, High, ClusterWide, Honoured, "Time after which a partition is synced to disk at the latest, in milliseconds; unset, log.flush.scheduler.interval.ms counts."),
     key("log.flush.offset.checkpoint.interval.ms", Int, Some("60000"), AtLeast(0), High, ReadOnly, Honoured, "How often the recovery points are written, in milliseconds."),
