@@ -125,6 +125,8 @@ impl TestBroker {
             scope.spawn(|| {
                 self.broker.transactions.stop();
                 self.broker.groups.stop();
+                // Which would look at logs that are another node's by then, after 30 seconds.
+                crate::partition::test_support::stop_housekeeping(&self.broker.partitions);
             });
         });
         disk.power_cut(PowerCut::LoseAll);

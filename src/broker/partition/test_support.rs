@@ -126,6 +126,11 @@ pub(crate) fn sync(partition: &Partition) {
     partition.sync().expect("a sync");
 }
 
+/// From now on nothing is retained, checkpointed or removed.
+pub(crate) fn stop_housekeeping(registry: &Registry) {
+    registry.housekeeper.stop();
+}
+
 /// Ends the sync threads, as a disk does that takes for ever.
 pub(crate) fn stop_syncing(registry: &Registry) {
     registry.dirs().iter().for_each(|dir| dir.committer.stop());
