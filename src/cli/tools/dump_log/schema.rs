@@ -228,9 +228,13 @@ impl Field {
             Kind::Bytes if flexible => reader.compact_nullable_bytes()?.map_or(Value::Null, Value::Bytes),
             Kind::Bytes => reader.nullable_bytes()?.map_or(Value::Null, Value::Bytes),
             Kind::Struct { nullable, fields } => {
-                // An array's structures carry no mark of their own.
-                if *nullable && !self.is_array && reader.i8()? < 0 {
-                    return Ok(Value::Null);
+                // An array's structures carry no mark of their own, and a tagged one has an unsigned number for it.
+                if *nullable && !self.is_array {
+                    let mark = reader.i8()?;
+                    let is_null = if self.tag.is_some() { mark == 0 } else { mark < 0 };
+                    if is_null {
+                        return Ok(Value::Null);
+                    }
                 }
                 read_fields(fields, reader, encoding)?
             }

@@ -72,6 +72,27 @@ fn tagged_fields_are_shown_where_they_say_something() {
     assert_eq!(record(&[2, 1, 4, 0, 0, 0, 1, 3, 1, 1]), shown);
 }
 
+/// What a coordinator writes of a member that speaks the consumer protocol, and of one that speaks the classic one.
+#[test]
+fn a_tagged_structure_may_be_null() {
+    let member = |tags: &[u8]| {
+        let mut writer = Writer::new();
+        writer.raw(&[0, 0, 2, b'c', 2, b'h', 1, 1]);
+        writer.i32(60_000);
+        writer.raw(&[0]);
+        writer.raw(tags);
+        read("group-value", 5, 0, writer.freeze()).json()
+    };
+    let before =
+        r#"{"instanceId":null,"rackId":null,"clientId":"c","clientHost":"h","subscribedTopicNames":[],"#;
+    let before =
+        before.to_owned() + r#""subscribedTopicRegex":"","rebalanceTimeoutMs":60000,"serverAssignor":null"#;
+    assert_eq!(member(&[0]), before.clone() + "}");
+    assert_eq!(member(&[1, 0, 1, 0]), before.clone() + r#","classicMemberMetadata":null}"#);
+    let classic = r#","classicMemberMetadata":{"sessionTimeoutMs":9,"supportedProtocols":[]}}"#;
+    assert_eq!(member(&[1, 0, 7, 1, 0, 0, 0, 9, 1, 0]), before + classic);
+}
+
 #[test]
 fn bytes_that_are_no_record_are_refused() {
     let schemas = Schemas::new();
