@@ -4,7 +4,8 @@ use storage::disk_mem::{MemoryDisk, PowerCut};
 
 use super::*;
 use crate::partition::test_support::{
-    Reports, TOPIC, append, host, offset, running_engine, settings, still_registry, topic_id,
+    Reports, TOPIC, append, host, offset, running_engine, settings, still_registry, stop_housekeeping,
+    stop_syncing, topic_id,
 };
 use crate::partition::{Acks, CommitTicket, FetchTicket, Interest};
 
@@ -180,7 +181,8 @@ fn produce_concurrently(with_journal: bool) -> MemoryDisk {
             });
         }
     });
-    registry.dirs()[0].committer.stop();
+    stop_syncing(&registry);
+    stop_housekeeping(&registry);
     disk.power_cut(PowerCut::LoseAll);
     let after = still_registry(&disk, &reports);
     for index in 0..3 {
@@ -229,7 +231,8 @@ fn the_journal_is_used_again_once_all_that_is_in_it_is_settled() {
     assert!(sizes.iter().all(|size| (15 << 20..=16 << 20).contains(size)), "{sizes:?} for 50 MB");
     let settled = |partition: &Partition| partition.with_log(|log| log.settled_offset()).unwrap();
     assert!(within(LONG, || settled(&partitions[0]) == offset(2)));
-    engine.registry().dirs()[0].committer.stop();
+    stop_syncing(&engine.registry());
+    stop_housekeeping(&engine.registry());
     disk.power_cut(PowerCut::LoseAll);
     let after = still_registry(&disk, &reports);
     for (index, records) in [(0, 2), (1, 500), (2, 500)] {
