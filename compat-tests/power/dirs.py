@@ -6,14 +6,13 @@ missing.
 """
 
 import os
-import shutil
-import tempfile
 import time
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from device import Device, Unavailable, check
+import steps
+from device import Device
 from load import CLIENT
 from node import Node
 
@@ -156,31 +155,5 @@ def it_comes_back(node):
     assert not node.panics(), node.panics()
 
 
-def main():
-    try:
-        check()
-    except Unavailable as error:
-        print(f"not ok dirs: {error}")
-        print("end")
-        return
-    home = tempfile.mkdtemp(prefix="ottla-dirs-")
-    node = Dirs(home)
-    try:
-        for step in [partitions_are_spread, one_fails_alone, a_start_goes_on_without_it, it_comes_back]:
-            name = f"two-dirs-{step.__name__.replace('_', '-')}"
-            try:
-                step(node)
-                print(f"ok {name}", flush=True)
-            except Exception as error:  # noqa: BLE001 - a test program reports whatever went wrong
-                log = node.log()[-500:].replace("\n", " ") if node.starts else ""
-                print(f"not ok {name}: {type(error).__name__}: {error}; {log}".replace("\n", " "), flush=True)
-                break
-    finally:
-        node.close()
-        if not os.environ.get("KEEP"):
-            shutil.rmtree(home, ignore_errors=True)
-    print("end")
-
-
 if __name__ == "__main__":
-    main()
+    steps.run("dirs", "two-dirs", Dirs, [partitions_are_spread, one_fails_alone, a_start_goes_on_without_it, it_comes_back])

@@ -7,14 +7,13 @@ nothing that was acknowledged is missing.
 
 import os
 import random
-import shutil
-import tempfile
 import time
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
-from device import Device, Unavailable, check
+import steps
+from device import Device
 from load import CLIENT
 from node import Node
 
@@ -149,31 +148,6 @@ def a_deleted_topic_makes_room(disk):
     assert disk.missing() == []
 
 
-def main():
-    try:
-        check()
-    except Unavailable as error:
-        print(f"not ok full: {error}")
-        print("end")
-        return
-    home = tempfile.mkdtemp(prefix="ottla-full-")
-    disk = Disk(home)
-    try:
-        for step in [fills_up, everything_else_goes_on, starts_when_full, recovers_by_itself, a_deleted_topic_makes_room]:
-            name = f"full-disk-{step.__name__.replace('_', '-')}"
-            try:
-                step(disk)
-                print(f"ok {name}", flush=True)
-            except Exception as error:  # noqa: BLE001 - a test program reports whatever went wrong
-                log = disk.node.log()[-500:].replace("\n", " ")
-                print(f"not ok {name}: {type(error).__name__}: {error}; {log}".replace("\n", " "), flush=True)
-                break
-    finally:
-        disk.node.close()
-        if not os.environ.get("KEEP"):
-            shutil.rmtree(home, ignore_errors=True)
-    print("end")
-
-
 if __name__ == "__main__":
-    main()
+    STEPS = [fills_up, everything_else_goes_on, starts_when_full, recovers_by_itself, a_deleted_topic_makes_room]
+    steps.run("full", "full-disk", Disk, STEPS, node_of=lambda disk: disk.node)
