@@ -487,8 +487,8 @@ fn java_call_name(api: ApiKey) -> &'static str {
     }
 }
 
-/// `ListTransactions` as `LIST_TRANSACTIONS`.
-fn upper_snake(name: &str) -> String {
+/// The name of an API or of a record as Kafka's constants have it: `ListTransactions` as `LIST_TRANSACTIONS`.
+pub fn upper_snake(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 4);
     for (index, letter) in name.chars().enumerate() {
         if index > 0 && letter.is_ascii_uppercase() {

@@ -7,7 +7,7 @@
 
 mod cluster;
 
-pub use cluster::{Cluster, ClusterError, CoordinatorOf, Dedicated, Node, Settings, Target};
+pub use cluster::{Cluster, ClusterError, CoordinatorOf, Dedicated, Node, Settings, Target, upper_snake};
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,6 +1,7 @@
 //! What is printed of a record's key and value: text, or one of Kafka's own records.
 
 use bytes::Bytes;
+use client::upper_snake;
 use model::codec::{ReadError, Reader};
 use records::Record;
 
@@ -221,18 +222,6 @@ fn metadata(schemas: &Schemas, bytes: &[u8]) -> Result<String, String> {
         ("data", data),
     ];
     Ok(Value::Object(fields).json())
-}
-
-/// `TopicRecord` as `TOPIC_RECORD`.
-fn upper_snake(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    for (index, letter) in name.chars().enumerate() {
-        if index > 0 && letter.is_ascii_uppercase() {
-            out.push('_');
-        }
-        out.push(letter.to_ascii_uppercase());
-    }
-    out
 }
 
 /// The record type of a classic group in `__consumer_offsets`.
