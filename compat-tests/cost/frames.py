@@ -6,7 +6,11 @@ TIMEOUT_SECONDS = 60
 
 
 class Refused(Exception):
-    """An answer that is not the one that is measured."""
+    """An answer that is not the one that is measured; with the error's code, if it has one."""
+
+    def __init__(self, what, code=0):
+        super().__init__(f"{what}: error {code}" if code else what)
+        self.code = code
 
 
 class Peer:
@@ -68,7 +72,7 @@ class Reader:
     def no_error(self, what):
         code = self.take("h")
         if code:
-            raise Refused(f"{what}: error {code}")
+            raise Refused(what, code)
 
 
 def varint(value):
@@ -149,8 +153,7 @@ def metadata(name):
     return 3, 13, True, array(bytes(16) + compact(name) + TAGS) + b"\0\0" + TAGS
 
 
-def metadata_error(answer):
-    """The error of the topic, or that of its partition."""
+def known(answer):
     answer.take("i")
     for _ in range(answer.varint() - 1):
         answer.take("i")
@@ -161,7 +164,7 @@ def metadata_error(answer):
     answer.compact()
     answer.take("i")
     answer.varint()
-    return answer.take("h")
+    answer.no_error("Metadata")
 
 
 def produce(topic, records, acks, transactional_id=None, partition=0):
@@ -171,12 +174,12 @@ def produce(topic, records, acks, transactional_id=None, partition=0):
     return 0, 13, True, who + struct.pack(">hi", acks, 30_000) + array(topic + parts + TAGS) + TAGS
 
 
-def produce_error(answer):
+def produced(answer):
     answer.varint()
     answer.bytes(16)
     answer.varint()
     answer.take("i")
-    return answer.take("h")
+    answer.no_error("Produce")
 
 
 def fetch(topic, session, epoch, offset, partition_bytes_max):
@@ -209,14 +212,14 @@ def find_coordinator(name, kind):
     return 10, 4, True, struct.pack(">b", kind) + array(compact(name)) + TAGS
 
 
-def coordinator_error(answer):
+def found(answer):
     answer.take("i")
     answer.varint()
     answer.compact()
     answer.take("i")
     answer.compact()
     answer.take("i")
-    return answer.take("h")
+    answer.no_error("FindCoordinator")
 
 
 def offset_commit(group, topic, offset):
@@ -260,6 +263,11 @@ def heartbeat(group, generation, member):
     return 12, 4, True, compact(group) + struct.pack(">i", generation) + compact(member) + NULL + TAGS
 
 
+def beat(answer):
+    answer.take("i")
+    answer.no_error("Heartbeat")
+
+
 def group_heartbeat(group, member, epoch, topics=None):
     """KIP-848: the first one names the topics, the others tell only what has changed, which is nothing."""
     is_first = topics is not None
@@ -281,18 +289,12 @@ def init_producer_id(transactional_id):
     return 22, 5, True, compact(transactional_id) + struct.pack(">iqh", 60_000, -1, -1) + TAGS
 
 
-def producer(answer, what):
-    """Id and epoch."""
+def producer(answer):
+    """Id and epoch, of the answer to InitProducerId or EndTxn."""
     answer.take("i")
-    answer.no_error(what)
+    answer.no_error("producer")
     return answer.take("q"), answer.take("h")
 
 
 def end_txn(transactional_id, producer_id, epoch):
     return 26, 5, True, compact(transactional_id) + struct.pack(">qh?", producer_id, epoch, True) + TAGS
-
-
-def end_txn_error(answer):
-    """0, or the error; the producer follows where there is none."""
-    answer.take("i")
-    return answer.take("h")

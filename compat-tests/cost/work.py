@@ -1,4 +1,5 @@
 """What is counted: requests of one kind, one after the other on a connection of their own."""
+import functools
 import time
 
 import frames
@@ -18,8 +19,7 @@ class Work:
         self.peer = frames.Peer(port)
         self.one_record = frames.batch(1, b"v" * 100)
         self.batch = frames.batch(15, b"v" * KIB)
-        self.topic = frames.created(self.peer.call(frames.create_topic("cost", 1)))
-        self.until_ready(lambda: frames.metadata_error(self.peer.call(frames.metadata("cost"))))
+        self.topic = self.ask(frames.create_topic("cost", 1), frames.created)
 
     def kinds(self):
         return {
@@ -28,7 +28,7 @@ class Work:
             "produce-16k-acks-all": lambda: self.producing(self.batch, -1),
             "fetch-16k": lambda: self.fetching(1),
             "fetch-1m": lambda: self.fetching(64),
-            "metadata": lambda: self.asking(frames.metadata("cost"), is_known),
+            "metadata": lambda: self.asking(frames.metadata("cost"), frames.known),
             "offset-commit": self.committing,
             "heartbeat": self.beating,
             "group-heartbeat": self.group_beating,
@@ -38,97 +38,82 @@ class Work:
     def close(self):
         self.peer.close()
 
-    def asking(self, request, check):
-        return lambda: check(self.peer.call(request))
+    def ask(self, request, read):
+        return read(self.peer.call(request))
+
+    def asking(self, request, read):
+        """The same request every time, the first time when the broker is ready for it."""
+        one = functools.partial(self.ask, request, read)
+        until_ready(one)
+        return one
 
     def producing(self, records, acks):
-        request = frames.produce(self.topic, records, acks)
-
-        def one():
-            code = frames.produce_error(self.peer.call(request))
-            if code:
-                raise frames.Refused(f"Produce: error {code}")
-
-        return one
+        return self.asking(frames.produce(self.topic, records, acks), frames.produced)
 
     def fetching(self, batches):
         """The first `batches` of a topic of its own, again and again."""
-        name = f"cost-{batches}"
-        topic = frames.created(self.peer.call(frames.create_topic(name, 1)))
-        self.until_ready(lambda: frames.produce_error(self.peer.call(frames.produce(topic, self.batch, -1))))
+        topic = self.ask(frames.create_topic(f"cost-{batches}", 1), frames.created)
+        produce = self.asking(frames.produce(topic, self.batch, -1), frames.produced)
         for _ in range(batches):
-            frames.produce_error(self.peer.call(frames.produce(topic, self.batch, -1)))
+            produce()
         size = batches * len(self.batch)
-        session, _ = frames.fetched(self.peer.call(frames.fetch(topic, 0, 0, 0, size)))
+        session, _ = self.ask(frames.fetch(topic, 0, 0, 0, size), frames.fetched)
         epoch = 0
 
         def one():
             nonlocal epoch
             epoch += 1
-            _, found = frames.fetched(self.peer.call(frames.fetch(topic, session, epoch, 0, size)))
+            _, found = self.ask(frames.fetch(topic, session, epoch, 0, size), frames.fetched)
             if found != size:
                 raise frames.Refused(f"Fetch: {found} bytes where {size} were asked for")
 
         return one
 
     def committing(self):
-        self.until_ready(lambda: frames.coordinator_error(self.peer.call(frames.find_coordinator("cost", GROUP))))
+        self.asking(frames.find_coordinator("cost", GROUP), frames.found)
         return self.asking(frames.offset_commit("cost", "cost", 1), frames.committed)
 
     def beating(self):
-        generation, member = frames.joined(self.peer.call(frames.join_group("cost-classic")))
-        self.peer.call(frames.sync_group("cost-classic", generation, member)).take("i")
-        return self.asking(frames.heartbeat("cost-classic", generation, member), is_beat)
+        group = "cost-classic"
+        self.asking(frames.find_coordinator(group, GROUP), frames.found)
+        generation, member = until_ready(lambda: self.ask(frames.join_group(group), frames.joined))
+        self.ask(frames.sync_group(group, generation, member), frames.beat)
+        return self.asking(frames.heartbeat(group, generation, member), frames.beat)
 
     def group_beating(self):
         group, member = "cost-consumer", "Y29zdC1jb25zdW1lcg"
-        epoch = frames.group_epoch(self.peer.call(frames.group_heartbeat(group, member, 0, ["cost"])))
+        self.asking(frames.find_coordinator(group, GROUP), frames.found)
+        epoch = until_ready(lambda: self.ask(frames.group_heartbeat(group, member, 0, ["cost"]), frames.group_epoch))
 
         def one():
             nonlocal epoch
-            epoch = frames.group_epoch(self.peer.call(frames.group_heartbeat(group, member, epoch)))
+            epoch = self.ask(frames.group_heartbeat(group, member, epoch), frames.group_epoch)
 
         return one
 
     def transactions(self):
         """One record each, in the second version of the protocol (KIP-890): one Produce and one EndTxn."""
         name = "cost-transactions"
-        self.until_ready(lambda: frames.coordinator_error(self.peer.call(frames.find_coordinator(name, TRANSACTION))))
-        producer = ()
-
-        def begin():
-            nonlocal producer
-            try:
-                producer = frames.producer(self.peer.call(frames.init_producer_id(name)), "InitProducerId")
-                return 0
-            except frames.Refused:
-                return 14
-
-        self.until_ready(begin)
+        self.asking(frames.find_coordinator(name, TRANSACTION), frames.found)
+        producer = until_ready(lambda: self.ask(frames.init_producer_id(name), frames.producer))
 
         def one():
             nonlocal producer
             records = frames.batch(1, b"v" * 100, (*producer, 0), transactional=True)
-            self.until_ready(lambda: frames.produce_error(self.peer.call(frames.produce(self.topic, records, -1, name))))
-            producer = frames.producer(self.peer.call(frames.end_txn(name, *producer)), "EndTxn")
+            # The transaction before may not be complete.
+            until_ready(lambda: self.ask(frames.produce(self.topic, records, -1, name), frames.produced))
+            producer = self.ask(frames.end_txn(name, *producer), frames.producer)
 
         return one
 
-    def until_ready(self, ask):
-        """Until it answers without an error."""
-        deadline = time.monotonic() + WAIT_SECONDS_MAX
-        while code := ask():
-            if code not in TOO_EARLY or time.monotonic() > deadline:
-                raise frames.Refused(f"error {code}")
-            time.sleep(0.02)
 
-
-def is_beat(answer):
-    answer.take("i")
-    answer.no_error("Heartbeat")
-
-
-def is_known(answer):
-    code = frames.metadata_error(answer)
-    if code:
-        raise frames.Refused(f"Metadata: error {code}")
+def until_ready(ask):
+    """Its first answer without an error."""
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while True:
+        try:
+            return ask()
+        except frames.Refused as refused:
+            if refused.code not in TOO_EARLY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
