@@ -1,13 +1,14 @@
 //! The process as its users see it: start, stop, restart, crash, bad configuration.
 
 use std::process::Output;
+use std::time::Duration;
 
 use wire::produce::ProducePartition;
 
 use crate::fixture::{
-    Broker, batch, consume_all, ensure_topic, free_address, ottla, produce, produce_request,
+    Broker, PATIENCE, batch, consume_all, ensure_topic, free_address, ottla, produce, produce_request,
 };
-use model::ErrorCode;
+use model::{Clock, ErrorCode};
 
 fn run_with(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -81,22 +82,21 @@ async fn few_descriptors_slow_a_node_down_and_do_not_end_it() {
         let answer = connection.call(9, &request(some)).await.expect("Produce is answered");
         assert!(answer.topics[0].partitions.iter().all(|partition| partition.error == ErrorCode::None));
     }
-    // Again: now each is durable by way of the journal, and its file stays open until it is settled.
-    for some in all.chunks(10) {
-        let answer = connection.call(9, &request(some)).await.expect("Produce is answered");
-        assert!(answer.topics[0].partitions.iter().all(|partition| partition.error == ErrorCode::None));
-    }
-    // All at once: what finds no descriptor is refused for now.
-    let mut left = all;
-    let mut rounds = 0;
-    while !left.is_empty() {
-        let answer = connection.call(9, &request(&left)).await.expect("Produce is answered");
-        let partitions = &answer.topics[0].partitions;
-        let refused = partitions.iter().filter(|partition| partition.error != ErrorCode::None);
-        assert!(refused.clone().all(|partition| partition.error == ErrorCode::KafkaStorageError));
-        left = refused.map(|partition| partition.partition).collect();
-        rounds += 1;
-        assert!(rounds < 50, "{left:?} find no place");
+    // Again, some and then all at once: now each is durable by way of the journal, and its file stays open until it is
+    // settled. What comes faster than that finds no descriptor and is refused for now.
+    for some in all.chunks(10).chain([&all[..]]) {
+        let mut left = some.to_vec();
+        let clock = Clock::system();
+        while !left.is_empty() {
+            let answer = connection.call(9, &request(&left)).await.expect("Produce is answered");
+            let partitions = &answer.topics[0].partitions;
+            let refused = partitions.iter().filter(|partition| partition.error != ErrorCode::None);
+            assert!(refused.clone().all(|partition| partition.error == ErrorCode::KafkaStorageError));
+            left = refused.map(|partition| partition.partition).collect();
+            assert!(clock.monotonic() < PATIENCE, "{left:?} find no place");
+            // As a client that comes again.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
     assert_eq!(broker.signal_and_wait("TERM").code(), Some(0), "{}", broker.log());
     broker.restart().await;
