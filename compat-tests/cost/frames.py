@@ -1,6 +1,7 @@
 """Requests of a client, written by hand: each is built once and sent as it is, so that every one costs the broker the same."""
 import socket
 import struct
+import time
 
 TIMEOUT_SECONDS = 60
 
@@ -130,7 +131,8 @@ def batch(count, value, producer=(-1, -1, -1), transactional=False):
     for number in range(count):
         record = b"\0" + zigzag(0) + zigzag(number) + zigzag(-1) + zigzag(len(value)) + value + zigzag(0)
         records += zigzag(len(record)) + record
-    now = 1_700_000_000_000
+    # Not older than what is kept.
+    now = time.time_ns() // 1_000_000
     body = struct.pack(">hiqqqhii", 16 if transactional else 0, count - 1, now, now, *producer, count) + records
     return struct.pack(">qiibI", 0, len(body) + 9, -1, 2, crc32c(body)) + body
 
