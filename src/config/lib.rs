@@ -45,4 +45,5 @@ pub use load::{
     Inputs, Loaded, Notice, NoticeLevel, PropertiesFile, Setting, Settings, Source, load, load_with,
 };
 pub use resolved::BrokerConfig;
+pub use review::edit_distance;
 pub use topic::{Cleanup, Compression, TimestampType, TopicConfig, validate_topic_configs};

@@ -231,8 +231,8 @@ fn suggestion(name: &str) -> Option<&'static str> {
         .map(|(_, known)| known)
 }
 
-/// Levenshtein distance in bytes. Names of more than 128 bytes are like nothing: the work stays bounded.
-fn edit_distance(a: &str, b: &str) -> usize {
+/// Levenshtein distance in bytes, for suggestions. Names of more than 128 bytes are like nothing: the work stays bounded.
+pub fn edit_distance(a: &str, b: &str) -> usize {
     const BYTES_MAX: usize = 128;
     if a.len() > BYTES_MAX || b.len() > BYTES_MAX {
         return usize::MAX;
