@@ -26,6 +26,8 @@ pub struct Settings {
     pub api_timeout: Duration,
     /// Wait before the next attempt.
     pub retry_backoff: Duration,
+    /// Whether the list is tried until the deadline, as Kafka's clients do, where no address of it takes a connection.
+    pub is_patient: bool,
     /// Told of every connection that could not be made.
     pub warn: fn(&str),
 }
@@ -38,6 +40,7 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(30),
             api_timeout: Duration::from_mins(1),
             retry_backoff: Duration::from_millis(100),
+            is_patient: true,
             warn: |_line| {},
         }
     }
@@ -66,6 +69,9 @@ pub enum ClusterError {
     /// Nobody could be reached in time. The words are those of Kafka's tools.
     #[error("Timed out waiting for a node assignment. Call: {0}")]
     NoNode(&'static str),
+    /// No address of the list took a connection, and the owner does not want to wait for one.
+    #[error("{0}")]
+    Unreachable(String),
     /// The broker does not offer a version of the API that this client speaks.
     #[error("The node does not support {}", upper_snake(.0))]
     Unsupported(&'static str),
@@ -369,46 +375,61 @@ impl Cluster {
     /// One attempt: the wanted node where its address is known, otherwise whoever is known or in the list.
     async fn try_connect(&mut self, wanted: Option<i32>) -> Result<Option<i32>, ClusterError> {
         if let Some(node) = wanted.and_then(|id| self.nodes.get(&id)).cloned() {
-            return Ok(self.open(node.id, &node.host, node.port).await.ok().flatten().map(|()| node.id));
+            return Ok(self.open(node.id, &node.host, node.port).await.ok().map(|()| node.id));
         }
         if let Some(id) = self.links.keys().next() {
             return Ok(Some(*id));
         }
-        let mut resolved = false;
+        let (mut resolved, mut reasons) = (false, Vec::new());
         for (index, (host, port)) in self.bootstrap.clone().into_iter().enumerate() {
             let id = -1 - i32::try_from(index).unwrap_or_default();
             match self.open(id, &host, port).await {
-                Ok(Some(())) => return Ok(Some(id)),
-                Ok(None) => resolved = true,
-                Err(Unresolved) => {}
+                Ok(()) => return Ok(Some(id)),
+                Err(Closed::Refused(reason)) => {
+                    resolved = true;
+                    reasons.push(format!("{host}:{port}: {reason}"));
+                }
+                Err(Closed::Unresolved) => reasons.push(format!("{host}:{port}: the name has no address")),
             }
         }
-        if resolved { Ok(None) } else { Err(ClusterError::Unresolvable) }
+        match resolved {
+            _ if !self.settings.is_patient => Err(ClusterError::Unreachable(reasons.join("; "))),
+            true => Ok(None),
+            false => Err(ClusterError::Unresolvable),
+        }
     }
 
-    /// `Ok(None)` when no address of the host takes the connection.
-    async fn open(&mut self, id: i32, host: &str, port: u16) -> Result<Option<()>, Unresolved> {
-        let found = tokio::net::lookup_host((host, port)).await.map_err(|_unknown| Unresolved)?;
+    /// A connection to the first address of the host that takes one.
+    async fn open(&mut self, id: i32, host: &str, port: u16) -> Result<(), Closed> {
+        let found = tokio::net::lookup_host((host, port)).await.map_err(|_unknown| Closed::Unresolved)?;
+        let mut reason = String::from("the name has no address");
         for address in found {
             let opened =
                 Connection::open(address, &self.settings.client_id, self.settings.request_timeout).await;
-            let Ok(mut connection) = opened else {
-                (self.settings.warn)(&format!(
-                    "Connection to node {id} ({host}/{address}) could not be established. Node may not be available."
-                ));
-                continue;
+            let mut connection = match opened {
+                Ok(connection) => connection,
+                Err(error) => {
+                    reason = told(&error);
+                    (self.settings.warn)(&format!(
+                        "Connection to node {id} ({host}/{address}) could not be established. Node may not be available."
+                    ));
+                    continue;
+                }
             };
             match handshake(&mut connection).await {
                 Ok(versions) => {
                     self.links.insert(id, Link { connection, versions });
-                    return Ok(Some(()));
+                    return Ok(());
                 }
-                Err(error) => (self.settings.warn)(&format!(
-                    "Connection to node {id} ({host}/{address}) was made, but its answer is not a Kafka broker's: {error}"
-                )),
+                Err(error) => {
+                    reason = format!("who listens there does not answer as a Kafka broker does ({error})");
+                    (self.settings.warn)(&format!(
+                        "Connection to node {id} ({host}/{address}) was made, but its answer is not a Kafka broker's: {error}"
+                    ));
+                }
             }
         }
-        Ok(None)
+        Err(Closed::Refused(reason))
     }
 }
 
@@ -430,9 +451,23 @@ impl Dedicated {
     }
 }
 
-/// The host's name has no address.
-#[derive(Clone, Copy, Debug)]
-struct Unresolved;
+/// Why there is no connection to a host.
+#[derive(Clone, Debug)]
+enum Closed {
+    /// Its name has no address.
+    Unresolved,
+    /// None of its addresses takes one; why the last does not.
+    Refused(String),
+}
+
+/// What the system says of a connection that could not be made, without its number.
+fn told(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "nobody listens there (connection refused)".to_owned(),
+        std::io::ErrorKind::TimedOut => "no answer in time".to_owned(),
+        _ => error.to_string(),
+    }
+}
 
 const API_VERSIONS: i16 = 4;
 const UNSUPPORTED_VERSION: i16 = 35;
