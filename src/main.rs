@@ -7,7 +7,7 @@ mod storage_command;
 use std::process::ExitCode;
 
 use broker::server::StartError;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use model::Clock;
 use serve::Serve;
 
@@ -68,13 +68,20 @@ fn run() -> anyhow::Result<()> {
     if let Some(name) = arguments.iter().take(2).map(|word| bare_name(word)).find(|name| is_of_kafka(name)) {
         anyhow::bail!("{name} has no native form yet");
     }
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&whole_command().get_matches())?;
     match cli.command {
         Some(Command::Serve(serve)) => serve::run(&serve),
         Some(Command::Storage(step)) => storage_command::run(&step),
         Some(Command::Container(step)) => container::run(&step),
         None => serve::run(&cli.serve),
     }
+}
+
+/// Everything that can be behind `ottla`, for the help and for suggestions: [`tool`] has run what `cli` has.
+fn whole_command() -> clap::Command {
+    let of_cli =
+        cli::commands().map(|(name, about)| clap::Command::new(name).about(about.trim_end_matches('.')));
+    Cli::command().subcommands(of_cli)
 }
 
 /// The arguments of `kafka-server-start`, if the binary is called so or its first argument is.

@@ -89,20 +89,32 @@ pub fn block_on<T>(calls: impl Future<Output = Result<T, Stop>>) -> Result<T, St
 /// # Errors
 /// [`Stop::Error`] for addresses that are none and for security settings that this client does not speak.
 pub fn connect(bootstrap: &str, properties: &Properties, client_id: &str) -> Result<Cluster, Stop> {
+    let warn = |line: &str| {
+        let stamp = log_stamp(Clock::system().wall_ms());
+        eprintln!("[{stamp}] WARN {line} (org.apache.kafka.clients.NetworkClient)");
+    };
+    connect_with(
+        bootstrap,
+        properties,
+        Settings { client_id: client_id.to_owned(), warn, ..Settings::default() },
+    )
+}
+
+/// The same with defaults of the caller's.
+///
+/// # Errors
+/// See [`connect`].
+pub fn connect_with(bootstrap: &str, properties: &Properties, defaults: Settings) -> Result<Cluster, Stop> {
     refuse_security(properties)?;
     let milliseconds = |key: &str, default: Duration| {
         properties.get(key).and_then(|text| text.parse().ok()).map_or(default, Duration::from_millis)
     };
-    let defaults = Settings::default();
     let settings = Settings {
-        client_id: properties.get("client.id").unwrap_or(client_id).to_owned(),
+        client_id: properties.get("client.id").map_or(defaults.client_id, str::to_owned),
         request_timeout: milliseconds("request.timeout.ms", defaults.request_timeout),
         api_timeout: milliseconds("default.api.timeout.ms", defaults.api_timeout),
         retry_backoff: milliseconds("retry.backoff.ms", defaults.retry_backoff),
-        warn: |line| {
-            let stamp = log_stamp(Clock::system().wall_ms());
-            eprintln!("[{stamp}] WARN {line} (org.apache.kafka.clients.NetworkClient)");
-        },
+        ..defaults
     };
     Cluster::at(bootstrap, settings).map_err(|error| Stop::Error(error.to_string()))
 }

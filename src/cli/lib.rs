@@ -20,15 +20,21 @@ mod group_admin;
 mod groups;
 mod jvm;
 mod kafka;
+mod lag;
+mod offset_plan;
 mod options;
+mod own;
 mod partitioner;
 mod producer;
 mod properties;
+mod stdin;
 mod table;
 mod terminal;
 mod throttle;
 mod time;
 mod tools;
+mod topic_admin;
+mod topic_description;
 
 use model::Clock;
 
@@ -49,7 +55,7 @@ const TOOLS: &[Tool] = &[
     ("kafka-console-consumer", tools::console_consumer::run),
     ("kafka-console-producer", tools::console_producer::run),
     ("kafka-consumer-groups", tools::consumer_groups::run),
-    ("kafka-consumer-perf-test", tools::perf::consumer),
+    ("kafka-consumer-perf-test", tools::perf::consume),
     ("kafka-delete-records", tools::delete_records::run),
     ("kafka-dump-log", tools::dump_log::run),
     ("kafka-e2e-latency", tools::perf::latency),
@@ -59,7 +65,7 @@ const TOOLS: &[Tool] = &[
     ("kafka-leader-election", tools::leader_election::run),
     ("kafka-log-dirs", tools::log_dirs::run),
     ("kafka-metadata-quorum", tools::metadata_quorum::run),
-    ("kafka-producer-perf-test", tools::perf::producer),
+    ("kafka-producer-perf-test", tools::perf::produce),
     ("kafka-reassign-partitions", tools::reassign_partitions::run),
     ("kafka-run-class", tools::container::run_class),
     ("kafka-server-stop", tools::container::server_stop),
@@ -96,12 +102,26 @@ pub fn run(name: &str, arguments: &[String], clock: &Clock) -> Option<u8> {
         return None;
     }
     let mut terminal = Terminal::of_process(clock.clone());
+    // `ottla help topics`
+    let asked = [arguments.get(1..).unwrap_or_default(), &["--help".to_owned()]].concat();
+    let (name, arguments) = match arguments.first() {
+        Some(command) if name == "help" => (command.as_str(), &asked[..]),
+        _ => (name, arguments),
+    };
+    if let Some(result) = own::run(name, arguments, &mut terminal) {
+        return Some(terminal.end(result));
+    }
     if let Some((_, tool)) = TOOLS.iter().find(|(known, _)| *known == name) {
         let result = tool(arguments, &mut terminal);
         return Some(terminal.end(result));
     }
     let missing = NOT_BUILT.iter().find(|known| **known == name)?;
     Some(terminal.end(Err(Stop::not_built(missing))))
+}
+
+/// The commands that have names of our own, and what each is for.
+pub fn commands() -> impl Iterator<Item = (&'static str, &'static str)> {
+    own::commands()
 }
 
 /// The arguments of Kafka's broker, where `kafka-run-class` is to start it by its class.

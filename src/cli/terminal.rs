@@ -45,9 +45,41 @@ impl Stop {
 pub struct Terminal {
     /// The clock.
     pub clock: Clock,
+    /// What it shows to a person.
+    pub looks: Looks,
     out: Box<dyn Write>,
     error: Box<dyn Write>,
     broken: bool,
+    has_progress: bool,
+}
+
+/// What is for a person who looks on, and for nobody else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// Colour on standard output.
+    pub colour: bool,
+    /// Colour on standard error.
+    pub error_colour: bool,
+    /// Lines on standard error that replace each other.
+    pub progress: bool,
+    /// Somebody can answer a question.
+    pub answers: bool,
+}
+
+impl Looks {
+    /// What the process's streams and its environment allow.
+    pub fn of_process() -> Self {
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let may_colour = !is_set("NO_COLOR") && !is_dumb;
+        let (out, error) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        Self {
+            colour: out && may_colour,
+            error_colour: error && may_colour,
+            progress: error && !is_dumb,
+            answers: error && io::stdin().is_terminal(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Terminal {
@@ -64,7 +96,8 @@ impl Terminal {
         } else {
             Box::new(io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout()))
         };
-        Self { clock, out, error: Box::new(io::stderr()), broken: false }
+        let error = Box::new(io::stderr());
+        Self { clock, looks: Looks::of_process(), out, error, broken: false, has_progress: false }
     }
 
     /// A line on standard output.
@@ -96,8 +129,31 @@ impl Terminal {
     /// A line on standard error, behind everything that was written before it.
     pub fn complain(&mut self, text: impl AsRef<str>) {
         self.flush();
+        let wipe = if std::mem::take(&mut self.has_progress) { WIPE } else { "" };
         // Nobody is left to be told when this fails.
-        let _ = writeln!(self.error, "{}", text.as_ref());
+        let _ = writeln!(self.error, "{wipe}{}", text.as_ref());
+    }
+
+    /// A line on standard error that the next one replaces, where somebody looks on; an empty one wipes it.
+    pub fn progress(&mut self, text: impl AsRef<str>) {
+        let text = text.as_ref();
+        if self.looks.progress && (self.has_progress || !text.is_empty()) {
+            self.has_progress = !text.is_empty();
+            // It is for the moment only.
+            let _ = write!(self.error, "{WIPE}{text}").and_then(|()| self.error.flush());
+        }
+    }
+
+    /// Asks on standard error; `None` where nobody can answer.
+    pub fn ask(&mut self, question: &str) -> Option<bool> {
+        if !self.looks.answers {
+            return None;
+        }
+        self.flush();
+        let _ = write!(self.error, "{question} [y/N] ").and_then(|()| self.error.flush());
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer).unwrap_or(0);
+        Some(read > 0 && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
     }
 
     /// A log line in Kafka's pattern on standard error.
@@ -147,3 +203,5 @@ pub fn log_stamp(ms: i64) -> String {
 }
 
 const BUFFER_BYTES: usize = 64 << 10;
+/// To the first column, and nothing behind it.
+const WIPE: &str = "\r\x1b[K";

@@ -63,6 +63,8 @@ pub enum Wanted {
     Topics(Vec<String>),
     /// Every topic whose whole name matches.
     Pattern(Regex),
+    /// These partitions, each from its offset.
+    From(BTreeMap<TopicPartition, i64>),
 }
 
 /// How it is read.
@@ -229,6 +231,20 @@ impl Consumer {
         }
     }
 
+    /// Whether everything before these offsets has been handed out: of its own partitions where it is in a group, and
+    /// of all of them where it is not.
+    pub fn has_reached(&self, ends: &BTreeMap<TopicPartition, i64>) -> bool {
+        let is_behind = |partition: &TopicPartition| {
+            let (end, position) = (ends.get(partition), self.positions.get(partition));
+            end.is_some_and(|end| position.is_none_or(|position| position < end))
+        };
+        self.ready.is_empty()
+            && match self.membership {
+                Some(_) => self.has_joined && !self.positions.keys().any(is_behind),
+                None => !ends.keys().any(is_behind),
+            }
+    }
+
     /// Whether a record is at hand.
     pub fn has_ready(&self) -> bool {
         !self.ready.is_empty()
@@ -307,6 +323,11 @@ impl Consumer {
     async fn topics(&mut self) -> Result<Vec<String>, Trouble> {
         match &self.wanted {
             Wanted::Partition((topic, _), _) => Ok(vec![topic.clone()]),
+            Wanted::From(offsets) => {
+                let mut topics: Vec<String> = offsets.keys().map(|(topic, _)| topic.clone()).collect();
+                topics.dedup();
+                Ok(topics)
+            }
             Wanted::Topics(topics) => {
                 let topics = topics.clone();
                 let response = self.cluster.metadata(Some(&topics), true).await?;
@@ -342,7 +363,10 @@ impl Consumer {
             Wanted::Partition(one, _) => {
                 self.leaders.keys().filter(|partition| *partition == one).cloned().collect()
             }
-            _ => self.leaders.keys().cloned().collect(),
+            Wanted::From(offsets) => {
+                self.leaders.keys().filter(|partition| offsets.contains_key(*partition)).cloned().collect()
+            }
+            Wanted::Topics(_) | Wanted::Pattern(_) => self.leaders.keys().cloned().collect(),
         })
     }
 
@@ -361,6 +385,11 @@ impl Consumer {
                     self.positions.insert(partition, *offset);
                 }
                 (Wanted::Partition(_, time), _) => unknown.push((partition, *time)),
+                (Wanted::From(offsets), _) => {
+                    if let Some(offset) = offsets.get(&partition) {
+                        self.positions.insert(partition, *offset);
+                    }
+                }
                 (_, Some(offset)) => {
                     self.positions.insert(partition, *offset);
                 }

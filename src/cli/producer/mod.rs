@@ -37,6 +37,8 @@ pub struct Outgoing {
     pub headers: Vec<(String, Option<Bytes>)>,
     /// Milliseconds; `None` is now.
     pub timestamp: Option<i64>,
+    /// The partition; `None` is that of the key, or any.
+    pub partition: Option<i32>,
     /// What its sender wants to know of it again.
     pub tag: u64,
 }
@@ -140,6 +142,9 @@ impl Producer {
 
     fn partition_for(&mut self, record: &Outgoing, bytes: usize) -> i32 {
         let count = self.leaders.len().max(1);
+        if let Some(partition) = record.partition {
+            return partition;
+        }
         if let Some(key) = &record.key {
             return partitioner::of_key(key, count as i32);
         }

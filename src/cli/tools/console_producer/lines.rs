@@ -78,6 +78,7 @@ impl LineReader {
             value: self.bytes(rest),
             headers,
             timestamp: None,
+            partition: None,
             tag: self.line_number,
         })
     }
@@ -137,39 +138,6 @@ impl LineReader {
     }
 }
 
-/// Cuts bytes into lines that end with `\n`, `\r` or `\r\n`, as Java's `BufferedReader` does.
-#[derive(Clone, Debug, Default)]
-pub struct LineCutter {
-    open: Vec<u8>,
-    after_return: bool,
-}
-
-impl LineCutter {
-    /// The lines that these bytes end.
-    pub fn cut(&mut self, bytes: &[u8]) -> Vec<String> {
-        let mut lines = Vec::new();
-        for byte in bytes {
-            match byte {
-                b'\n' if self.after_return => {}
-                b'\n' | b'\r' => lines.push(self.take()),
-                _ => self.open.push(*byte),
-            }
-            self.after_return = *byte == b'\r';
-        }
-        lines
-    }
-
-    /// The last line, where the input did not end it.
-    pub fn rest(mut self) -> Option<String> {
-        (!self.open.is_empty()).then(|| self.take())
-    }
-
-    fn take(&mut self) -> String {
-        let line = std::mem::take(&mut self.open);
-        String::from_utf8(line).unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,13 +184,5 @@ mod tests {
         assert_eq!(error, "headers.delimiter and headers.separator may not be equal");
         let mut lenient = reader(&["parse.key=true", "ignore.error=true"]).unwrap();
         assert_eq!(text(lenient.read("kv").unwrap().value.as_ref()), Some("kv"));
-    }
-
-    #[test]
-    fn lines_end_as_in_java() {
-        let mut cutter = LineCutter::default();
-        assert_eq!(cutter.cut(b"a\nb\r"), ["a", "b"]);
-        assert_eq!(cutter.cut(b"\nc\rd\n\ne"), ["c", "d", ""]);
-        assert_eq!(cutter.rest().as_deref(), Some("e"));
     }
 }

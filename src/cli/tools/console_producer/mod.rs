@@ -2,17 +2,16 @@
 
 mod lines;
 
-use std::io::{IsTerminal as _, Read as _};
-
-use tokio::sync::mpsc;
+use std::io::IsTerminal as _;
 
 use crate::kafka;
 use crate::options::{HELP, Options, Syntax, VERSION, flag, maybe, value};
 use crate::producer::{Delivery, Outgoing, Producer, Sending};
 use crate::properties::Properties;
+use crate::stdin::read_stdin;
 use crate::terminal::{Stop, Terminal};
 
-use lines::{LineCutter, LineReader};
+use lines::LineReader;
 
 const SYNTAX: Syntax = Syntax {
     about: "This tool helps to read data from standard input and publish it to Kafka.",
@@ -221,30 +220,3 @@ fn report(deliveries: Vec<Delivery>, sent: &Sent, terminal: &mut Terminal) -> Re
     }
     Ok(())
 }
-
-/// Reads standard input on a thread of its own: a wait for a line must not hold up what lingers.
-fn read_stdin() -> mpsc::Receiver<Vec<String>> {
-    let (send, receive) = mpsc::channel(CHUNKS_AHEAD);
-    std::thread::spawn(move || {
-        let (mut input, mut cutter) = (std::io::stdin().lock(), LineCutter::default());
-        let mut buffer = vec![0; CHUNK_BYTES];
-        loop {
-            let read = input.read(&mut buffer).unwrap_or(0);
-            if read == 0 {
-                break;
-            }
-            let lines = cutter.cut(buffer.get(..read).unwrap_or_default());
-            if !lines.is_empty() && send.blocking_send(lines).is_err() {
-                return;
-            }
-        }
-        if let Some(line) = cutter.rest() {
-            // Nobody reads any more when this fails: the tool has ended.
-            let _ = send.blocking_send(vec![line]);
-        }
-    });
-    receive
-}
-
-const CHUNKS_AHEAD: usize = 8;
-const CHUNK_BYTES: usize = 64 << 10;

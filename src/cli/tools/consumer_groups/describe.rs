@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use client::{Cluster, CoordinatorOf, Target};
+use client::Cluster;
 
 use super::{Failure, chosen};
 use crate::group_admin::{self, Described, Member};
-use crate::groups::{Committed, committed_offsets};
-use crate::kafka::{self, LATEST, TopicPartition};
+use crate::kafka::TopicPartition;
+use crate::lag::{self, Row};
 use crate::options::Options;
 use crate::terminal::Terminal;
 
@@ -22,7 +22,7 @@ pub async fn run(options: &Options, cluster: &mut Cluster, terminal: &mut Termin
     let mut offsets = BTreeMap::new();
     if !options.has("members") && !options.has("state") {
         for (id, group) in &groups {
-            offsets.insert(id.clone(), rows(cluster, group).await?);
+            offsets.insert(id.clone(), lag::rows(cluster, group).await?);
         }
     }
     for (id, group) in &groups {
@@ -59,55 +59,6 @@ fn announce(group: &Described, terminal: &mut Terminal) -> bool {
     true
 }
 
-/// One partition of a group.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
-    pub partition: Option<TopicPartition>,
-    pub committed: Option<Committed>,
-    pub end: Option<i64>,
-    /// Id, host and client of the member that reads it.
-    pub reader: Option<(String, String, String)>,
-}
-
-/// Every partition of a group: those of its members, largest member first, then what is committed besides.
-pub async fn rows(cluster: &mut Cluster, group: &Described) -> Result<Vec<Row>, Failure> {
-    let at = Target::Node(cluster.coordinator(CoordinatorOf::Group(&group.id)).await?);
-    let committed = committed_offsets(cluster, at, &group.id, None).await?;
-    let mut members: Vec<&Member> = group.members.iter().filter(|one| !one.partitions.is_empty()).collect();
-    members.sort_by_key(|member| std::cmp::Reverse(member.partitions.len()));
-    let mut wanted: Vec<TopicPartition> = committed.keys().cloned().collect();
-    wanted.extend(members.iter().flat_map(|member| member.partitions.clone()));
-    wanted.sort();
-    wanted.dedup();
-    let ends = ends(cluster, &wanted).await?;
-    let row = |partition: &TopicPartition, reader: Option<(String, String, String)>| Row {
-        partition: Some(partition.clone()),
-        committed: committed.get(partition).cloned(),
-        end: ends.get(partition).copied(),
-        reader,
-    };
-    let mut rows = Vec::new();
-    for member in &members {
-        let mut partitions = member.partitions.clone();
-        partitions.sort();
-        let reader = (member.id.clone(), member.host.clone(), member.client.clone());
-        rows.extend(partitions.iter().map(|partition| row(partition, Some(reader.clone()))));
-    }
-    let unread = committed.keys().filter(|key| !members.iter().any(|member| member.partitions.contains(key)));
-    rows.extend(unread.map(|partition| row(partition, None)));
-    Ok(rows)
-}
-
-/// The end of each log that has a leader.
-async fn ends(
-    cluster: &mut Cluster,
-    partitions: &[TopicPartition],
-) -> Result<BTreeMap<TopicPartition, i64>, Failure> {
-    let wanted: Vec<(TopicPartition, i64)> = partitions.iter().map(|one| (one.clone(), LATEST)).collect();
-    let found = kafka::offsets(cluster, &wanted, 0).await?;
-    Ok(found.into_iter().filter_map(|(key, result)| Some((key, result.ok()?.offset))).collect())
-}
-
 /// The table of offsets.
 fn table(group: &str, rows: &[Row], verbose: bool) -> String {
     let dash = || "-".to_owned();
@@ -120,7 +71,6 @@ fn table(group: &str, rows: &[Row], verbose: bool) -> String {
                 .map_or_else(|| (dash(), dash()), |(topic, index)| (topic.clone(), index.to_string()));
             let offset = row.committed.as_ref().map(|committed| committed.offset);
             let epoch = row.committed.as_ref().and_then(|committed| committed.leader_epoch);
-            let lag = offset.and_then(|offset| Some(row.end? - offset));
             let (id, host, client) = row.reader.clone().unwrap_or_else(|| (dash(), dash(), dash()));
             let number = |value: Option<i64>| value.map_or_else(dash, |value| value.to_string());
             let epoch = number(epoch.map(i64::from));
@@ -131,7 +81,7 @@ fn table(group: &str, rows: &[Row], verbose: bool) -> String {
                 epoch,
                 number(offset),
                 number(row.end),
-                number(lag),
+                number(row.lag()),
                 id,
                 host,
                 client,
@@ -239,7 +189,7 @@ fn members(group: &Described, verbose: bool) -> String {
 }
 
 /// `topic:0,1;other:2`, or `-`.
-fn shown_assignment(partitions: &[TopicPartition]) -> String {
+pub(crate) fn shown_assignment(partitions: &[TopicPartition]) -> String {
     if partitions.is_empty() {
         return "-".to_owned();
     }
@@ -294,6 +244,7 @@ fn state(group: &Described, verbose: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::groups::Committed;
 
     #[test]
     fn the_table_is_the_java_tools() {

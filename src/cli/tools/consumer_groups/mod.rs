@@ -2,8 +2,8 @@
 //! deletes consumer groups.
 
 mod delete;
-mod describe;
-mod reset;
+pub(crate) mod describe;
+pub(crate) mod reset;
 
 use client::Cluster;
 use regex::Regex;
@@ -97,10 +97,12 @@ const TIMEOUT_MS: u64 = 30_000;
 
 /// Why an action ended early.
 #[derive(Debug)]
-enum Failure {
+pub(crate) enum Failure {
+    /// A call failed.
     Trouble(Trouble),
     /// What is refused with the usage.
     Refused(String),
+    /// Something below has ended it.
     Stop(Stop),
 }
 
@@ -177,7 +179,12 @@ async fn list(options: &Options, cluster: &mut Cluster, terminal: &mut Terminal)
 }
 
 /// The comma-separated values of an option, in the broker's spelling.
-fn values(options: &Options, name: &str, legal: &[&str], what: &str) -> Result<Vec<String>, Failure> {
+pub(crate) fn values(
+    options: &Options,
+    name: &str,
+    legal: &[&str],
+    what: &str,
+) -> Result<Vec<String>, Failure> {
     let Some(text) = options.one(name)?.filter(|text| !text.is_empty()) else { return Ok(Vec::new()) };
     let find = |part: &str| {
         legal.iter().find(|one| one.eq_ignore_ascii_case(part.trim())).map(|one| (*one).to_owned())

@@ -1,7 +1,5 @@
 //! `kafka-consumer-groups --reset-offsets`: moves what a group without members has committed.
 
-use std::collections::BTreeMap;
-
 use client::{Cluster, CoordinatorOf, Target};
 use model::ErrorCode;
 
@@ -10,6 +8,7 @@ use crate::group_admin;
 use crate::groups::{Committed, commit_offsets, committed_offsets};
 use crate::jvm;
 use crate::kafka::{self, EARLIEST, LATEST, TopicPartition, Trouble};
+use crate::offset_plan::{self, Moved, Offsets};
 use crate::options::Options;
 use crate::terminal::{Stop, Terminal};
 use crate::time;
@@ -25,8 +24,6 @@ pub const SCENARIOS: [&str; 8] = [
     "shift-by",
     "from-file",
 ];
-
-type Offsets = BTreeMap<TopicPartition, i64>;
 
 /// Plans, and with `--execute` commits.
 pub async fn run(options: &Options, cluster: &mut Cluster, terminal: &mut Terminal) -> Result<(), Failure> {
@@ -90,7 +87,8 @@ fn quoted(text: &str) -> String {
     }
 }
 
-fn show(plan: &[(String, Offsets)], terminal: &mut Terminal) {
+/// The table of what is planned.
+pub(crate) fn show(plan: &[(String, Offsets)], terminal: &mut Terminal) {
     let rows: Vec<(&str, &str, i32, i64)> = plan
         .iter()
         .flat_map(|(group, offsets)| {
@@ -255,9 +253,9 @@ pub fn listed_partitions(arguments: &[String]) -> Result<(Vec<TopicPartition>, V
 }
 
 /// The Java tool shows these errors without their class.
-fn without_class(failure: Failure) -> Failure {
+pub(crate) fn without_class(failure: Failure) -> Failure {
     match failure {
-        Failure::Trouble(trouble) => told(trouble.to_string()),
+        Failure::Trouble(refused @ Trouble::Refused { .. }) => told(refused.to_string()),
         other => other,
     }
 }
@@ -267,7 +265,11 @@ fn told(message: String) -> Failure {
     Failure::Trouble(Trouble::Refused { code: ErrorCode::None, message })
 }
 
-async fn check_partitions(cluster: &mut Cluster, partitions: &[TopicPartition]) -> Result<(), Failure> {
+/// Refuses partitions that are not there, or have no leader.
+pub(crate) async fn check_partitions(
+    cluster: &mut Cluster,
+    partitions: &[TopicPartition],
+) -> Result<(), Failure> {
     let mut topics: Vec<String> = partitions.iter().map(|(topic, _)| topic.clone()).collect();
     topics.sort();
     topics.dedup();
@@ -291,19 +293,6 @@ async fn check_partitions(cluster: &mut Cluster, partitions: &[TopicPartition]) 
     Ok(())
 }
 
-async fn look_up(
-    cluster: &mut Cluster,
-    partitions: &[TopicPartition],
-    time: i64,
-) -> Result<Offsets, Failure> {
-    let wanted: Vec<(TopicPartition, i64)> = partitions.iter().map(|one| (one.clone(), time)).collect();
-    let mut offsets = Offsets::new();
-    for (partition, result) in kafka::offsets(cluster, &wanted, 0).await? {
-        offsets.insert(partition, result?.offset);
-    }
-    Ok(offsets)
-}
-
 /// The offsets at a time; behind the last record where there is none that late.
 async fn at_time(
     cluster: &mut Cluster,
@@ -311,45 +300,30 @@ async fn at_time(
     time: i64,
     terminal: &mut Terminal,
 ) -> Result<Offsets, Failure> {
-    let mut found = look_up(cluster, partitions, time).await?;
-    let none: Vec<TopicPartition> =
-        found.iter().filter(|(_, offset)| **offset < 0).map(|(key, _)| key.clone()).collect();
+    let (found, none) = offset_plan::at_time(cluster, partitions, time).await?;
     for (topic, partition) in &none {
         terminal.line(format!(
             "\nWarn: Partition {partition} from topic {topic} is empty. Falling back to latest known offset."
         ));
     }
-    found.extend(look_up(cluster, &none, LATEST).await?);
     Ok(found)
 }
 
 /// Moves offsets that a log does not have to its nearer end.
 async fn in_range(
     cluster: &mut Cluster,
-    mut wanted: Offsets,
+    wanted: Offsets,
     terminal: &mut Terminal,
 ) -> Result<Offsets, Failure> {
-    let partitions: Vec<TopicPartition> = wanted.keys().cloned().collect();
-    let first = look_up(cluster, &partitions, EARLIEST).await?;
-    let last = look_up(cluster, &partitions, LATEST).await?;
-    for ((topic, partition), offset) in &mut wanted {
-        let key = (topic.clone(), *partition);
-        let bounds = [(last.get(&key), "higher than latest"), (first.get(&key), "lower than earliest")];
-        for (bound, what) in bounds {
-            let beyond = bound
-                .copied()
-                .filter(|bound| if what.starts_with("higher") { *offset > *bound } else { *offset < *bound });
-            if let Some(bound) = beyond {
-                let text = format!(
-                    "New offset ({offset}) is {what} offset for topic partition {topic}-{partition}. Value will be \
-                     set to {bound}"
-                );
-                terminal.log("WARN", &text, "org.apache.kafka.tools.OffsetsUtils");
-                *offset = bound;
-            }
-        }
+    let (offsets, moved) = offset_plan::in_range(cluster, wanted).await?;
+    for Moved { partition: (topic, partition), wanted, bound } in moved {
+        let what = if wanted > bound { "higher than latest" } else { "lower than earliest" };
+        let text = format!(
+            "New offset ({wanted}) is {what} offset for topic partition {topic}-{partition}. Value will be set to {bound}"
+        );
+        terminal.log("WARN", &text, "org.apache.kafka.tools.OffsetsUtils");
     }
-    Ok(wanted)
+    Ok(offsets)
 }
 
 impl From<Failure> for Stop {

@@ -2,13 +2,13 @@
 
 mod consumer;
 mod latency;
-mod payloads;
-mod producer;
-mod stats;
+pub(crate) mod payloads;
+pub(crate) mod producer;
+pub(crate) mod stats;
 
-pub(crate) use consumer::run as consumer;
+pub(crate) use consumer::run as consume;
 pub(crate) use latency::run as latency;
-pub(crate) use producer::run as producer;
+pub(crate) use producer::run as produce;
 
 /// A number with so many decimals, as Java's `printf` writes it.
 fn fixed(number: f64, decimals: usize) -> String {

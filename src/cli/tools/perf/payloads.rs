@@ -7,7 +7,7 @@ use crate::terminal::{Stop, Terminal};
 
 /// Values of records.
 #[derive(Debug)]
-pub(super) enum Payloads {
+pub(crate) enum Payloads {
     /// Random letters, so many.
     Random { bytes: usize, state: u64 },
     /// One of these, at random.
@@ -17,12 +17,12 @@ pub(super) enum Payloads {
 }
 
 impl Payloads {
-    pub(super) fn random(bytes: usize) -> Self {
+    pub(crate) fn random(bytes: usize) -> Self {
         Self::Random { bytes, state: SEED }
     }
 
     /// The pieces of a file.
-    pub(super) fn of_file(path: &str, delimiter: &str, terminal: &mut Terminal) -> Result<Self, Stop> {
+    pub(crate) fn of_file(path: &str, delimiter: &str, terminal: &mut Terminal) -> Result<Self, Stop> {
         let shown =
             std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string());
         terminal.line(format!("Reading payloads from: {shown}"));
@@ -44,7 +44,7 @@ impl Payloads {
     }
 
     /// The value of the record with this number.
-    pub(super) fn next(&mut self, number: u64) -> Bytes {
+    pub(crate) fn next(&mut self, number: u64) -> Bytes {
         match self {
             Self::Random { bytes, state } => {
                 let mut payload = Vec::with_capacity(*bytes + 8);

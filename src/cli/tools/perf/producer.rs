@@ -4,15 +4,15 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::argparse::{Command, Parsed, Tool};
-use crate::kafka;
+use crate::kafka::{self, Trouble};
 use crate::options::{flag, value};
-use crate::producer::{Delivery, Outgoing, Pipeline, Producer, Sending, Window};
+use crate::producer::{self, Delivery, Outgoing, Pipeline, Producer, Sending};
 use crate::properties::Properties;
 use crate::terminal::{Stop, Terminal};
 use crate::throttle::Throttle;
 
 use super::payloads::Payloads;
-use super::stats::Stats;
+use super::stats::{Stats, Total, Window};
 
 const COMMAND: Command = Command {
     name: "",
@@ -69,19 +69,43 @@ pub(crate) fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), S
     if let Some((id, _)) = &transaction {
         producer = producer.transactional(id, properties.number("transaction.timeout.ms", 60_000));
     }
-    let pipeline = Pipeline::new(producer, Window::of(&properties));
+    let pipeline = Pipeline::new(producer, producer::Window::of(&properties));
     let duration_ms = transaction.map(|(_, duration_ms)| duration_ms);
-    kafka::block_on(send(pipeline, plan, payloads, duration_ms, terminal))
+    kafka::block_on(async { Ok(send(pipeline, plan, payloads, duration_ms, lines, terminal).await?) })
+}
+
+/// The Java tool's lines.
+fn lines(told: Told<'_>, terminal: &mut Terminal) {
+    match told {
+        Told::Window(window) => {
+            terminal.line(window.to_string());
+            terminal.flush();
+        }
+        Told::Failed(reason) => terminal.complain(reason),
+        Told::Total(total) => terminal.line(total.to_string()),
+    }
+}
+
+/// What there is to tell while records are sent.
+#[derive(Debug)]
+pub(crate) enum Told<'a> {
+    /// The records since the last time.
+    Window(Window),
+    /// Why one was not sent.
+    Failed(&'a str),
+    /// All of them.
+    Total(Total),
 }
 
 /// What is sent.
 #[derive(Clone, Debug)]
-struct Plan {
-    topic: String,
-    records: u64,
-    warmup: u64,
-    per_second: f64,
-    interval_ms: i64,
+pub(crate) struct Plan {
+    pub(crate) topic: String,
+    pub(crate) records: u64,
+    pub(crate) warmup: u64,
+    /// Negative for no limit.
+    pub(crate) per_second: f64,
+    pub(crate) interval_ms: i64,
 }
 
 impl Plan {
@@ -185,13 +209,15 @@ fn transaction(parsed: &Parsed, properties: &mut Properties) -> Result<Option<(S
     Ok(Some((id, duration.unwrap_or(TRANSACTION_MS))))
 }
 
-async fn send(
+/// Sends, and tells of it.
+pub(crate) async fn send(
     mut pipeline: Pipeline,
     plan: Plan,
     mut payloads: Payloads,
     transaction_ms: Option<i64>,
+    mut tell: impl FnMut(Told<'_>, &mut Terminal),
     terminal: &mut Terminal,
-) -> Result<(), Stop> {
+) -> Result<(), Trouble> {
     pipeline.begin().await?;
     let begun_ms = terminal.clock.wall_ms();
     let mut results =
@@ -208,7 +234,7 @@ async fn send(
         let tag = (sent_ms.unsigned_abs() << 1) | u64::from(results.steady.is_some());
         let value: Option<Bytes> = Some(payloads.next(number));
         pipeline.push(Outgoing { value, tag, ..Outgoing::default() }).await;
-        results.take(pipeline.delivered(), terminal);
+        results.take(pipeline.delivered(), &mut tell, terminal);
         let open_since = *transaction_begun.get_or_insert(sent_ms);
         if transaction_ms.is_some_and(|duration_ms| sent_ms - open_since >= duration_ms) {
             pipeline.commit().await?;
@@ -219,11 +245,11 @@ async fn send(
         }
     }
     pipeline.commit().await?;
-    results.take(pipeline.delivered(), terminal);
+    results.take(pipeline.delivered(), &mut tell, terminal);
     let now_ms = terminal.clock.wall_ms();
-    terminal.line(results.whole.total(now_ms));
+    tell(Told::Total(results.whole.total(now_ms)), terminal);
     if let Some(steady) = &mut results.steady {
-        terminal.line(steady.total(now_ms));
+        tell(Told::Total(steady.total(now_ms)), terminal);
     }
     Ok(())
 }
@@ -235,14 +261,19 @@ struct Results {
 }
 
 impl Results {
-    fn take(&mut self, deliveries: Vec<Delivery>, terminal: &mut Terminal) {
+    fn take(
+        &mut self,
+        deliveries: Vec<Delivery>,
+        tell: &mut impl FnMut(Told<'_>, &mut Terminal),
+        terminal: &mut Terminal,
+    ) {
         if deliveries.is_empty() {
             return;
         }
         let now_ms = terminal.clock.wall_ms();
         for delivery in deliveries {
             if let Err(reason) = delivery.result {
-                terminal.complain(reason);
+                tell(Told::Failed(&reason), terminal);
                 continue;
             }
             let (sent_ms, is_steady) = (delivery.tag >> 1, delivery.tag & 1 == 1);
@@ -253,8 +284,7 @@ impl Results {
                 self.steady.as_mut().filter(|_| is_steady).and_then(|one| one.record(latency, bytes, now_ms)),
             ];
             for report in reports.into_iter().flatten() {
-                terminal.line(report);
-                terminal.flush();
+                tell(Told::Window(report), terminal);
             }
         }
     }

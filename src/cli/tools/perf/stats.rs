@@ -4,7 +4,7 @@ use super::fixed;
 
 /// Counts and latencies since a moment, and since the last report.
 #[derive(Debug)]
-pub(super) struct Stats {
+pub(crate) struct Stats {
     is_steady: bool,
     is_silent: bool,
     begun_ms: i64,
@@ -44,7 +44,7 @@ impl Count {
 }
 
 impl Stats {
-    pub(super) fn new(records: u64, interval_ms: i64, now_ms: i64, is_steady: bool) -> Self {
+    pub(crate) fn new(records: u64, interval_ms: i64, now_ms: i64, is_steady: bool) -> Self {
         Self {
             is_steady,
             is_silent: false,
@@ -59,12 +59,12 @@ impl Stats {
     }
 
     /// Ends the reports in between: another takes over.
-    pub(super) fn silence(&mut self) {
+    pub(crate) fn silence(&mut self) {
         self.is_silent = true;
     }
 
-    /// Counts a record; what there is to report.
-    pub(super) fn record(&mut self, latency: i32, bytes: usize, now_ms: i64) -> Option<String> {
+    /// Counts a record; what there is to report of the records since the last report.
+    pub(crate) fn record(&mut self, latency: i32, bytes: usize, now_ms: i64) -> Option<Window> {
         if self.whole.records.is_multiple_of(self.sampling) {
             self.latencies.push(latency);
         }
@@ -74,43 +74,104 @@ impl Stats {
         if elapsed_ms < self.interval_ms {
             return None;
         }
-        let (records, megabytes) = self.window.rates(elapsed_ms);
-        let is_first = self.is_steady && self.whole.records == self.window.records;
-        let report = format!(
-            "{}{} records sent, {} records/sec ({} MB/sec), {} ms avg latency, {} ms max latency.",
-            if is_first { "In steady state.\n" } else { "" },
-            self.window.records,
-            fixed(records, 1),
-            fixed(megabytes, 2),
-            fixed(self.window.mean(), 1),
-            fixed(f64::from(self.window.latency_max), 1)
-        );
+        let (per_second, megabytes) = self.window.rates(elapsed_ms);
+        let report = Window {
+            is_first_steady: self.is_steady && self.whole.records == self.window.records,
+            records: self.window.records,
+            records_so_far: self.whole.records,
+            per_second,
+            megabytes,
+            latency_mean: self.window.mean(),
+            latency_max: self.window.latency_max,
+        };
         self.window = Count::default();
         self.window_begun_ms = now_ms;
         Some(report).filter(|_| !self.is_silent)
     }
 
-    /// The last line.
-    pub(super) fn total(&mut self, now_ms: i64) -> String {
-        let (records, megabytes) = self.whole.rates(now_ms - self.begun_ms);
+    /// What there is to say in the end.
+    pub(crate) fn total(&mut self, now_ms: i64) -> Total {
+        let elapsed_ms = now_ms - self.begun_ms;
+        let (per_second, megabytes) = self.whole.rates(elapsed_ms);
         self.latencies.sort_unstable();
         let percentile = |share: f64| {
             let at = (share * self.latencies.len() as f64) as usize;
             self.latencies.get(at).copied().unwrap_or_default()
         };
-        format!(
-            "{}{} records sent, {} records/sec ({} MB/sec), {} ms avg latency, {} ms max latency, {} ms 50th, {} ms \
-             95th, {} ms 99th, {} ms 99.9th.",
-            self.whole.records,
+        Total {
+            is_steady: self.is_steady,
+            elapsed_ms,
+            records: self.whole.records,
+            bytes: self.whole.bytes,
+            per_second,
+            megabytes,
+            latency_mean: self.whole.mean(),
+            latency_max: self.whole.latency_max,
+            percentiles: [0.5, 0.95, 0.99, 0.999].map(percentile),
+        }
+    }
+}
+
+/// The records since the last report.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) is_first_steady: bool,
+    pub(crate) records: u64,
+    /// All records, those before included.
+    pub(crate) records_so_far: u64,
+    pub(crate) per_second: f64,
+    /// MiB a second.
+    pub(crate) megabytes: f64,
+    /// Milliseconds, as all latencies.
+    pub(crate) latency_mean: f64,
+    pub(crate) latency_max: i32,
+}
+
+/// All records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Total {
+    pub(crate) is_steady: bool,
+    pub(crate) elapsed_ms: i64,
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    pub(crate) per_second: f64,
+    /// MiB a second.
+    pub(crate) megabytes: f64,
+    /// Milliseconds, as all latencies.
+    pub(crate) latency_mean: f64,
+    pub(crate) latency_max: i32,
+    /// 50th, 95th, 99th and 99.9th.
+    pub(crate) percentiles: [i32; 4],
+}
+
+impl std::fmt::Display for Window {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}{} records sent, {} records/sec ({} MB/sec), {} ms avg latency, {} ms max latency.",
+            if self.is_first_steady { "In steady state.\n" } else { "" },
+            self.records,
+            fixed(self.per_second, 1),
+            fixed(self.megabytes, 2),
+            fixed(self.latency_mean, 1),
+            fixed(f64::from(self.latency_max), 1)
+        )
+    }
+}
+
+impl std::fmt::Display for Total {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [half, most, nearly_all, all_but_one] = self.percentiles;
+        write!(
+            f,
+            "{}{} records sent, {} records/sec ({} MB/sec), {} ms avg latency, {} ms max latency, {half} ms 50th, {most} \
+             ms 95th, {nearly_all} ms 99th, {all_but_one} ms 99.9th.",
+            self.records,
             if self.is_steady { " steady state" } else { "" },
-            fixed(records, 6),
-            fixed(megabytes, 2),
-            fixed(self.whole.mean(), 2),
-            fixed(f64::from(self.whole.latency_max), 2),
-            percentile(0.5),
-            percentile(0.95),
-            percentile(0.99),
-            percentile(0.999)
+            fixed(self.per_second, 6),
+            fixed(self.megabytes, 2),
+            fixed(self.latency_mean, 2),
+            fixed(f64::from(self.latency_max), 2)
         )
     }
 }
@@ -125,17 +186,22 @@ mod tests {
     #[test]
     fn lines_are_javas() {
         let mut stats = Stats::new(4, 5000, 0, false);
-        assert_eq!(stats.record(1, 1 << 20, 100), None);
+        assert!(stats.record(1, 1 << 20, 100).is_none());
         let report = stats.record(3, 1 << 20, 5000).unwrap();
         assert_eq!(
-            report,
+            report.to_string(),
             "2 records sent, 0.4 records/sec (0.40 MB/sec), 2.0 ms avg latency, 3.0 ms max latency."
         );
         assert_eq!(
-            stats.total(10_000),
+            stats.total(10_000).to_string(),
             "2 records sent, 0.200000 records/sec (0.20 MB/sec), 2.00 ms avg latency, 3.00 ms max latency, 3 ms 50th, \
              3 ms 95th, 3 ms 99th, 3 ms 99.9th."
         );
-        assert!(Stats::new(1, 1, 0, true).total(0).contains("0 steady state records sent, NaN records/sec"));
+        assert!(
+            Stats::new(1, 1, 0, true)
+                .total(0)
+                .to_string()
+                .contains("0 steady state records sent, NaN records/sec")
+        );
     }
 }

@@ -5,21 +5,14 @@ pub(crate) mod filter;
 
 use std::collections::BTreeMap;
 
-use client::{Cluster, Target};
+use client::Cluster;
 use model::topic_name as names;
-use wire::messages::BrokerId;
-use wire::messages::create_partitions_request::{
-    CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
-};
-use wire::messages::create_topics_request::{
-    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
-};
-use wire::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
 
-use crate::kafka::{self, Trouble, check, text, topic_name};
+use crate::kafka::{self, Trouble};
 use crate::options::{HELP, Options, Syntax, VERSION, flag, value};
 use crate::properties::Properties;
 use crate::terminal::{Stop, Terminal};
+use crate::topic_admin::{self, Extension, NewTopic};
 
 use filter::TopicFilter;
 
@@ -207,37 +200,17 @@ async fn create(options: &Options, cluster: &mut Cluster, terminal: &mut Termina
     if partitions.is_some_and(|partitions| partitions < 1) {
         return Err(Failure::Said("The partitions must be greater than 0".to_owned()));
     }
-    let by_hand = assignment.iter().enumerate().map(|(partition, brokers)| {
-        CreatableReplicaAssignment::default()
-            .with_partition_index(partition as i32)
-            .with_broker_ids(brokers.iter().copied().map(BrokerId).collect())
-    });
-    let of_config = configs.iter().map(|(key, value)| {
-        CreatableTopicConfig::default().with_name(text(key.as_str())).with_value(Some(text(value.as_str())))
-    });
-    let topic = CreatableTopic::default()
-        .with_name(topic_name(name.as_str()))
-        .with_num_partitions(if assignment.is_empty() { partitions.unwrap_or(-1) } else { -1 })
-        .with_replication_factor(replicas.and_then(|n| i16::try_from(n).ok()).unwrap_or(-1))
-        .with_assignments(by_hand.collect())
-        .with_configs(of_config.collect());
-    let timeout_ms = cluster.settings().request_timeout.as_millis() as i32;
-    let response = cluster
-        .call(Target::Controller, |_version| {
-            CreateTopicsRequest::default().with_topics(vec![topic.clone()]).with_timeout_ms(timeout_ms)
-        })
-        .await?;
-    for topic in &response.topics {
-        match check(topic.error_code, topic.error_message.as_deref()) {
-            Ok(()) => {}
-            Err(trouble)
-                if options.has("if-not-exists")
-                    && trouble.code() == Some(model::ErrorCode::TopicAlreadyExists) =>
-            {
-                return Ok(());
-            }
-            Err(trouble) => return Err(trouble.into()),
+    let replicas = replicas.and_then(|n| i16::try_from(n).ok());
+    let new = NewTopic { name: name.clone(), partitions, replicas, assignment, configs };
+    match topic_admin::create(cluster, &new).await {
+        Ok(()) => {}
+        Err(trouble)
+            if options.has("if-not-exists")
+                && trouble.code() == Some(model::ErrorCode::TopicAlreadyExists) =>
+        {
+            return Ok(());
         }
+        Err(trouble) => return Err(trouble.into()),
     }
     terminal.line(format!("Created topic {name}."));
     Ok(())
@@ -326,31 +299,14 @@ async fn alter(options: &Options, cluster: &mut Cluster) -> Result<(), Failure> 
     }
     let mut wanted = Vec::new();
     for topic in kafka::describe(cluster, &topics).await? {
-        let by_hand = (!assignment.is_empty()).then(|| {
-            let added = assignment.iter().skip(topic.partitions.len());
-            let added = added.map(|brokers| {
-                let brokers = brokers.iter().copied().map(BrokerId).collect();
-                CreatePartitionsAssignment::default().with_broker_ids(brokers)
-            });
-            added.collect()
+        let added = assignment.iter().skip(topic.partitions.len()).cloned();
+        wanted.push(Extension {
+            name: topic.name.map(|name| name.0.to_string()).unwrap_or_default(),
+            count,
+            assignment: (!assignment.is_empty()).then(|| added.collect()),
         });
-        wanted.push(
-            CreatePartitionsTopic::default()
-                .with_name(topic.name.unwrap_or_default())
-                .with_count(count)
-                .with_assignments(by_hand),
-        );
     }
-    let timeout_ms = cluster.settings().request_timeout.as_millis() as i32;
-    let response = cluster
-        .call(Target::Controller, |_version| {
-            CreatePartitionsRequest::default().with_topics(wanted.clone()).with_timeout_ms(timeout_ms)
-        })
-        .await?;
-    for result in &response.results {
-        check(result.error_code, result.error_message.as_deref())?;
-    }
-    Ok(())
+    first_error(topic_admin::extend(cluster, &wanted).await?)
 }
 
 async fn delete(options: &Options, cluster: &mut Cluster) -> Result<(), Failure> {
@@ -359,22 +315,9 @@ async fn delete(options: &Options, cluster: &mut Cluster) -> Result<(), Failure>
     if topics.is_empty() {
         return Ok(());
     }
-    let timeout_ms = cluster.settings().request_timeout.as_millis() as i32;
-    let response = cluster
-        .call(Target::Controller, |version| {
-            let request = DeleteTopicsRequest::default().with_timeout_ms(timeout_ms);
-            if version < 6 {
-                request.with_topic_names(topics.iter().map(|name| topic_name(name.as_str())).collect())
-            } else {
-                let states = topics
-                    .iter()
-                    .map(|name| DeleteTopicState::default().with_name(Some(topic_name(name.as_str()))));
-                request.with_topics(states.collect())
-            }
-        })
-        .await?;
-    for result in &response.responses {
-        check(result.error_code, result.error_message.as_deref())?;
-    }
-    Ok(())
+    first_error(topic_admin::delete(cluster, &topics).await?)
+}
+
+fn first_error(results: topic_admin::Results) -> Result<(), Failure> {
+    Ok(results.into_iter().try_for_each(|(_, result)| result)?)
 }
