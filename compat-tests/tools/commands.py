@@ -1,6 +1,6 @@
 """The commands that are compared. In a line, {b} is the bootstrap address, {who} keeps what the two tools make apart, {dir} is a
 folder for the case's files, {fixture} a partition's directory that Kafka has written, {logs} copies of the broker's files that the
-case's `logs` names. `once`: one broker is enough. `again`: it may be tried again, because it changes nothing. `own_jvm`: the Java tool gets a JVM of its own. `mask`: what is replaced before it
+case's `logs` names. `once`: one broker is enough. `kafka`: only Kafka has it. `again`: it may be tried again, because it changes nothing. `own_jvm`: the Java tool gets a JVM of its own. `mask`: what is replaced before it
 is compared. `any_logs`: log lines may differ. `json`: lines of JSON, whose fields have no order. `sorted`: the order of lines is the Java tool's accident. `any_error`: only the status is compared on
 standard error. `only`: what of standard output is compared."""
 
@@ -431,4 +431,45 @@ ADMIN = [
     case("kafka-reassign-partitions --list", name="reassign-no-server", once=True),
 ]
 
-COMMANDS = TOPICS + PRODUCE + CONSUME + GROUPS + CONFIGS + REST + OTHERS + MEASURE + VERIFY + TRANSACTIONS + DUMPS + ADMIN + ACLS
+S = "kafka-share-groups --bootstrap-server {b}"
+SHARED = "shared{who}x"
+NO_LAG = [(r"(?m)^(.*-WHO-.* )\S+$", r"\1LAG")]  # a later version of the API tells it
+SHARES = [
+    case(f"{S} --list", only=r"(?m)^.*-WHO-.*$", name="share-groups-list-none"),
+    case(f"{S} --list --state", only=r"(?m)^GROUP.*$", name="share-groups-list-states"),
+    case(f"{S} --group {SHARED} --reset-offsets --topic {TWO} --to-earliest --dry-run", kafka=True, name="share-groups-reset-dry"),
+    case(f"{S} --group {SHARED} --reset-offsets --topic {TWO} --to-latest --execute", kafka=True, name="share-groups-reset"),
+    case(f"{S} --list --state Empty", kafka=True, only=r"(?m)^.*-WHO-.*$", name="share-groups-list-empty"),
+    case(f"{S} --describe --group {SHARED}", kafka=True, mask=NO_LAG, name="share-groups-describe"),
+    case(f"{S} --describe --group {SHARED} --verbose", kafka=True, mask=NO_LAG, name="share-groups-describe-verbose"),
+    case(f"{S} --describe --group {SHARED} --state --verbose", kafka=True, name="share-groups-describe-state"),
+    case(f"{S} --describe --group {SHARED} --members", kafka=True, name="share-groups-describe-members"),
+    case(f"{S} --describe --group nope", kafka=True, any_error=True, name="share-groups-describe-nothing"),
+    case(f"{S} --group {SHARED} --delete-offsets --topic {TWO}", kafka=True, name="share-groups-delete-offsets"),
+    case(f"{S} --group nope --delete-offsets --topic {TWO}", kafka=True, any_error=True, name="share-groups-delete-offsets-nothing"),
+    case(f"{S} --delete --group {SHARED} --group nope", kafka=True, name="share-groups-delete"),
+    case("kafka-share-groups --list", name="share-groups-no-server", once=True),
+    case(f"{S} --group g", name="share-groups-no-action", once=True),
+    case(f"{S} --delete --group g --topic t", name="share-groups-delete-topic", once=True),
+    case(f"{S} --delete --group g --all-groups", name="share-groups-delete-both", once=True),
+    case(f"{S} --reset-offsets --group g --all-topics --to-latest", name="share-groups-reset-undecided", once=True),
+    case(f"{S} --reset-offsets --all-topics --to-latest --execute", name="share-groups-reset-whom", once=True),
+    case(f"{S} --list --members", name="share-groups-unavailable", once=True),
+]
+
+Z = "kafka-streams-application-reset --bootstrap-server {b} --application-id app{who}x"
+STREAMS = [
+    case(f"kafka-topics {B} --create --topic app{{who}}x-store-changelog", name="streams-reset-topic"),
+    case(f"{Z} --input-topics {TWO},{TOPIC} --dry-run", sorted=True, name="streams-reset-dry"),
+    case(f"{Z} --input-topics {TWO} --to-offset 3", name="streams-reset-to-offset"),
+    case(f"{Z} --input-topics {TWO} --shift-by 1 --intermediate-topics {TOPIC}", name="streams-reset-shift"),
+    case(f"kafka-consumer-groups {B} --group app{{who}}x --describe", name="streams-reset-group"),
+    case(f"{Z} --input-topics {TWO},nope --to-datetime 2020-01-01T00:00:00.000", name="streams-reset-lacking"),
+    case(f"{Z} --internal-topics {TWO}", any_error=True, name="streams-reset-not-internal"),
+    case(f"{Z} --input-topics {TWO} --from-file {{dir}}/plan.csv --config-file {{dir}}/empty.properties", files={"plan.csv": "tools{who}two,0,4\n", "empty.properties": "a=b\n"}, any_logs=True, name="streams-reset-file"),
+    case("kafka-streams-application-reset --input-topics a", name="streams-reset-no-id", once=True),
+    case(f"{Z} --to-latest --to-earliest", name="streams-reset-two-ways", once=True),
+    case(f"{Z} --nope", name="streams-reset-unknown", once=True),
+]
+
+COMMANDS = TOPICS + PRODUCE + CONSUME + GROUPS + CONFIGS + REST + OTHERS + MEASURE + VERIFY + TRANSACTIONS + DUMPS + ADMIN + ACLS + SHARES + STREAMS

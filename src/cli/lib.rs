@@ -27,6 +27,7 @@ mod own;
 mod partitioner;
 mod producer;
 mod properties;
+mod share_group_admin;
 mod stdin;
 mod table;
 mod terminal;
@@ -69,7 +70,9 @@ const TOOLS: &[Tool] = &[
     ("kafka-reassign-partitions", tools::reassign_partitions::run),
     ("kafka-run-class", tools::container::run_class),
     ("kafka-server-stop", tools::container::server_stop),
+    ("kafka-share-groups", tools::share_groups::run),
     ("kafka-storage", tools::storage::run),
+    ("kafka-streams-application-reset", tools::streams_reset::run),
     ("kafka-topics", tools::topics::run),
     ("kafka-transactions", tools::transactions::run),
     ("kafka-verifiable-consumer", tools::verifiable::consumer),
@@ -85,9 +88,7 @@ const NOT_BUILT: &[&str] = &[
     "kafka-delegation-tokens",
     "kafka-replica-verification",
     "kafka-share-consumer-perf-test",
-    "kafka-share-groups",
     "kafka-console-share-consumer",
-    "kafka-streams-application-reset",
     "kafka-streams-groups",
     "kafka-verifiable-share-consumer",
     "kafka-jmx",
