@@ -198,6 +198,21 @@ pub enum AppendError {
         "the marker of producer {producer_id} at offset {offset} has epoch {epoch}, whose transaction is open"
     )]
     MarkerEpoch {
+    /// Part of a transaction, or its commit, while one of an earlier epoch is open that nobody has ended: it would be taken
+    /// along. Kafka takes it along.
+    #[error(
+        "producer {producer_id} has a transaction of epoch {open} open at offset {offset}, which nothing of epoch {epoch} is part of"
+    )]
+    EarlierTransaction {
+        /// The producer.
+        producer_id: ProducerId,
+        /// Where the batch would have gone.
+        offset: Offset,
+        /// Its epoch.
+        epoch: ProducerEpoch,
+        /// That of the open transaction.
+        open: ProducerEpoch,
+    },
         /// The producer.
         producer_id: ProducerId,
         /// Where the marker would have gone.
@@ -247,6 +262,8 @@ impl AppendError {
         }
     }
 }
+            // What makes clients of every age try again, without a look at the metadata.
+            Self::EarlierTransaction { .. } => ErrorCode::NotEnoughReplicas,
 
 /// Why a read has no plan.
 #[derive(Debug, thiserror::Error)]

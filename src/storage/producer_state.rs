@@ -150,6 +150,9 @@ impl ProducerState {
             return check_marker(entry, header, marker, offset);
         }
         if header.is_transactional() {
+            if let Some(entry) = entry {
+                entry.check_nothing_earlier(header.producer_id, header.producer_epoch, offset)?;
+            }
             self.check_verified(entry, header, asked)?;
         }
         if origin == Origin::Client {
@@ -196,10 +199,13 @@ impl ProducerState {
     ///
     /// Before KIP-890 that cannot be told: the next transaction may have the marker's epoch too.
     pub(crate) fn has_ended(&self, marker: &TxnMarker, offset: Offset) -> Result<bool, AppendError> {
-        let entry = self.producers.get(&marker.producer_id).filter(|_| marker.bumps_epoch());
-        let Some(entry) = entry.filter(|entry| entry.epoch == marker.producer_epoch) else {
+        let Some(entry) = self.producers.get(&marker.producer_id) else { return Ok(false) };
+        if marker.commit {
+            entry.check_nothing_earlier(marker.producer_id, marker.first_epoch_ended(), offset)?;
+        }
+        if !marker.bumps_epoch() || entry.epoch != marker.producer_epoch {
             return Ok(false);
-        };
+        }
         let TxnMarker { producer_id, producer_epoch: epoch, coordinator_epoch, .. } = *marker;
         entry.check_coordinator(producer_id, coordinator_epoch, offset)?;
         if entry.transaction_start.is_some() {

@@ -32,6 +32,12 @@ impl TxnMarker {
     pub(crate) fn bumps_epoch(&self) -> bool {
         self.transaction_version >= BUMPS_EPOCHS
     }
+
+    /// The lowest epoch that records of its transaction can have.
+    pub(crate) fn first_epoch_ended(&self) -> ProducerEpoch {
+        let bump = i16::from(self.bumps_epoch());
+        ProducerEpoch::new(self.producer_epoch.value().saturating_sub(bump))
+    }
 }
 
 /// The first `transaction.version` whose transactions end in an epoch of their own.

@@ -87,12 +87,43 @@ fn a_coordinator_that_was_replaced_ends_nothing() {
     for version in [0, 2] {
         let mut log = bench().open();
         send(&mut log, 0, 0).unwrap();
-        mark(&mut log, &end_of(1, version)).unwrap();
+        mark(&mut log, &TxnMarker { commit: false, ..end_of(1, version) }).unwrap();
         let stale = TxnMarker { coordinator_epoch: 4, ..end_of(1, version) };
         assert_eq!(code(mark(&mut log, &stale)), ErrorCode::TransactionCoordinatorFenced, "{version}");
         let stale = TxnMarker { coordinator_epoch: 4, ..end_of(2, version) };
         assert_eq!(code(mark(&mut log, &stale)), ErrorCode::TransactionCoordinatorFenced, "{version}");
         mark(&mut log, &TxnMarker { coordinator_epoch: 6, ..end_of(2, version) }).unwrap();
+    }
+}
+
+/// A transaction that is open after its coordinator has gone on to a later epoch is one that it does not know of. What comes
+/// later must not be taken for a part of it, nor it for a part of that.
+#[test]
+fn nothing_joins_a_transaction_of_an_earlier_epoch() {
+    for version in [0, 2] {
+        let bump = i16::from(version == 2);
+        let mut log = bench().open();
+        send(&mut log, 3, 0).unwrap();
+        for epoch in [4, 6] {
+            let refused = send(&mut log, epoch, 0);
+            assert!(matches!(refused, Err(AppendError::EarlierTransaction { .. })), "{refused:?}");
+            assert_eq!(code(refused), ErrorCode::NotEnoughReplicas, "which clients try again after");
+        }
+        let guard = ask(&mut log, 4, 0, true);
+        assert!(guard.is_some(), "who has to ask first may: the end may be on its way");
+        assert_eq!(code(send_with(&mut log, guard, 4, 0)), ErrorCode::NotEnoughReplicas);
+        assert_eq!(code(mark(&mut log, &end_of(4 + bump, version))), ErrorCode::NotEnoughReplicas);
+        assert_eq!(log.log_end_offset(), Offset::new(1));
+
+        // The end that it lacks.
+        mark(&mut log, &TxnMarker { commit: false, ..end_of(4, 2) }).unwrap();
+        assert_eq!(log.last_stable_offset(Offset::new(2)), Offset::new(2));
+        send(&mut log, 4, 0).unwrap();
+        mark(&mut log, &end_of(4 + bump, version)).unwrap();
+        // An abort is no harm to either.
+        send(&mut log, 5, 0).unwrap();
+        mark(&mut log, &TxnMarker { commit: false, ..end_of(9, version) }).unwrap();
+        assert!(log.open_transactions().is_empty());
     }
 }
 
@@ -161,7 +192,7 @@ fn an_end_of_kip_890_leaves_the_next_question_alone() {
 
     // The question of an epoch that the marker ends goes.
     let late = ask(&mut log, 2, 0, true);
-    mark(&mut log, &end_of(3, 2)).unwrap();
+    mark(&mut log, &TxnMarker { commit: false, ..end_of(3, 2) }).unwrap();
     assert_eq!(code(send_with(&mut log, late, 2, 0)), ErrorCode::InvalidProducerEpoch);
     assert_eq!(code(send_with(&mut log, late, 3, 0)), ErrorCode::InvalidTxnState);
 }

@@ -100,6 +100,20 @@ impl ProducerEntry {
         Err(AppendError::InvalidProducerEpoch { producer_id, offset, epoch, current: self.epoch })
     }
 
+    /// Nothing of a later epoch is written while a transaction is open: its coordinator ends it first. Where it is open all the
+    /// same the coordinator does not know of it, and would end it with the later one, as a part of that.
+    pub(super) fn check_nothing_earlier(
+        &self,
+        producer_id: ProducerId,
+        epoch: ProducerEpoch,
+        offset: Offset,
+    ) -> Result<(), AppendError> {
+        if self.transaction_start.is_none() || self.epoch >= epoch {
+            return Ok(());
+        }
+        Err(AppendError::EarlierTransaction { producer_id, offset, epoch, open: self.epoch })
+    }
+
     /// A marker of a coordinator that has been replaced ends nothing.
     pub(super) fn check_coordinator(
         &self,
