@@ -5,13 +5,14 @@
 //! the record and take the coordinator's word of it. The log that has the record then says as much: under an epoch that
 //! nothing but one transaction can have, what is open is of that transaction. A shard that is loaded takes it for begun, as
 //! if its own log said so ([`Shard::adopt`](super::Shard::adopt)); its producer goes on with it, or its timeout aborts it.
+//! What a log tells of too late is in [`super::behind`].
 
 use super::ProducerIdAndEpoch;
 use super::record::{Partitions, Status, Value};
 use super::transaction::BUMPS_EPOCHS;
 use std::collections::BTreeMap;
 
-/// The transactions that were open in partitions' logs when a node started, by producer and epoch.
+/// Transactions that were open in partitions' logs when those were opened, by producer and epoch.
 #[derive(Debug, Default)]
 pub struct OpenTransactions(BTreeMap<(i64, i16), Partitions>);
 
@@ -22,8 +23,29 @@ impl OpenTransactions {
         of.entry(topic.to_owned()).or_default().insert(index);
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds all that `other` has.
+    pub fn extend(&mut self, other: &Self) {
+        for (key, partitions) in &other.0 {
+            let of = self.0.entry(*key).or_default();
+            for (topic, indexes) in partitions {
+                of.entry(topic.clone()).or_default().extend(indexes);
+            }
+        }
+    }
+
     fn of(&self, producer: ProducerIdAndEpoch) -> Option<&Partitions> {
         self.0.get(&(producer.producer_id, producer.producer_epoch))
+    }
+
+    /// Those of epochs before that of `producer`.
+    pub(super) fn before(&self, producer: ProducerIdAndEpoch) -> impl Iterator<Item = (i16, &Partitions)> {
+        let (id, epoch) = (producer.producer_id, producer.producer_epoch.max(0));
+        self.0.range((id, 0)..(id, epoch)).map(|((_, epoch), partitions)| (*epoch, partitions))
     }
 }
 

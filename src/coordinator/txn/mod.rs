@@ -5,6 +5,7 @@
 //! `TransactionCoordinator` do in Kafka. The contract with the shell is that of [`crate::group`]: `step` proposes, `replay`
 //! alone changes; replies and markers leave once the shard's log is durable up to them.
 
+mod behind;
 mod event;
 mod filter;
 mod lost;

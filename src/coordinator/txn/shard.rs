@@ -1,5 +1,6 @@
 //! The transactional ids of one partition of `__transaction_state`.
 
+use super::behind::LeftBehind;
 use super::lost::{Lost, OpenTransactions, has_own_epoch, lost};
 use super::record::{Partitions, Record, Status, TEXT_BYTES_MAX, Value};
 use super::transaction::{BUMPS_EPOCHS, End, Init};
@@ -30,6 +31,7 @@ pub struct Shard {
     /// What these ids have open the log does not say yet, and when it is written there.
     adopted: BTreeSet<String>,
     adopted_at_ms: i64,
+    left_behind: LeftBehind,
 }
 
 /// One transactional id.
@@ -112,14 +114,21 @@ impl Shard {
     }
 
     /// Takes for begun what the log does not say has begun, but those of partitions do (see [`super::lost`]). To be called
-    /// after the log was replayed, before [`Shard::loaded`]. The next ticks write it down; should a crash come before, the
-    /// next start finds the same.
+    /// after the log was replayed, before [`Shard::loaded`], and before anybody is served from a log that was opened later.
+    /// The next ticks write it down; should a crash come before, the next start finds the same.
     pub fn adopt(&mut self, context: &Context, open: &OpenTransactions) {
+        if open.is_empty() {
+            return;
+        }
         let mut begun = Vec::new();
         for (transactional_id, transaction) in &mut self.transactions {
             match lost(&transaction.value, transaction.own_epoch, open) {
                 None => {}
-                Some(Lost::Next(partitions)) => transaction.begun = partitions,
+                Some(Lost::Next(partitions)) => {
+                    for (topic, indexes) in partitions {
+                        transaction.begun.entry(topic).or_default().extend(indexes);
+                    }
+                }
                 Some(Lost::Now(partitions)) => {
                     let next = transaction.value.with(&partitions, BUMPS_EPOCHS, context.wall_ms);
                     begun.extend(next.map(|next| record(transactional_id, next)));
@@ -128,8 +137,26 @@ impl Shard {
         }
         for record in begun {
             let transactional_id = record.transactional_id.clone();
+            let timeout_ms = record.value.as_ref().map_or(0, |value| i64::from(value.timeout_ms));
             self.replay(record);
+            if !self.alarm_of.contains_key(&transactional_id) {
+                self.arm(&transactional_id, context.now_ms + timeout_ms);
+            }
             self.adopted.insert(transactional_id);
+        }
+        self.note_left_behind(open);
+    }
+
+    /// Aborts those of `open` that were left behind (see [`super::behind`]), each once. To be called when their logs take
+    /// markers; [`Shard::loaded`] does it for what was adopted before.
+    pub fn end_left_behind(&mut self, open: &OpenTransactions) -> Step {
+        self.note_left_behind(open);
+        Step { markers: self.left_behind.take(), ..Step::default() }
+    }
+
+    fn note_left_behind(&mut self, open: &OpenTransactions) {
+        for (transactional_id, transaction) in &self.transactions {
+            self.left_behind.note(transactional_id, &transaction.value, open);
         }
     }
 
@@ -138,7 +165,7 @@ impl Shard {
     pub fn loaded(&mut self, context: &Context) -> Step {
         self.expiry_check_ms = Some(context.now_ms + i64::from(context.settings.expiration_check_ms));
         self.adopted_at_ms = context.now_ms;
-        let mut step = Step::default();
+        let mut step = Step { markers: self.left_behind.take(), ..Step::default() };
         let mut alarms = Vec::new();
         for (transactional_id, transaction) in &self.transactions {
             let value = &transaction.value;
@@ -167,6 +194,10 @@ impl Shard {
     /// The markers of a transaction are in these partitions' logs, or the partitions are gone.
     pub fn markers_written(&mut self, context: &Context, marker: &Marker, partitions: &Partitions) -> Step {
         let mut step = Step::default();
+        if marker.is_for_left_behind() {
+            self.left_behind.ended(marker, partitions);
+            return step;
+        }
         let Some(transaction) = self.transactions.get_mut(&marker.transactional_id) else { return step };
         let value = &transaction.value;
         let is_this = value.is_prepared()

@@ -1,5 +1,6 @@
 //! What a step gives the shell.
 
+use super::behind::LEFT_BEHIND;
 use super::record::{Partitions, Record};
 use super::{Reply, Ticket};
 
@@ -44,6 +45,13 @@ pub struct Marker {
     pub round: u64,
     /// Where.
     pub partitions: Partitions,
+}
+
+impl Marker {
+    /// Whether it is no end of the id's, but one for what [`super::Shard::end_left_behind`] has found.
+    pub fn is_for_left_behind(&self) -> bool {
+        self.round == LEFT_BEHIND
+    }
 }
 
 impl Step {

@@ -1,7 +1,7 @@
 //! The shell around a shard: its log, what waits for the log to be durable, and the partitions that get markers.
 
 use super::client::Produce;
-use super::partition::{Partition, pair};
+use super::partition::{Holder, Partition, pair};
 use super::{Answer, Bug, Event, FAULTS_MS, LATE_MS, Simulation};
 use crate::test_support::Random;
 use crate::txn::record::{Record, Status};
@@ -23,7 +23,8 @@ pub struct Waiter {
 /// By generation of the shard, producer id, end and partition. A transactional id would not do: one that has expired comes
 /// back with another producer id and numbers its ends anew, so that the marker of an end after that would pass for a copy
 /// of one before, and be acknowledged without being written.
-type End = (u64, i64, u64, usize);
+/// What was left behind has no number, but an epoch.
+type End = (u64, i64, i16, u64, usize);
 
 pub struct Broker {
     pub shard: Shard,
@@ -33,10 +34,17 @@ pub struct Broker {
     pending: Vec<Step>,
     /// Answers for what was written ahead of the coordinator's log: to be sent once that is durable.
     ahead: Vec<(usize, u64, Answer)>,
+    /// And where that was written.
+    ahead_in: BTreeSet<usize>,
     waiters: BTreeMap<Ticket, Waiter>,
     tickets: u64,
     next_producer_id: i64,
     generation: u64,
+    /// Partitions whose logs could not be opened at the start.
+    away: BTreeSet<usize>,
+    /// Transactions that were left behind, which nobody commits any more. Whoever was fenced since may go on with one until
+    /// its end comes.
+    pub behind: BTreeSet<(usize, Holder)>,
     written: BTreeSet<End>,
     acknowledged: BTreeSet<End>,
     rounds: BTreeMap<String, u64>,
@@ -65,10 +73,13 @@ impl Broker {
             partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
             pending: Vec::new(),
             ahead: Vec::new(),
+            ahead_in: BTreeSet::new(),
             waiters: BTreeMap::new(),
             tickets: 0,
             next_producer_id: 1000,
             generation: 0,
+            away: BTreeSet::new(),
+            behind: BTreeSet::new(),
             written: BTreeSet::new(),
             acknowledged: BTreeSet::new(),
             rounds: BTreeMap::new(),
@@ -117,20 +128,33 @@ impl Broker {
         if bug == Some(Bug::LoadedForgotten) {
             return Step::default();
         }
-        let open = self.open();
+        // Of an id that expires meanwhile, or gets another producer id, nobody knows what it has left behind.
+        let stays = self.shard.list().iter().all(|id| id.producer.producer_epoch < i16::MAX / 2);
+        let is_away = random.chance(500) && stays && self.settings.expiration_ms > FAULTS_MS as i32;
+        let ahead_in = std::mem::take(&mut self.ahead_in);
+        let chance = |index| if ahead_in.contains(&index) { 900 } else { 200 };
+        self.away = (0..PARTITIONS).filter(|index| is_away && random.chance(chance(*index))).collect();
+        let open = self.open((0..PARTITIONS).filter(|index| !self.away.contains(index)));
         self.act(now_ms, |shard, context| {
             if bug != Some(Bug::LostForGood) {
                 shard.adopt(context, &open);
             }
-            shard.loaded(context)
+            let mut step = shard.loaded(context);
+            step.markers.retain(|marker| bug != Some(Bug::LeftBehind) || !marker.is_for_left_behind());
+            step
         })
     }
 
-    /// What the partitions have open, of which a crash takes nothing.
-    fn open(&self) -> OpenTransactions {
+    /// Whether nothing can be written there.
+    pub fn is_away(&self, partition: usize) -> bool {
+        self.away.contains(&partition)
+    }
+
+    /// What these partitions have open, of which a crash takes nothing.
+    fn open(&self, partitions: impl Iterator<Item = usize>) -> OpenTransactions {
         let mut open = OpenTransactions::default();
-        for (index, partition) in self.partitions.iter().enumerate() {
-            for (id, epoch) in partition.open() {
+        for index in partitions {
+            for (id, epoch) in self.partitions[index].open() {
                 open.add(producer(id, epoch), "t", index as i32);
             }
         }
@@ -139,10 +163,42 @@ impl Broker {
 }
 
 impl Simulation {
+    /// Has the partitions opened that could not be at the start, unless a start comes before.
+    pub fn opens_later(&mut self) {
+        let generation = self.broker.generation;
+        for partition in self.broker.away.clone() {
+            self.after(50, 6_000, Event::Opened { generation, partition });
+        }
+    }
+
+    pub fn opened(&mut self, generation: u64, partition: usize) {
+        if generation != self.broker.generation {
+            return;
+        }
+        let open = self.broker.open([partition].into_iter());
+        if self.bug != Some(Bug::OpenedUnseen) {
+            self.broker.act(self.now_ms, |shard, context| {
+                shard.adopt(context, &open);
+                Step::default()
+            });
+        }
+        // Served from here on.
+        self.broker.away.remove(&partition);
+        if self.bug != Some(Bug::LeftBehind) {
+            let step = self.broker.act(self.now_ms, |shard, _| shard.end_left_behind(&open));
+            self.take(step);
+        }
+    }
+
     /// Appends what a step proposes, or fails to.
     pub fn take(&mut self, mut step: Step) {
         if self.bug == Some(Bug::NoBump) {
             unbump(&mut step);
+        }
+        for marker in step.markers.iter().filter(|marker| marker.is_for_left_behind()) {
+            let holder = (marker.producer_id, marker.producer_epoch - 1);
+            let places = marker.partitions.values().flatten().map(|index| (*index as usize, holder));
+            self.broker.behind.extend(places);
         }
         if !step.records.is_empty() && self.faulty(40) {
             if self.bug != Some(Bug::FailureForgotten) {
@@ -189,6 +245,7 @@ impl Simulation {
             step.replies.clear();
             let answer = self.written(client, produce);
             self.broker.ahead.push((client, attempt, answer));
+            self.broker.ahead_in.insert(produce.partition);
             // While it matters most: by chance it would hardly ever be then.
             if self.faulty(60) {
                 self.after(0, 5, Event::Crash { again: false });
@@ -198,6 +255,7 @@ impl Simulation {
 
     pub fn durable(&mut self) {
         self.broker.durable = self.broker.log.len();
+        self.broker.ahead_in.clear();
         for (client, attempt, answer) in std::mem::take(&mut self.broker.ahead) {
             self.answer(client, attempt, answer);
         }
@@ -244,7 +302,9 @@ impl Simulation {
     fn spread(&mut self, markers: Vec<Marker>) {
         let generation = self.broker.generation;
         for marker in markers {
-            self.broker.rounds.insert(marker.transactional_id.clone(), marker.round);
+            if !marker.is_for_left_behind() {
+                self.broker.rounds.insert(marker.transactional_id.clone(), marker.round);
+            }
             for index in marker.partitions.values().flatten() {
                 let mark = Event::Mark {
                     generation,
@@ -252,13 +312,15 @@ impl Simulation {
                     partition: *index as usize,
                     again: true,
                 };
-                self.after(0, 50, mark);
+                // In no hurry: what comes there meanwhile must not be taken for a part of it.
+                let high_ms = if marker.is_for_left_behind() { 2_000 } else { 50 };
+                self.after(0, high_ms, mark);
             }
         }
     }
 
     pub fn marks(&mut self, generation: u64, marker: Marker, partition: usize, again: bool) {
-        let end = (generation, marker.producer_id, marker.round, partition);
+        let end = (generation, marker.producer_id, marker.producer_epoch, marker.round, partition);
         if again && generation == self.broker.generation && !self.broker.acknowledged.contains(&end) {
             if self.bug != Some(Bug::MarkersOnce) {
                 self.after(100, 500, Event::Mark { generation, marker: marker.clone(), partition, again });
@@ -268,7 +330,7 @@ impl Simulation {
                 self.after(0, LATE_MS, late);
             }
         }
-        let is_lost = self.faulty(100);
+        let is_lost = self.faulty(100) || self.broker.is_away(partition);
         if is_lost && self.bug != Some(Bug::AcknowledgedUnwritten) {
             return;
         }
@@ -288,9 +350,9 @@ impl Simulation {
         if generation != self.broker.generation {
             return;
         }
-        let end = (generation, marker.producer_id, marker.round, partition);
+        let end = (generation, marker.producer_id, marker.producer_epoch, marker.round, partition);
         self.broker.acknowledged.insert(end);
-        if self.bug == Some(Bug::AnyRound) {
+        if self.bug == Some(Bug::AnyRound) && !marker.is_for_left_behind() {
             marker.round = self.broker.rounds[&marker.transactional_id];
         }
         let at = partitions(&[partition as i32]);

@@ -188,7 +188,9 @@ impl Client {
     pub fn failed(&mut self, random: &mut Random, code: ErrorCode) -> bool {
         use ErrorCode as E;
         match code {
-            E::ConcurrentTransactions | E::CoordinatorNotAvailable => return true,
+            E::ConcurrentTransactions | E::CoordinatorNotAvailable | E::NotEnoughReplicas => return true,
+            // It comes back, or the producer gives up.
+            E::KafkaStorageError if random.chance(800) => return true,
             // A late copy of what has not been written must not get into the next transaction: only a new epoch sees to
             // that.
             E::TransactionAbortable if self.kip_890 => self.phase = Phase::End { commit: false },

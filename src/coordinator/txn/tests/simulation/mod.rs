@@ -1,6 +1,6 @@
 //! Whole lives of two transactional ids, from one number: two producers each, of which one is the other's zombie, in both
 //! protocols; requests that are lost, late and doubled; appends that fail; coordinators that end before their log is
-//! durable; markers that come late and twice. `ledger` says what must hold.
+//! durable; markers that come late and twice; partitions that are opened some time after the coordinator. `ledger` says what must hold.
 //!
 //! A client of the protocol before KIP-890 never has its EndTxn late or doubled: that protocol cannot tell one transaction's
 //! from the next one's.
@@ -50,6 +50,9 @@ pub enum Bug {
     MarkersOnce,
     LostForGood,
     AheadInAnyEpoch,
+    LeftBehind,
+    TakenAlong,
+    OpenedUnseen,
 }
 
 #[test]
@@ -88,6 +91,9 @@ fn planted_bugs_are_found() {
         MarkersOnce,
         LostForGood,
         AheadInAnyEpoch,
+        LeftBehind,
+        TakenAlong,
+        OpenedUnseen,
     ];
     let is_found = |bug| {
         let found = (0..SEEDS).find_map(|seed| {
@@ -176,6 +182,11 @@ enum Event {
     Tick,
     Crash {
         again: bool,
+    },
+    /// A log that could not be opened at the start is.
+    Opened {
+        generation: u64,
+        partition: usize,
     },
 }
 
@@ -281,13 +292,16 @@ impl Simulation {
             }
             Event::Wake { client } => self.send(client),
             Event::Verified { waiter: Waiter { client, attempt, .. }, produce, guard } => {
-                if self.broker.partitions[produce.partition].guard(produce.holder.0) == guard {
+                if self.broker.is_away(produce.partition) {
+                    self.answer(client, attempt, Answer::Failed(ErrorCode::KafkaStorageError));
+                } else if self.broker.partitions[produce.partition].guard(produce.holder.0) == guard {
                     self.append(client, attempt, produce);
                 } else {
                     let answer = Answer::Failed(ErrorCode::ConcurrentTransactions);
                     self.answer(client, attempt, answer);
                 }
             }
+            Event::Opened { generation, partition } => self.opened(generation, partition),
             Event::Durable => self.durable(),
             Event::Mark { generation, marker, partition, again } => {
                 self.marks(generation, marker, partition, again);
@@ -307,6 +321,7 @@ impl Simulation {
                 if self.now_ms < FAULTS_MS {
                     let step = self.broker.crash(self.now_ms, &mut self.random, self.bug);
                     self.take(step);
+                    self.opens_later();
                     if again {
                         self.after(100, 8_000, Event::Crash { again });
                     }
@@ -354,6 +369,9 @@ impl Simulation {
                 let step = self.broker.ask(self.now_ms, waiter, request);
                 self.take(step);
             }
+            Ask::Produce(produce) if self.broker.is_away(produce.partition) => {
+                self.answer(client, attempt, Answer::Failed(ErrorCode::KafkaStorageError));
+            }
             Ask::Produce(produce) => {
                 let partition = &self.broker.partitions[produce.partition];
                 let is_open = partition.is_open(produce.holder, self.bug);
@@ -380,6 +398,9 @@ impl Simulation {
         let data = (produce.transaction, produce.value);
         let partition = &mut self.broker.partitions[produce.partition];
         match partition.append(produce.holder, produce.sequence, data, self.bug) {
+            Appended::Yes if self.broker.behind.contains(&(produce.partition, produce.holder)) => {
+                Answer::Produced
+            }
             Appended::Yes => {
                 self.ledger.appended(&self.clients[client].transactional_id, produce.holder);
                 Answer::Produced
@@ -387,6 +408,7 @@ impl Simulation {
             Appended::Again => Answer::Produced,
             Appended::Fenced => Answer::Failed(ErrorCode::InvalidProducerEpoch),
             Appended::OutOfOrder => Answer::Failed(ErrorCode::OutOfOrderSequenceNumber),
+            Appended::Earlier => Answer::Failed(ErrorCode::NotEnoughReplicas),
         }
     }
 

@@ -34,6 +34,8 @@ pub enum Appended {
     Again,
     Fenced,
     OutOfOrder,
+    /// A transaction of an earlier epoch is open.
+    Earlier,
 }
 
 impl Partition {
@@ -72,6 +74,9 @@ impl Partition {
         if producer.1 < known.epoch && bug != Some(Bug::NoEpochCheck) {
             return Appended::Fenced;
         }
+        if producer.1 > known.epoch && known.open && bug != Some(Bug::TakenAlong) {
+            return Appended::Earlier;
+        }
         if producer.1 > known.epoch {
             *known = Producer { epoch: producer.1, sequence: 0, ..*known };
         }
@@ -96,7 +101,8 @@ impl Partition {
         let new = Producer { epoch: -1, sequence: 0, open: false, markers: 0 };
         let known = self.producers.entry(producer_id).or_insert(new);
         let already = transaction_version >= 2 && producer_epoch == known.epoch;
-        if producer_epoch < known.epoch {
+        let bump = i16::from(transaction_version >= 2);
+        if producer_epoch < known.epoch || (commit && known.open && known.epoch < producer_epoch - bump) {
             return false;
         }
         self.coordinator_epoch = coordinator_epoch;
