@@ -216,6 +216,12 @@ impl<M: Machine> Host<M> {
         });
     }
 
+    /// Has the shard take a step because of something that has happened; not where it is loading, or closed.
+    pub fn tell(self: &Arc<Self>, act: impl FnOnce(&mut M, &M::Context<'_>) -> M::Step) {
+        let life = self.state.lock().life;
+        self.act(life, act);
+    }
+
     /// Whether it is still what it was at the time of the lease.
     pub fn is_alive(&self, life: u64) -> bool {
         let state = self.state.lock();

@@ -163,5 +163,6 @@ fn is_of_producer(error: &PartitionError) -> bool {
         AppendError::InvalidProducerEpoch { .. }
             | AppendError::InvalidTxnState { .. }
             | AppendError::NotVerified { .. }
+            | AppendError::EarlierTransaction { .. }
     )
 }

@@ -19,7 +19,7 @@ use model::limits::DECOMPRESSED_BYTES_MAX;
 use model::topic_name::is_internal;
 use model::{ErrorCode, Offset};
 use records::{CompressedValidation, ProduceRules};
-use storage::VerificationGuard;
+use storage::{AppendError, VerificationGuard};
 use wire::TopicRef;
 use wire::produce::{
     ProducePartitionResponse, ProduceRequest, ProduceResponse, ProduceTopic, ProduceTopicResponse,
@@ -29,7 +29,7 @@ use self::admission::{Held, Transaction};
 use self::refusal::{Refused, RequestRefusal, refusal_of};
 use crate::context::{Broker, RequestContext};
 use crate::effect::Effect;
-use crate::partition::{Acks, CommitTicket, HostedTopic, Partition, Placed};
+use crate::partition::{Acks, CommitTicket, HostedTopic, Partition, PartitionError, Placed};
 
 /// How a Produce request ends.
 #[derive(Debug)]
@@ -280,8 +280,15 @@ impl<'a> Appends<'a> {
         }
         match partition.append(valid.bytes, self.acks(), self.now_ms) {
             Ok(placed) => Ok(Step::Placed(Arc::clone(partition), placed)),
-            Err(error) => Err(Refused::by_log(&error, partition)),
+            Err(error) => Err(self.refused(&error, partition)),
         }
+    }
+
+    fn refused(&self, error: &PartitionError, partition: &Arc<Partition>) -> Refused {
+        if let PartitionError::Append(AppendError::EarlierTransaction { .. }) = error {
+            self.broker.transactions.end_left_behind_in(partition);
+        }
+        Refused::by_log(error, partition)
     }
 
     fn acks(&self) -> Acks {

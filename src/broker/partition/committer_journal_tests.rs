@@ -9,7 +9,7 @@ use super::*;
 use crate::partition::test_support::{
     DIR, Reports, TOPIC, append, host, offset, settings, still_registry, topic_id,
 };
-use crate::partition::{Acks, Registry};
+use crate::partition::{Acks, Registry, Stage};
 
 /// Partitions whose appends go through a journal as soon as their names are on disk.
 fn with_journal(disk: &MemoryDisk, reports: &Reports) -> Arc<Registry> {
@@ -82,11 +82,19 @@ fn what_a_full_disk_kept_a_replay_from_writing_is_replayed_when_there_is_room() 
     assert!(matches!(opened, Err(StorageError::Full { .. })), "{opened:?}");
     assert_eq!(registry.find(TOPIC, 0).unwrap_err(), ErrorCode::KafkaStorageError);
     registry.retire_strays().unwrap();
+    let (told, weak) = (Arc::new(Mutex::new(Vec::new())), Arc::downgrade(&registry));
+    let listener = Arc::clone(&told);
+    registry.on_late_opening(move |stage, partitions| {
+        let is_served = weak.upgrade().unwrap().find(TOPIC, 0).is_ok();
+        listener.lock().push((stage, partitions.len(), is_served));
+    });
     registry.open_waiting();
     assert!(registry.find(TOPIC, 0).is_err(), "the disk is as full as before");
+    assert_eq!(*told.lock(), []);
 
     disk.limit_space(None);
     registry.open_waiting();
+    assert_eq!(*told.lock(), [(Stage::Opened, 1, false), (Stage::Served, 1, true)]);
     assert_eq!(registry.find(TOPIC, 0).unwrap().offsets().log_end, offset(2));
     assert_eq!(reports.all(), Vec::<String>::new());
 }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::handle::{Partition, Topic};
 use super::host_dir::HostDir;
 use super::housekeeping::CheckpointFailed;
+use super::late_openings::Stage;
 use super::opening::Work;
 use super::registry::{HostedTopic, Registry, Snapshot};
 use super::settings::TopicSettings;
@@ -130,11 +131,13 @@ impl Registry {
             } else {
                 waiting.extend(rest);
             }
+            let mut online = Vec::new();
             for (work, opened) in opened {
                 let known = snapshot.identified(work.new.topic_id).cloned();
                 match (opened, known) {
                     (Ok(partition), Some(mut hosted)) => {
                         tracing::info!("{} is online", partition.dir_name());
+                        online.push(Arc::clone(&partition));
                         hosted.host(work.new.partition, Some(partition));
                         snapshot.put(hosted);
                     }
@@ -148,11 +151,21 @@ impl Registry {
                     (Ok(_), None) => unreachable!("whoever deletes a topic takes it off the list"),
                 }
             }
+            self.late_openings.tell(Stage::Opened, &online);
             self.publish(snapshot);
+            self.late_openings.tell(Stage::Served, &online);
             if is_blocked {
                 return;
             }
         }
+    }
+
+    /// Calls `listener` with the partitions that are opened from now on though the start has found them, at each [`Stage`].
+    /// Those that came before are among [`Registry::all`] when this returns. The listener must not change what is hosted.
+    pub fn on_late_opening(&self, listener: impl Fn(Stage, &[Arc<Partition>]) + Send + Sync + 'static) {
+        // No opening is half done.
+        let _changing = self.changing.lock();
+        self.late_openings.listen(Arc::new(listener));
     }
 
     /// Sets aside what is on disk and belongs to no topic, and begins the journals. To be called once, after the

@@ -16,6 +16,7 @@ use super::health::NodeHealth;
 use super::host_dir::HostDir;
 use super::housekeeping::Housekeeper;
 use super::io_threads::IoThreads;
+use super::late_openings::LateOpenings;
 use super::losing::Losses;
 use super::opening::Work;
 use super::waiters::CommitTicket;
@@ -33,6 +34,7 @@ pub struct Registry {
     /// Directories that could not be opened.
     pub(super) unopened: Vec<PathBuf>,
     pub(super) losses: Losses,
+    pub(super) late_openings: LateOpenings,
     /// Whether the partitions were opened that the start has found in the metadata: what comes from then on is new.
     pub(super) is_started: AtomicBool,
     pub(super) housekeeper: Arc<Housekeeper>,
@@ -86,6 +88,7 @@ impl Registry {
             dirs,
             unopened,
             losses: Losses::default(),
+            late_openings: LateOpenings::default(),
             is_started: AtomicBool::new(false),
             housekeeper,
             recovery_threads,

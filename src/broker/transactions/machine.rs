@@ -131,10 +131,9 @@ impl Environment<Shard> for Around {
     fn replayed(&self, shard: &mut Shard, context: &Context<'_>) {
         // Also of a shard that is read again while the node lives: not all that it had adopted need be in its log. What was
         // open at the start does not become stale by then. It is found by an epoch that is one transaction's own, and an end
-        // of that transaction has either given the id another epoch, or left it with one that is nobody's own.
-        if let Some(open) = self.open_at_start.get() {
-            shard.adopt(context, open);
-        }
+        // of that transaction has either given the id another epoch, or left it with one that is nobody's own. What is taken
+        // for left behind though it has ended since is not ended again.
+        shard.adopt(context, &self.open_at_start.lock());
     }
 
     fn appended(&self, record: &Record) {

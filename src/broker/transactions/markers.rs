@@ -83,6 +83,11 @@ impl Parts {
         if !decided(host.partition(), lease.end).await {
             return;
         }
+        if marker.is_for_left_behind() {
+            tracing::warn!(target: "ottla.transactions",
+                "a transaction that {} has left behind (producer {}, before epoch {}) is aborted in {:?}: the coordinator's word of it was lost",
+                marker.transactional_id, marker.producer_id, marker.producer_epoch, marker.partitions);
+        }
         let end = TxnMarker {
             producer_id: ProducerId::new(marker.producer_id),
             producer_epoch: ProducerEpoch::new(marker.producer_epoch),
@@ -113,6 +118,10 @@ impl Parts {
         let (mut done, mut written, mut is_over) = (Partitions::new(), Vec::new(), false);
         for (topic, indexes) in &*left {
             for index in indexes.iter().copied() {
+                if marker.is_for_left_behind() && !self.is_open_before(end, topic, index) {
+                    done.entry(topic.clone()).or_default().insert(index);
+                    continue;
+                }
                 match append(&self.registry, &self.groups, topic, index, end, self.clock.wall_ms()) {
                     Ok((partition, end)) => {
                         written.push(Written { topic: topic.clone(), index, partition, end });
@@ -149,6 +158,16 @@ impl Parts {
         }
         left.retain(|_, indexes| !indexes.is_empty());
         Round { done, is_over }
+    }
+}
+
+impl Parts {
+    /// Whether a transaction may be open there of an epoch before that of its end.
+    fn is_open_before(&self, end: &TxnMarker, topic: &str, index: i32) -> bool {
+        self.registry.by_name(topic, index).is_none_or(|partition| {
+            let mut open = partition.open_transactions().into_iter();
+            open.any(|it| it.producer_id == end.producer_id && it.producer_epoch < end.producer_epoch)
+        })
     }
 }
 

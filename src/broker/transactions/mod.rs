@@ -17,7 +17,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use coordinator::txn::{
     AddPartitionsRequest, Context, OpenTransactions, PartitionErrors, ProducerIdAndEpoch, Reply, Request,
-    Shard,
+    Shard, Step,
 };
 use model::{Clock, ErrorCode, Offset};
 use parking_lot::Mutex;
@@ -27,7 +27,7 @@ use crate::context::Fatal;
 use crate::coordination::{Clockwork, Coordinator, Host, Shared};
 use crate::groups::Groups;
 use crate::metadata::View;
-use crate::partition::{Partition, Registry};
+use crate::partition::{Partition, Registry, Stage};
 use crate::producer_ids::ProducerIds;
 use machine::Supplied;
 use markers::Markers;
@@ -147,7 +147,7 @@ impl Transactions {
                 surroundings,
                 waiting: Waiting::default(),
                 markers,
-                open_at_start: OnceLock::new(),
+                open_at_start: Mutex::default(),
             },
             commit_timeout: Duration::from_millis(config.requests.timeout_ms.max(0) as u64),
             codec: records::Codec::None,
@@ -167,7 +167,7 @@ impl Transactions {
     ///
     /// # Errors
     /// The system refused a thread.
-    pub fn start(&self, producer_ids: Arc<ProducerIds>) -> std::io::Result<()> {
+    pub fn start(self: &Arc<Self>, producer_ids: Arc<ProducerIds>) -> std::io::Result<()> {
         // The first is as good.
         let _ = self.producer_ids.set(producer_ids);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -180,22 +180,45 @@ impl Transactions {
             let _ = runtime.block_on(stopped);
         })?;
         *self.ends.lock() = Some(Ends { stop, thread });
+        let this = Arc::downgrade(self);
+        self.registry.on_late_opening(move |stage, partitions| {
+            if let Some(this) = this.upgrade() {
+                this.opened_late(stage, &open_in(partitions));
+            }
+        });
         // Before the first shard is ready: until then no transaction begins anywhere.
-        let _ = self.around().open_at_start.set(self.open_transactions());
+        let open = open_in(&self.registry.all());
+        self.around().open_at_start.lock().extend(&open);
         self.coordinator.start()
     }
 
-    fn open_transactions(&self) -> OpenTransactions {
-        let mut open = OpenTransactions::default();
-        for partition in self.registry.all() {
-            for producer in partition.open_transactions() {
-                let (producer_id, producer_epoch) =
-                    (producer.producer_id.value(), producer.producer_epoch.value());
-                let producer = ProducerIdAndEpoch { producer_id, producer_epoch };
-                open.add(producer, &partition.topic().name, partition.index());
+    /// What a log has open that was opened later than the others is made known to the shards before anybody is served from
+    /// it. Shards that are still loading find it when they are done.
+    fn opened_late(&self, stage: Stage, open: &OpenTransactions) {
+        match stage {
+            Stage::Opened => {
+                self.around().open_at_start.lock().extend(open);
+                for host in self.coordinator.hosts() {
+                    host.tell(|shard, context| {
+                        shard.adopt(context, open);
+                        Step::default()
+                    });
+                }
             }
+            Stage::Served => self.end_left_behind(open),
         }
-        open
+    }
+
+    /// A partition has refused a record because a transaction of an earlier epoch is open there: ends that, if its id has
+    /// left it behind. Whoever wrote the record tries again.
+    pub fn end_left_behind_in(&self, partition: &Arc<Partition>) {
+        self.end_left_behind(&open_in(std::slice::from_ref(partition)));
+    }
+
+    fn end_left_behind(&self, open: &OpenTransactions) {
+        for host in self.coordinator.hosts() {
+            host.tell(|shard, _context| shard.end_left_behind(open));
+        }
     }
 
     /// Coordinates nobody any more. What has been appended is still answered when it is on disk.
@@ -358,6 +381,20 @@ impl Transactions {
     fn around(&self) -> &Around {
         &self.coordinator.shared.environment
     }
+}
+
+/// What is open in these partitions' logs.
+fn open_in(partitions: &[Arc<Partition>]) -> OpenTransactions {
+    let mut open = OpenTransactions::default();
+    for partition in partitions {
+        for producer in partition.open_transactions() {
+            let (producer_id, producer_epoch) =
+                (producer.producer_id.value(), producer.producer_epoch.value());
+            let producer = ProducerIdAndEpoch { producer_id, producer_epoch };
+            open.add(producer, &partition.topic().name, partition.index());
+        }
+    }
+    open
 }
 
 fn adding(

@@ -1,11 +1,12 @@
 //! What is around the shards: settings and features, those who wait for a completion, and who writes the markers.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use config::BrokerConfig;
 use controller::Image;
 use coordinator::txn::{OpenTransactions, Settings};
+use parking_lot::Mutex;
 
 use super::markers::Markers;
 use super::waiting::Waiting;
@@ -17,8 +18,8 @@ pub(crate) struct Around {
     pub(super) surroundings: Arc<ArcSwap<Surroundings>>,
     pub(super) waiting: Waiting,
     pub(super) markers: Markers,
-    /// What the logs of all partitions had open before anybody was served.
-    pub(super) open_at_start: OnceLock<OpenTransactions>,
+    /// What the logs of all partitions had open before anybody was served from them. A leaf lock.
+    pub(super) open_at_start: Mutex<OpenTransactions>,
 }
 
 /// One state of the metadata, as shards see it.

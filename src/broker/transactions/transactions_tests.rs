@@ -398,6 +398,80 @@ fn a_transaction_that_nobody_comes_back_for_is_found_and_aborted() {
     });
 }
 
+/// Puts a transaction's first record into a partition that its coordinator knows nothing of: what a log holds that was opened
+/// after the coordinator's.
+fn leave_open(node: &TestBroker, producer: ProducerIdAndEpoch, index: i32) -> OpenTransactions {
+    let partition = node.partition(TOPIC, index);
+    let now_ms = node.broker.clock.wall_ms();
+    let (id, epoch) = (ProducerId::new(producer.producer_id), ProducerEpoch::new(producer.producer_epoch));
+    let guard = partition.begin_verification(id, epoch, 0, true, now_ms).expect("of this epoch");
+    let mut builder = BatchBuilder::new().producer(id, epoch, 0).transactional();
+    builder.append(now_ms, Some(b"key"), Some(b"lost"), &[]);
+    let batch = builder.build().expect("a batch");
+    partition.append_verified(Origin::Client, batch, Acks::Committed, now_ms, guard).expect("written");
+    open_in(&[partition])
+}
+
+#[test]
+fn what_was_left_behind_is_aborted_and_is_no_part_of_what_comes_later() {
+    run(async {
+        for how in ["at a start", "when its log is opened", "when it is in the way"] {
+            let (_disk, mut node) = start().await;
+            let first = init(&node).await;
+            let open = leave_open(&node, first, 0);
+            let second = init(&node).await;
+            assert_eq!(second.producer_epoch, 1);
+            write(&node, second, 1, 0).await.expect("written");
+            assert_eq!(write(&node, second, 0, 0).await, Err(ErrorCode::NotEnoughReplicas), "{how}");
+            match how {
+                "at a start" => {
+                    settled(&node.partition(TOPIC, 0)).await;
+                    node = node.restart();
+                }
+                "when its log is opened" => {
+                    let transactions = &node.broker.transactions;
+                    for stage in [Stage::Opened, Stage::Served] {
+                        transactions.opened_late(stage, &open);
+                        // Who comes again is told the same, and nothing is written twice.
+                        transactions.opened_late(stage, &open);
+                    }
+                }
+                _ => node.broker.transactions.end_left_behind_in(&node.partition(TOPIC, 0)),
+            }
+            while write(&node, second, 0, 0).await == Err(ErrorCode::NotEnoughReplicas) {
+                pause().await;
+            }
+            end(&node, second, true).await.expect("decided");
+            becomes(&node, Status::CompleteCommit).await;
+            assert_eq!((log(&node, 0), log(&node, 1)), (vec_of("d0 a1 d1 c2"), vec_of("d1 c2")), "{how}");
+            assert!((0..3).all(|index| is_stable(&node, index)));
+            node.stop();
+        }
+    });
+}
+
+fn vec_of(words: &str) -> Vec<String> {
+    words.split(' ').map(str::to_owned).collect()
+}
+
+#[test]
+fn a_beginning_is_found_in_a_log_that_is_opened_later_too() {
+    run(async {
+        let (_disk, node) = start().await;
+        let producer = init(&node).await;
+        let open = leave_open(&node, producer, 0);
+        assert_eq!(status(&node).await, Some(Status::Empty));
+        node.broker.transactions.opened_late(Stage::Opened, &open);
+        assert_eq!(status(&node).await, Some(Status::Ongoing), "before anybody can write there");
+        node.broker.transactions.opened_late(Stage::Served, &open);
+        write(&node, producer, 0, 1).await.expect("the same transaction");
+        end(&node, producer, true).await.expect("decided");
+        becomes(&node, Status::CompleteCommit).await;
+        assert_eq!(log(&node, 0), ["d0", "d0", "c1"]);
+        node.stop();
+    });
+}
+
 /// An end of before KIP-890 leaves its epoch to the next transaction, whose records could be taken for its own.
 #[test]
 fn nobody_goes_ahead_in_the_epoch_of_another_transaction() {

@@ -133,7 +133,7 @@ impl Appends<'_> {
             let appended = if verdict.is_none() {
                 partition
                     .append_verified(Origin::Client, batch, self.acks(), self.now_ms, Some(guard))
-                    .map_err(|error| Refused::by_log(&error, &partition))
+                    .map_err(|error| self.refused(&error, &partition))
             } else {
                 tracing::info!("Refused a batch for {}: {}", partition.dir_name(), verdict.name());
                 Err(transaction.told(verdict))

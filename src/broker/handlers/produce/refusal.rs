@@ -104,6 +104,7 @@ impl Refused {
                 | AppendError::InvalidProducerEpoch { .. }
                 | AppendError::InvalidTxnState { .. }
                 | AppendError::NotVerified { .. }
+                | AppendError::EarlierTransaction { .. }
                 | AppendError::OffsetsExhausted,
             ) => Self::in_log(error.code(), partition),
             _ => error.code().into(),

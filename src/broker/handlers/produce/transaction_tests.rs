@@ -117,6 +117,40 @@ fn a_partition_that_was_not_added_is_refused() {
     });
 }
 
+/// Its coordinator does not know of it, and aborts it when somebody comes across it.
+#[test]
+fn a_transaction_that_nobody_ends_is_in_nobodys_way() {
+    run(async {
+        for support in [Classic, AddsPartitions] {
+            let node = node().await;
+            let lost = Producer::start(&node, "id", AddsPartitions).await;
+            let partition = node.partition(TOPIC, 0);
+            let batch = lost.batch(0, "lost");
+            let header = model::BatchHeader::parse(&batch).unwrap();
+            let (id, epoch) = (header.producer_id, header.producer_epoch);
+            let now_ms = node.broker.clock.wall_ms();
+            let guard = partition.begin_verification(id, epoch, 0, true, now_ms).unwrap();
+            let (origin, acks) = (storage::Origin::Client, crate::partition::Acks::Committed);
+            partition.append_verified(origin, batch, acks, now_ms, guard).unwrap();
+
+            let mut next = Producer::start(&node, "id", support).await;
+            if support == Classic {
+                next.add(&node, 0).await.unwrap();
+            }
+            let mut refused = 0;
+            while next.send(&node, 0, 0, "next").await.error == ErrorCode::NotEnoughReplicas {
+                refused += 1;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            assert!(refused > 0, "it would have been taken along");
+            next.end(&node, true).await;
+            settle(&node).await;
+            assert_eq!(committed(&partition), ["next"]);
+            node.stop();
+        }
+    });
+}
+
 #[test]
 fn what_comes_after_the_end_is_fenced() {
     run(async {
