@@ -285,6 +285,15 @@ pub fn lacks_descriptor(error: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
+/// Whether the error says that the device, or the file system on it, has failed, whatever was asked of it: not that a name is
+/// missing, that something is not allowed, or that a resource is short.
+pub fn is_of_device(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    const OF_DEVICE: [Errno; 7] =
+        [Errno::IO, Errno::NXIO, Errno::NODEV, Errno::REMOTEIO, Errno::UCLEAN, Errno::BADMSG, Errno::STALE];
+    OF_DEVICE.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
 /// Raises the number of files that the process may have open to what the system allows it, and answers it; `None` when
 /// there is no limit.
 pub fn raise_open_files_limit() -> io::Result<Option<u64>> {

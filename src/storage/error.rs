@@ -106,6 +106,11 @@ impl StorageError {
         matches!(self, Self::Full { .. } | Self::NoDescriptor { .. })
     }
 
+    /// Whether the disk has failed, rather than what lies on it.
+    pub fn is_of_device(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if crate::disk::is_of_device(source))
+    }
+
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         if is_full(&source) {
             return Self::Full { operation, path: path.to_owned() };
@@ -309,5 +314,10 @@ mod tests {
             io(Errno::NOSPC).is_passing() && io(Errno::DQUOT).is_passing() && io(Errno::MFILE).is_passing()
         );
         assert!(!io(Errno::IO).is_passing() && !fatal(Errno::NOSPC).is_passing());
+        assert!([Errno::IO, Errno::UCLEAN, Errno::NODEV].into_iter().all(|errno| io(errno).is_of_device()));
+        let others = [Errno::MFILE, Errno::NOSPC, Errno::NOENT, Errno::ACCESS, Errno::AGAIN];
+        assert!(!others.into_iter().any(|errno| io(errno).is_of_device()));
+        let short = StorageError::io("read", path, io::ErrorKind::UnexpectedEof.into());
+        assert!(!short.is_of_device(), "a file that was cut off");
     }
 }

@@ -127,6 +127,7 @@ impl TestBroker {
                 self.broker.groups.stop();
                 // Which would look at logs that are another node's by then, after 30 seconds.
                 crate::partition::test_support::stop_housekeeping(&self.broker.partitions);
+                crate::partition::test_support::stop_cleaning(&self.engine);
             });
         });
         disk.power_cut(PowerCut::LoseAll);

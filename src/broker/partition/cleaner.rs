@@ -238,10 +238,16 @@ impl Cleaner {
             | Stopped::Compaction(CompactionError::Abandoned) => {
                 tracing::debug!("The compaction of {} was abandoned", partition.dir_name());
             }
+            // What the others in the directory meet as well.
+            _ if partition.dir().has_failed() => {
+                tracing::debug!("The compaction of {} ended with its log directory", partition.dir_name());
+            }
             Stopped::Compaction(CompactionError::Storage(error @ StorageError::Full { .. })) => {
                 tracing::warn!("The compaction of {} waits for space: {error}", partition.dir_name());
             }
-            Stopped::Compaction(CompactionError::Storage(error)) if has_failed(partition) => {
+            Stopped::Compaction(CompactionError::Storage(error))
+                if has_failed(partition) || error.is_of_device() =>
+            {
                 partition.note(error);
             }
             _ => {

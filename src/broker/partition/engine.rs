@@ -24,7 +24,7 @@ use crate::open_files::OpenFiles;
 #[derive(Debug)]
 pub struct PartitionEngine {
     registry: Arc<Registry>,
-    cleaner: Arc<Cleaner>,
+    pub(super) cleaner: Arc<Cleaner>,
 }
 
 /// Why the partitions of a node could not be started.
@@ -70,7 +70,7 @@ impl PartitionEngine {
                 HostDir::open(Arc::clone(disk), path, clock.clone(), Arc::clone(&own), fatal.clone());
             let opened =
                 opened.and_then(|dir| Ok((dir.with(storage::LogDir::deleted_partitions)?, Arc::new(dir))));
-            opened.map_err(|error| {
+            opened.inspect(|_| own.opened()).map_err(|error| {
                 own.is_not_opened();
                 (error, is_vital)
             })

@@ -1,5 +1,5 @@
-//! Which log directories can be used (KIP-112, KIP-858): the first write or sync that fails ends the use of a directory
-//! until the next start, and the others go on without it.
+//! Which log directories can be used (KIP-112, KIP-858): the first write or sync that fails, or a read that the disk fails,
+//! ends the use of a directory until the next start, and the others go on without it.
 //!
 //! Where that is the directory of the metadata log, or the last one, the node ends.
 
@@ -17,6 +17,8 @@ pub(super) struct Health {
     path: PathBuf,
     /// It holds the metadata log.
     is_vital: bool,
+    /// Until then, what fails is its opening.
+    is_opened: AtomicBool,
     has_failed: AtomicBool,
     node: Arc<NodeHealth>,
 }
@@ -50,6 +52,7 @@ impl Health {
         Arc::new(Self {
             path: path.to_owned(),
             is_vital,
+            is_opened: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
             node: Arc::clone(node),
         })
@@ -57,6 +60,15 @@ impl Health {
 
     pub(super) fn has_failed(&self) -> bool {
         self.has_failed.load(Ordering::Acquire)
+    }
+
+    /// It could be opened: from now on it fails by [`Self::fail`].
+    pub(super) fn opened(&self) {
+        self.is_opened.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_opened(&self) -> bool {
+        self.is_opened.load(Ordering::Acquire)
     }
 
     /// It could not be opened: the others have to do without.

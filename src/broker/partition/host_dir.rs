@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::committer::Committer;
 use super::health::Health;
 use super::reserve::Reserve;
+use super::watched_disk::WatchedDisk;
 use crate::context::Fatal;
 
 /// A log directory that this node owns. Its locks are leaves: `log_dir` is written only to format the directory.
@@ -73,6 +74,7 @@ impl HostDir {
         health: Arc<Health>,
         fatal: Fatal,
     ) -> Result<Self, StorageError> {
+        let disk = WatchedDisk::shared(disk, Arc::clone(&health));
         let log_dir = LogDir::open(Arc::clone(&disk), path)?;
         let reserve = Reserve::new(Arc::clone(&disk), path);
         reserve.release_if_full().map_err(|source| StorageError::Io {
@@ -128,7 +130,7 @@ impl HostDir {
         self.meta()?.directory_id
     }
 
-    /// Whether a write or a sync has failed here: nothing is acknowledged, read or written any more until the next start.
+    /// Whether a write or a sync has failed here, or the disk could not be read: nothing is acknowledged, read or written any more until the next start.
     pub fn has_failed(&self) -> bool {
         self.health.has_failed()
     }

@@ -1,12 +1,14 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use model::{Clock, ErrorCode, LeaderEpoch};
+use rustix::io::Errno;
 use storage::disk_mem::{BreakingDisk, MemoryDisk};
 
 use crate::partition::test_support::{
-    Reports, append, batch, config, offset, settings, stop_syncing, topic_id,
+    Reports, append, batch, config, offset, read_below, settings, stop_syncing, sync, topic_id,
 };
-use crate::partition::{Acks, CommitTicket, OpenError, PartitionEngine, PartitionError};
+use crate::partition::{Acks, CommitTicket, OpenError, Partition, PartitionEngine, PartitionError};
 
 fn start(disk: &BreakingDisk, reports: &Reports, overrides: &[&str]) -> Result<PartitionEngine, OpenError> {
     let mut all = vec!["log.dirs=/a,/b"];
@@ -105,6 +107,95 @@ fn a_sync_that_fails_takes_its_directory_offline_and_leaves_the_others_theirs() 
     }
     engine.stop();
     assert_eq!(reports.all(), Vec::<String>::new());
+}
+
+/// Partitions with a record each, which nobody writes or syncs any more and whose files are closed.
+fn at_rest(engine: &PartitionEngine, count: i32) -> Vec<Arc<Partition>> {
+    create(engine, count);
+    stop_syncing(&engine.registry());
+    let mut all = engine.registry().all();
+    all.sort_by_key(|partition| partition.index());
+    for partition in &all {
+        append(partition, Acks::Written, 1);
+        sync(partition);
+        partition.release_files();
+    }
+    all
+}
+
+fn files_of(partition: &Partition) -> PathBuf {
+    partition.dir().path().join(partition.dir_name())
+}
+
+const READS: [(&str, fn(&Partition) -> Result<(), PartitionError>); 3] = [
+    ("records", |partition| partition.read(read_below(offset(1))).map(drop)),
+    ("a time", |partition| partition.offset_for_timestamp(0).map(drop)),
+    ("the largest time", |partition| partition.offset_of_max_timestamp().map(drop)),
+];
+
+#[test]
+fn a_disk_that_cannot_be_read_ends_its_directory_as_one_that_cannot_be_written() {
+    for (what, read) in READS {
+        for errno in [Errno::IO, Errno::UCLEAN] {
+            let (disk, reports) = (disk(), Reports::default());
+            let engine = start(&disk, &reports, &[]).unwrap();
+            let all = at_rest(&engine, 4);
+            let lost = all.iter().find(|one| one.dir().path() == Path::new("/b")).unwrap();
+            disk.break_with(&files_of(lost), errno);
+            let refused = read(lost).unwrap_err();
+            assert_eq!(refused.code(), ErrorCode::KafkaStorageError, "{what}");
+            assert!(within_10_s(|| engine.registry().all().len() == 2), "{what}: {errno}");
+            for partition in &all {
+                let is_lost = partition.dir().path() == Path::new("/b");
+                let found = engine.registry().find("orders", partition.index());
+                assert_eq!(found.err(), is_lost.then_some(ErrorCode::KafkaStorageError), "{what}");
+                assert_eq!(read(partition).is_err(), is_lost, "{what}");
+            }
+            engine.stop();
+            assert_eq!(reports.all(), Vec::<String>::new(), "the node goes on");
+        }
+    }
+}
+
+#[test]
+fn a_node_ends_with_its_only_directory_when_that_cannot_be_read() {
+    for (what, read) in READS {
+        let (disk, reports) = (disk(), Reports::default());
+        let engine = start(&disk, &reports, &["log.dirs=/a"]).unwrap();
+        let all = at_rest(&engine, 1);
+        disk.break_dir(&files_of(&all[0]));
+        assert!(read(&all[0]).is_err());
+        let told = reports.all();
+        assert!(told.len() == 1 && told[0].contains("/a/orders-0"), "{what}: {told:?}");
+        engine.stop();
+    }
+}
+
+/// What is no fault of the disk, done to the files of a partition.
+const FAULTS: [(&str, fn(&MemoryDisk, &BreakingDisk, &Path)); 5] = [
+    ("cut off", |memory, _, dir| memory.corrupt(&dir.join(LOG), |bytes| bytes.truncate(30))),
+    ("no batch", |memory, _, dir| memory.corrupt(&dir.join(LOG), |bytes| bytes[16] = 9)),
+    ("no descriptor", |_, disk, dir| disk.break_with(dir, Errno::MFILE)),
+    ("no file", |_, disk, dir| disk.break_with(dir, Errno::NOENT)),
+    ("not allowed", |_, disk, dir| disk.break_with(dir, Errno::ACCESS)),
+];
+const LOG: &str = "00000000000000000000.log";
+
+#[test]
+fn what_is_wrong_with_a_file_or_the_process_costs_a_read_and_not_the_directory() {
+    for (what, read) in READS {
+        for (fault, spoil) in FAULTS {
+            let (memory, reports) = (MemoryDisk::new(), Reports::default());
+            let disk = BreakingDisk::new(memory.shared());
+            let engine = start(&disk, &reports, &["log.dirs=/a"]).unwrap();
+            let all = at_rest(&engine, 2);
+            spoil(&memory, &disk, &files_of(&all[0]));
+            assert!(read(&all[0]).is_err(), "{what}: {fault}");
+            assert!(read(&all[1]).is_ok() && !all[0].dir().has_failed(), "{what}: {fault}");
+            engine.stop();
+            assert_eq!(reports.all(), Vec::<String>::new(), "{what}: {fault}");
+        }
+    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub mod settings;
 pub(crate) mod test_support;
 mod transactions;
 pub mod waiters;
+mod watched_disk;
 
 pub use engine::{OpenError, PartitionEngine};
 pub use handle::{Acks, Partition, PartitionError, Placed, Topic};

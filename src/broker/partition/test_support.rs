@@ -131,6 +131,11 @@ pub(crate) fn stop_housekeeping(registry: &Registry) {
     registry.housekeeper.stop();
 }
 
+/// From now on nothing is compacted.
+pub(crate) fn stop_cleaning(engine: &PartitionEngine) {
+    engine.cleaner.stop();
+}
+
 /// Ends the sync threads, as a disk does that takes for ever.
 pub(crate) fn stop_syncing(registry: &Registry) {
     registry.dirs().iter().for_each(|dir| dir.committer.stop());

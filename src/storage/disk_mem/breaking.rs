@@ -18,7 +18,7 @@ pub struct BreakingDisk {
 
 #[derive(Debug, Default)]
 struct State {
-    broken: Vec<PathBuf>,
+    broken: Vec<(PathBuf, Errno)>,
     refused: u64,
 }
 
@@ -35,7 +35,12 @@ impl BreakingDisk {
 
     /// Has everything that is done in `dir` from now on fail with EIO.
     pub fn break_dir(&self, dir: &Path) {
-        self.state().broken.push(dir.to_owned());
+        self.break_with(dir, Errno::IO);
+    }
+
+    /// Has everything that is done at `path`, or within it, fail with this error of the system from now on.
+    pub fn break_with(&self, path: &Path, errno: Errno) {
+        self.state().broken.push((path.to_owned(), errno));
     }
 
     /// Has nothing fail any more.
@@ -54,9 +59,10 @@ impl BreakingDisk {
 
     fn check(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
-        if state.broken.iter().any(|broken| path.starts_with(broken)) {
+        let errno = state.broken.iter().find(|(broken, _)| path.starts_with(broken)).map(|(_, errno)| *errno);
+        if let Some(errno) = errno {
             state.refused += 1;
-            return Err(Errno::IO.into());
+            return Err(errno.into());
         }
         Ok(())
     }
