@@ -37,12 +37,13 @@ pub async fn handle(
         }
         topics.push(partitions);
     }
-    let durable = broker.partitions.checkpoint_log_starts(&advanced).await;
+    let mut durable = broker.partitions.checkpoint_log_starts(&advanced).await.into_iter();
     let topics = request.topics.into_iter().zip(topics).map(|(topic, results)| {
         let partitions = topic.partitions.iter().zip(results).map(|(asked, result)| {
-            let result = result.and_then(|log_start| match durable {
-                Ok(()) => Ok(log_start),
-                Err(_) => Err(ErrorCode::KafkaStorageError),
+            // There is one for each that was advanced, in their order.
+            let result = result.and_then(|log_start| match durable.next() {
+                Some(Ok(())) => Ok(log_start),
+                Some(Err(_)) | None => Err(ErrorCode::KafkaStorageError),
             });
             partition_result(asked.partition_index, result)
         });

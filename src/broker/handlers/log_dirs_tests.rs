@@ -9,9 +9,11 @@ use model::topic_name::{GROUP_METADATA, TRANSACTION_STATE};
 use model::{BrokerId, ErrorCode, Offset, TopicId};
 use storage::disk_mem::{BreakingDisk, MemoryDisk};
 use storage::{ReadRequest, SystemDisk};
+use wire::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use wire::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use wire::messages::{
-    DescribeLogDirsRequest, FindCoordinatorRequest, InitProducerIdRequest, OffsetCommitRequest,
+    DeleteRecordsRequest, DescribeLogDirsRequest, FindCoordinatorRequest, InitProducerIdRequest,
+    OffsetCommitRequest,
 };
 
 use super::answer::{text, topic_name};
@@ -231,6 +233,40 @@ fn a_directory_that_fails_goes_alone_and_comes_back_with_the_next_start() {
             strays.filter(|entry| entry.as_ref().unwrap().path().to_string_lossy().contains("gone-"));
         let strays: Vec<_> = strays.map(|entry| entry.unwrap().file_name()).collect();
         assert!(strays.len() == 1 && strays[0].to_string_lossy().ends_with("-stray"), "{strays:?}");
+        node.stop();
+    });
+}
+
+#[test]
+fn records_are_deleted_in_a_sound_directory_beside_one_that_fails() {
+    run(async {
+        let (dirs, node) = TwoDirs::start();
+        node.create(TOPIC, 4, &[]).await;
+        let failing = TwoDirs::indexes(&node, TOPIC, &dirs.failing);
+        assert_eq!(failing.len(), 2);
+        for index in 0..4 {
+            assert_eq!(append(&node, TOPIC, index).await, ErrorCode::None);
+        }
+        dirs.break_one();
+        let all =
+            (0..5).map(|index| DeleteRecordsPartition::default().with_partition_index(index).with_offset(-1));
+        let topic = DeleteRecordsTopic::default().with_name(topic_name(TOPIC)).with_partitions(all.collect());
+        let request = DeleteRecordsRequest::default().with_topics(vec![topic]);
+        let answer = super::delete_records::handle(&node.broker, &node.context, request).await;
+        for answered in &answer.topics[0].partitions {
+            let expected = match answered.partition_index {
+                4 => (ErrorCode::UnknownTopicOrPartition, -1),
+                index if failing.contains(&index) => (ErrorCode::KafkaStorageError, -1),
+                _ => (ErrorCode::None, 1),
+            };
+            assert_eq!((ErrorCode::from_code(answered.error_code), answered.low_watermark), expected);
+        }
+        dirs.disk.mend();
+        let node = node.restart();
+        for index in 0..4 {
+            let log_start = node.partition(TOPIC, index).offsets().log_start;
+            assert_eq!(log_start.value() == 1, !failing.contains(&index), "{index}: {log_start}");
+        }
         node.stop();
     });
 }

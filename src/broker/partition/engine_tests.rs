@@ -128,6 +128,28 @@ fn a_bulk_change_writes_every_checkpoint_once() {
 }
 
 #[test]
+fn namesakes_of_what_is_found_are_made_as_new_ones_are() {
+    const MANY: i32 = 40;
+    let steps = |found: Option<u128>| {
+        let (disk, reports) = (MemoryDisk::new(), Reports::default());
+        if let Some(id) = found {
+            let engine = running_engine(&disk, &reports, &[]);
+            engine.registry().create_all(partitions_of("many", id, MANY));
+            engine.stop();
+        }
+        let registry = still_registry(&disk, &reports);
+        let before = disk.steps();
+        assert!(registry.create_all(partitions_of("many", 1, MANY)).is_empty());
+        if found == Some(2) {
+            assert_eq!(text(&disk, "recovery-point-offset-checkpoint"), "0\n0\n", "forgotten, all at once");
+        }
+        disk.steps() - before
+    };
+    let set_aside = 2 * MANY as u64;
+    assert!(steps(Some(2)) < steps(None) + set_aside + 30, "{} and {}", steps(Some(2)), steps(None));
+}
+
+#[test]
 fn a_creation_that_was_cut_short_is_finished_and_records_without_a_topic_are_nobodys() {
     let (disk, reports) = (MemoryDisk::new(), Reports::default());
     let registry = still_registry(&disk, &reports);

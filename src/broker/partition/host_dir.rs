@@ -224,13 +224,8 @@ impl HostDir {
         self.served.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether a directory of this partition is waiting to be claimed.
-    pub(super) fn has_found(&self, topic: &str, partition: i32) -> bool {
-        self.found.lock().contains_key(&(topic.to_owned(), partition))
-    }
-
-    /// As [`Self::has_found`], where the directory says that it is of this topic; of a creation that was cut short it says
-    /// `None`.
+    /// Whether a directory of this partition is waiting to be claimed that says that it is of this topic; of a creation that
+    /// was cut short it says `None`.
     pub(super) fn has_found_of(&self, topic: &str, partition: i32, id: Option<TopicId>) -> bool {
         self.found.lock().get(&(topic.to_owned(), partition)).is_some_and(|dir| dir.topic_id == id)
     }

@@ -263,16 +263,22 @@ impl Registry {
         }
     }
 
-    /// Makes the log starts of these partitions durable, those in a sound directory also where another fails. Cancel-safe: it
-    /// happens all the same in the directory that is waited for.
-    pub async fn checkpoint_log_starts(&self, partitions: &[Arc<Partition>]) -> Result<(), CheckpointFailed> {
-        let mut all = Ok(());
+    /// Makes the log starts of these partitions durable, and answers of each whether it is: those in a sound directory are also
+    /// where another fails. Cancel-safe: it happens all the same in the directory that is waited for.
+    pub async fn checkpoint_log_starts(
+        &self,
+        partitions: &[Arc<Partition>],
+    ) -> Vec<Result<(), CheckpointFailed>> {
+        let mut written = vec![Ok(()); partitions.len()];
         for dir in &self.dirs {
-            if partitions.iter().any(|partition| Arc::ptr_eq(partition.dir(), dir)) {
-                all = all.and(self.housekeeper.checkpoint_log_starts(dir).await);
+            let is_here = |partition: &Arc<Partition>| Arc::ptr_eq(partition.dir(), dir);
+            if partitions.iter().any(is_here) {
+                let result = self.housekeeper.checkpoint_log_starts(dir).await;
+                let here = written.iter_mut().zip(partitions).filter(|(_, partition)| is_here(partition));
+                here.for_each(|(written, _)| *written = result);
             }
         }
-        all
+        written
     }
 }
 

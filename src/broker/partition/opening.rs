@@ -37,8 +37,11 @@ impl Work {
         (self.new.topic.to_string(), self.new.partition)
     }
 
+    /// Whether there is a log to open: a directory of another topic of that name is set aside, and one without a topic is what
+    /// is left of a creation.
     fn is_found(&self) -> bool {
-        self.claimed.is_some() || self.dir.has_found(&self.new.topic, self.new.partition)
+        let new = &self.new;
+        self.claimed.is_some() || self.dir.has_found_of(&new.topic, new.partition, Some(new.topic_id))
     }
 }
 
