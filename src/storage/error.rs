@@ -198,11 +198,6 @@ pub enum AppendError {
         /// Where the batch would have gone.
         offset: Offset,
     },
-    /// A marker whose epoch the producer's next transaction has already (KIP-890).
-    #[error(
-        "the marker of producer {producer_id} at offset {offset} has epoch {epoch}, whose transaction is open"
-    )]
-    MarkerEpoch {
     /// Part of a transaction, or its commit, while one of an earlier epoch is open that nobody has ended: it would be taken
     /// along. Kafka takes it along.
     #[error(
@@ -218,6 +213,11 @@ pub enum AppendError {
         /// That of the open transaction.
         open: ProducerEpoch,
     },
+    /// A marker whose epoch the producer's next transaction has already (KIP-890).
+    #[error(
+        "the marker of producer {producer_id} at offset {offset} has epoch {epoch}, whose transaction is open"
+    )]
+    MarkerEpoch {
         /// The producer.
         producer_id: ProducerId,
         /// Where the marker would have gone.
@@ -262,13 +262,13 @@ impl AppendError {
             Self::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
             Self::InvalidProducerEpoch { .. } | Self::MarkerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
             Self::InvalidTxnState { .. } | Self::NotVerified { .. } => ErrorCode::InvalidTxnState,
+            // What makes clients of every age try again, without a look at the metadata.
+            Self::EarlierTransaction { .. } => ErrorCode::NotEnoughReplicas,
             Self::CoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
             Self::UnexpectedOffset { .. } | Self::OffsetsExhausted => ErrorCode::UnknownServerError,
         }
     }
 }
-            // What makes clients of every age try again, without a look at the metadata.
-            Self::EarlierTransaction { .. } => ErrorCode::NotEnoughReplicas,
 
 /// Why a read has no plan.
 #[derive(Debug, thiserror::Error)]
