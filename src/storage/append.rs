@@ -99,6 +99,7 @@ impl PartitionLog {
         let prefix = header.patched_prefix(base_offset, epoch);
         let rest = batch.get(PATCHED_PREFIX_BYTES..).unwrap_or_default();
         self.write(&mut [IoSlice::new(&prefix), IoSlice::new(rest)])?;
+        self.sync.tail.note(self.active.id(), self.active.size(), [&prefix, rest]);
         header.base_offset = base_offset;
         header.leader_epoch = epoch;
         self.take_in(&header, marker, now_ms)?;

@@ -181,7 +181,7 @@ fn bytes_that_are_not_in_memory_any_more_keep_no_round_waiting() {
     let mut log = bench.open();
     append(&mut log, batch(1, NOW_MS, 1));
     sync(&mut log);
-    append(&mut log, batch(1, NOW_MS, 2));
+    append(&mut log, crate::test_support::produced(1, 0, 0, 2000));
     let CommitStep::Journal(target) = log.commit_step(1 << 20).unwrap() else { panic!("for the journal") };
     let mut round = Round::new();
     bench.disk.set_cold_from(Some(100));
@@ -189,6 +189,25 @@ fn bytes_that_are_not_in_memory_any_more_keep_no_round_waiting() {
     assert_eq!(round.bytes.len(), RECORD_HEADER_BYTES);
     bench.disk.set_cold_from(None);
     assert!(round.add(topic(1), 0, &target).unwrap() && !round.is_empty());
+}
+
+#[test]
+fn the_bytes_of_small_appends_are_not_read_back() {
+    let bench = Bench::new(LogConfig::default());
+    let mut log = bench.open();
+    let mut journal = journal_on(&bench.disk);
+    append(&mut log, batch(1, NOW_MS, 1));
+    sync(&mut log);
+    bench.disk.set_cold_from(Some(0));
+    for seed in 2..5 {
+        append(&mut log, batch(1, NOW_MS, seed));
+        append(&mut log, batch(1, NOW_MS, seed));
+        commit(&mut log, &mut journal);
+    }
+    bench.disk.set_cold_from(None);
+    let (kept, point) = (read_all(&mut log), log.recovery_point());
+    drop(log);
+    assert_eq!(read_all(&mut power_cut(&bench, point)), kept, "byte for byte");
 }
 
 #[test]

@@ -37,6 +37,7 @@ mod retention;
 mod segment;
 mod sync;
 mod sys;
+mod tail;
 mod transactions;
 mod truncation;
 

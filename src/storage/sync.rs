@@ -23,6 +23,7 @@ use crate::error::StorageError;
 use crate::names::{Home, LOG};
 use crate::partition_log::PartitionLog;
 use crate::read_plan::ReadHint;
+use crate::tail::Tail;
 
 /// Everything that must reach the disk before [`SyncTarget::end`] may be called durable. Owned: [`SyncTarget::sync`]
 /// runs without the log's lock, and appends go on meanwhile.
@@ -114,16 +115,25 @@ pub enum CommitStep {
 pub struct JournalTarget {
     shared: Arc<Shared>,
     point: SyncPoint,
-    file: Arc<dyn DiskFile>,
-    path: PathBuf,
-    position: u64,
-    len: usize,
+    bytes: Staged,
+}
+
+/// Where the bytes are.
+#[derive(Debug)]
+enum Staged {
+    /// At hand since they were written.
+    Tail(Vec<u8>),
+    /// In the log's own file, and most likely in the page cache.
+    File { home: Home, base: Offset, file: Arc<dyn DiskFile>, position: u64, len: usize },
 }
 
 impl JournalTarget {
     /// Bytes of whole batches.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        match &self.bytes {
+            Staged::Tail(bytes) => bytes.len(),
+            Staged::File { len, .. } => *len,
+        }
     }
 
     /// Every record below this offset is durable once the journal is.
@@ -134,18 +144,23 @@ impl JournalTarget {
     /// Appends the bytes to `out`. They were just written; false when they are not in memory any more, and reading them
     /// would keep all others of the round waiting.
     pub(crate) fn read(&self, out: &mut Vec<u8>) -> Result<bool, StorageError> {
-        let before = out.len();
-        let read = match self.file.read_cached(out, self.position, self.len) {
-            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
-                self.file.read_at(out, self.position, self.len)
+        let (home, base, file, position, len) = match &self.bytes {
+            Staged::Tail(bytes) => {
+                out.extend_from_slice(bytes);
+                return Ok(true);
             }
+            Staged::File { home, base, file, position, len } => (home, *base, file, *position, *len),
+        };
+        let before = out.len();
+        let read = match file.read_cached(out, position, len) {
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => file.read_at(out, position, len),
             read => read,
         };
-        let count = read.map_err(|error| StorageError::fatal("read", &self.path, error))?;
-        if count < self.len {
+        let count = read.map_err(|error| StorageError::fatal("read", &home.path(base, LOG), error))?;
+        if count < len {
             out.truncate(before);
         }
-        Ok(count >= self.len)
+        Ok(count >= len)
     }
 
     /// To be called once the journal is on disk.
@@ -276,6 +291,8 @@ pub(crate) struct SyncState {
     durable_place: Option<Place>,
     /// What a journal may make durable, or has, without the log's own files: it was staged, or came from there.
     journaled: Offset,
+    /// What the journal may take from memory.
+    pub(crate) tail: Tail,
     dir_version: u64,
     side_version: u64,
     side_files: Vec<Outstanding>,
@@ -299,6 +316,7 @@ impl SyncState {
             durable,
             durable_place: None,
             journaled: durable,
+            tail: Tail::default(),
             dir_version: 0,
             side_version: 0,
             side_files: Vec::new(),
@@ -386,6 +404,7 @@ impl PartitionLog {
     /// What a sync must write now. Cheap: the files are shared, not opened or read.
     pub fn sync_target(&mut self) -> Result<SyncTarget, StorageError> {
         self.check_usable()?;
+        self.sync.tail.forget();
         let (settled, end) = (self.sync.settled(), self.log_end());
         let mut files = Vec::new();
         if settled < end {
@@ -427,14 +446,14 @@ impl PartitionLog {
         if len > bytes_max || !names_are_synced || self.sync.settled() < self.active.base() {
             return Ok(CommitStep::Sync);
         }
-        let target = JournalTarget {
-            shared: Arc::clone(&self.sync.shared),
-            point: self.sync_point(),
-            path: self.home.path(self.active.base(), LOG),
-            file: self.active.file(&self.home)?,
-            position,
-            len: len as usize,
+        let (len, base) = (len as usize, self.active.base());
+        let bytes = if let Some(bytes) = self.sync.tail.take(self.active.id(), position, len) {
+            Staged::Tail(bytes)
+        } else {
+            let file = self.active.file(&self.home)?;
+            Staged::File { home: self.home.clone(), base, file, position, len }
         };
+        let target = JournalTarget { shared: Arc::clone(&self.sync.shared), point: self.sync_point(), bytes };
         // From here on, not once it is written: a roll may come in between.
         self.sync.note_journaled(target.end());
         Ok(CommitStep::Journal(target))
