@@ -107,7 +107,7 @@ fn classic_beat(world: &mut World, member_id: &str, generation: i32) -> ErrorCod
 }
 
 /// A classic group whose only member has partitions 0 and 1 of topic `a`; its id.
-fn classic() -> (World, String) {
+pub fn classic() -> (World, String) {
     let mut world = World::with_topics(&[2]);
     world.settings.initial_rebalance_delay_ms = 0;
     let (_, outcome) = world.send(Request::Join(classic_join("", &["a"], &[])));
@@ -119,7 +119,7 @@ fn classic() -> (World, String) {
 }
 
 /// The classic group with a consumer member `m`, in reconciliation.
-fn mixed() -> (World, String) {
+pub fn mixed() -> (World, String) {
     let (mut world, old) = classic();
     let (reply, written) = world.beat(join("m", &["a"]));
     let reply = reply.expect("joined");
@@ -140,7 +140,7 @@ fn mixed() -> (World, String) {
 }
 
 /// The consumer group with a classic member and `m`, in balance.
-fn balanced() -> (World, String) {
+pub fn balanced() -> (World, String) {
     let (mut world, old) = mixed();
     assert_eq!(classic_beat(&mut world, &old, 1), ErrorCode::RebalanceInProgress);
     // The eager client gives everything back before it joins.

@@ -4,4 +4,5 @@ mod cells;
 mod migration;
 mod requests;
 mod simulation;
+mod table;
 mod world;
