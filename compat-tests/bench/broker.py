@@ -2,7 +2,9 @@
 import json
 import os
 import shlex
+import signal
 import subprocess
+import time
 import tomllib
 
 import machine
@@ -15,6 +17,8 @@ OTTLA = os.environ.get("OTTLA", f"{TARGET}/release/ottla")
 KBENCH = os.environ.get("KBENCH", f"{TARGET}/release/kbench")
 # Runs that make a topic take its configuration; a removed one leaves at once, before it reaches the disk.
 TOPIC_RUNS = ("produce", "fetch", "end-to-end")
+GONE_SECONDS_MAX = 60
+EMPTY_SECONDS_MAX = 5
 TOPIC_ALWAYS = {"file.delete.delay.ms": "0"}
 
 
@@ -36,7 +40,7 @@ class Broker:
         self.address = f"127.0.0.1:{self.port}"
         lines = self.descriptor.get("properties", []) + properties
         self.environment = os.environ | self.descriptor.get("environment", {}) | {"OTTLA": OTTLA, "EXTRA_PROPERTIES": "\n".join(lines)}
-        self.pid = self.cgroup = None
+        self.pid = self.cgroup = self.remembered = None
 
     def start(self):
         done = subprocess.run([*self.on_broker, self.program("start"), str(self.port), self.home], capture_output=True, text=True, env=self.environment, timeout=180, check=False)
@@ -55,11 +59,30 @@ class Broker:
             return
         self.pid = None
         subprocess.run([self.program("stop"), self.home], check=False, capture_output=True, timeout=180)
+        self.leave_cgroup()
+
+    def kill(self):
+        """As a crash would; gives back when the process is no more."""
+        pid, self.pid = self.pid, None
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + GONE_SECONDS_MAX
+        while not is_gone(pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.leave_cgroup()
+
+    def leave_cgroup(self):
         if self.cgroup:
-            try:
-                os.rmdir(self.cgroup)
-            except OSError as error:
-                print(f"note: {self.cgroup} stays: {error}", flush=True)
+            # The threads of a process that was killed leave a moment after it.
+            deadline = time.monotonic() + EMPTY_SECONDS_MAX
+            while True:
+                try:
+                    os.rmdir(self.cgroup)
+                    break
+                except OSError as error:
+                    if time.monotonic() > deadline:
+                        print(f"note: {self.cgroup} stays: {error}", flush=True)
+                        break
+                time.sleep(0.05)
             self.cgroup = None
 
     def program(self, name):
@@ -76,6 +99,10 @@ class Broker:
         with open(f"/proc/{self.pid}/environ", "rb") as pairs:
             environment = dict(pair.split("=", 1) for pair in pairs.read().decode(errors="replace").split("\0") if "=" in pair)
         return command, environment, os.readlink(f"/proc/{self.pid}/cwd")
+
+    def remember(self):
+        """Keeps that for when it no longer runs."""
+        self.remembered = self.command()
 
     def arguments(self, run, durability):
         command = [*self.on_generator, KBENCH, "--bootstrap", self.address, "--pid", str(self.pid)]
@@ -107,6 +134,15 @@ def ratios(rows):
     if done.returncode != 0:
         raise SystemExit(f"kbench ratios: {done.stderr}")
     return json.loads(done.stdout)
+
+
+def is_gone(pid):
+    """Whether it has ended, be it that nobody has asked for its exit code yet."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            return stat.read().rpartition(")")[2].split()[0] in ("Z", "X")
+    except OSError:
+        return True
 
 
 def free_port():

@@ -1,18 +1,24 @@
 """The runs: warm-up, then pair after pair, every broker in turn and the order changing, until the pairs or the time are done."""
 import concurrent.futures
+import dataclasses
 import os
+import re
+import signal
+import subprocess
 import threading
 import time
 
 import machine
 from broker import KBENCH, RunFailed, figures
+from explain import profile
 from rows import WARM_UPS
 
-# Starts of each broker, whatever the number of pairs.
-STARTS_MAX = 3
 TRIES = 2
-# Topic and partitions that a broker has when it is started.
-STARTS = {"start": ("bench-start", 1), "start-10k": ("bench-many", 10000)}
+ATTACH_SECONDS_MAX = 30
+
+
+# The kinds that are measured pair after pair; those of alone.py come before them.
+IN_PAIRS = ("run", "cold", "disk", "traced", "loaded")
 
 
 class Comparison:
@@ -24,7 +30,7 @@ class Comparison:
         self.runs, self.failures = [], []
         # What the disk alone is compared with is a run as any other.
         keys = [key for row in self.rows for key in ([f"run {row.run}"] if row.kind == "disk" else []) + [row.key()]]
-        self.measurements = list(dict.fromkeys(keys))
+        self.measurements = [key for key in dict.fromkeys(keys) if key.partition(" ")[0] in IN_PAIRS]
         self.filled = set()
 
     def warm_up(self, sets):
@@ -75,7 +81,8 @@ class Comparison:
             return
         for broker, durability in self.wanted(key)[:: 1 if pair % 2 == 0 else -1]:
             try:
-                measured = (self.cold if kind == "cold" else self.plain)(broker, self.timed(run), durability)
+                procedure = {"cold": self.cold, "traced": self.traced}.get(kind, self.plain)
+                measured = procedure(broker, self.timed(run), durability)
                 self.note(pair, broker.name, key, durability, measured)
             except RunFailed as error:
                 self.failed(broker.name, key, error)
@@ -94,12 +101,11 @@ class Comparison:
         return wanted
 
     def timed(self, run):
-        effort = self.effort
-        return run.format(seconds=effort.seconds, warm_up=effort.warm_up, long=effort.long)
+        return self.effort.timed(run)
 
     def note(self, pair, broker, key, durability, found):
         self.runs.append({"pair": pair, "broker": broker, "key": key, "durability": durability, "figures": found})
-        told = ("broker_cpu_us_per_mib", "broker_cpu_us_per_fetch", "mib_per_second", "p50_ms", "p99_ms", "p999_ms", "first_ack_ms", "rss_kib", "per_second", "join_ms")
+        told = ("broker_cpu_us_per_mib", "broker_cpu_us_per_fetch", "mib_per_second", "p50_ms", "p99_ms", "p999_ms", "first_ack_ms", "served_ms", "stop_ms", "made_ms", "rss_kib", "bytes_each", "cpu_us_per_second", "wakeups_per_second", "calls_per_request", "syncs_per_request", "per_second", "join_ms")
         said = " ".join(f"{name}={found[name]:.6g}" for name in told if isinstance(found.get(name), (int, float)))
         self.say(f"  {broker:14} {durability:6} {said}{' VOID: ' + ','.join(found['void']) if found.get('void') else ''}")
 
@@ -140,39 +146,64 @@ class Comparison:
             reader.result()
             return found
 
+    def traced(self, broker, run, durability):
+        """System calls of a request: of twice as many requests there are so many more, and all else happens once. Takes no time
+        into account, since a traced broker is slow."""
+        few = self.trace(broker, run, durability)
+        many = self.trace(broker, re.sub(r"(?<=--mib-max )\S+", lambda mib: f"{float(mib[0]) * 2:g}", run), durability)
+        requests = many["requests"] - few["requests"]
+        if requests <= 0:
+            raise RunFailed(f"{few['requests']} and then {many['requests']} requests were traced")
+        calls = {name: (many["calls"].get(name, 0) - few["calls"].get(name, 0)) / requests for name in many["calls"]}
+        syncs = sum(calls.get(name, 0) for name in ("fsync", "fdatasync", "msync", "sync_file_range"))
+        return {"what": "traced", "calls_per_request": sum(calls.values()), "syncs_per_request": syncs, "calls": calls, "requests": requests, "void": []}
+
+    def trace(self, broker, run, durability):
+        """The requests of one run and the broker's system calls by name meanwhile, those of the run's own making included."""
+        trace = f"{broker.home}.trace"
+        with open(f"{trace}.said", "w+", encoding="utf-8", errors="replace") as said:
+            strace = subprocess.Popen(["strace", "-c", "-f", "-o", trace, "-p", str(broker.pid)], stderr=said)
+            try:
+                deadline = time.monotonic() + ATTACH_SECONDS_MAX
+                while "attached" not in open(f"{trace}.said", encoding="utf-8", errors="replace").read():
+                    if strace.poll() is not None or time.monotonic() > deadline:
+                        raise RunFailed("strace does not attach")
+                    time.sleep(0.05)
+                found = broker.measure(run, durability)
+            finally:
+                strace.send_signal(signal.SIGINT)
+                strace.wait(ATTACH_SECONDS_MAX)
+        calls = {}
+        with open(trace, encoding="ascii") as table:
+            for line in table:
+                words = line.split()
+                # Percent, seconds, each, calls, perhaps errors, name.
+                if len(words) >= 5 and words[3].isdigit() and words[-1] != "total":
+                    calls[words[-1]] = int(words[3])
+        return found | {"calls": calls}
+
+    def explain(self, rows, deadline):
+        """Profiles of ours in the runs of these rows, by key, as far as time allows."""
+        explained = {}
+        for row in rows:
+            broker = next((broker for broker in self.brokers if broker.name == row["broker"]), None)
+            key = f"{row['kind']} {row['run']}"
+            if row["kind"] != "run" or key in explained or broker is None or time.monotonic() > deadline:
+                continue
+            self.say(f"profile of {row['id']}: {self.timed(row['run'])}")
+            short = dataclasses.replace(self.effort, long=self.effort.seconds)
+            run, traced = (some.timed(row["run"]) for some in (short, dataclasses.replace(short, warm_up=0)))
+            try:
+                explained[key] = profile(broker, run, row["ours"], lambda: self.trace(broker, traced, row["ours"]))
+            except RunFailed as error:
+                self.failed(broker.name, f"profile of {row['id']}", error)
+        return explained
+
     def disk(self, run):
         """What the disk alone gives, as long as `run`."""
         machine.settle()
         seconds = run.split("--seconds ")[1].split()[0]
         return figures([KBENCH, "disk", "--folder", os.path.dirname(self.brokers[0].home), "--seconds", seconds], 120)
-
-    def starts(self):
-        """Before anything else, so that no start costs a JVM what it has compiled."""
-        for row in self.rows:
-            if row.kind not in STARTS or row.key() not in self.measurements:
-                continue
-            self.measurements.remove(row.key())
-            for broker in self.brokers:
-                if broker.side == "theirs" or broker.name == row.broker:
-                    self.start(broker, row)
-
-    def start(self, broker, row):
-        """The broker's own command line, without the script around it, on the directory that it left clean."""
-        topic, partitions = STARTS[row.kind]
-        durability = row.ours if broker.side == "ours" else row.theirs
-        fill = f"produce --topic {topic} --partitions {partitions} --seconds 0.5 --warm-up-seconds 0 --rate 1000 --batch-bytes 1"
-        try:
-            broker.measure(fill, durability, 600)
-            command, environment, folder = broker.command()
-            broker.stop()
-            for pair in range(min(self.effort.pairs, STARTS_MAX)):
-                machine.settle()
-                start = [KBENCH, "start", "--at", broker.address, "--topic", topic, "--", *broker.on_broker, *command]
-                self.note(pair, broker.name, row.key(), durability, figures(start, 300, env=environment, cwd=folder))
-        except RunFailed as error:
-            self.failed(broker.name, row.key(), error)
-        finally:
-            broker.start()
 
     def loaded(self, pair):
         """The most memory that any run of the pair has left a broker with."""

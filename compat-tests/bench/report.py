@@ -3,6 +3,7 @@ import os
 
 import plot
 from broker import ratios
+from rows import Tier
 
 # Fewer prove nothing.
 PAIRS_MIN = 3
@@ -47,7 +48,7 @@ class Report:
         return verdicts
 
     def opponents(self, row):
-        return ["disk"] if row["kind"] == "disk" else self.theirs
+        return [] if row["is_alone"] else ["disk"] if row["kind"] == "disk" else self.theirs
 
     def values(self, row, broker, is_ours):
         """Value by pair, without what is void."""
@@ -74,11 +75,15 @@ class Report:
     def ratio(self, row):
         return self.verdicts.get(row["id"], {}).get("ratio", float("nan"))
 
+    def misses(self):
+        """Rows whose ratio is below their goal."""
+        return [row for row in self.rows.values() if row["goal"] and self.ratio(row) < row["goal"]]
+
     def markdown(self, plots):
         lines = [TOP, self.conditions(), *self.headlines(plots)]
         for group in self.raw["sets"].values():
             lines += self.table(group)
-        lines += self.void() + self.failures() + self.commands()
+        lines += self.explained() + self.units() + self.void() + self.failures() + self.commands()
         return "\n".join(lines) + "\n"
 
     def conditions(self):
@@ -101,6 +106,10 @@ class Report:
         for row in group["rows"]:
             found = self.verdicts.get(row["id"])
             durability = durability_of(row)
+            if not found and row["is_alone"] and self.values(row, row["broker"], True):
+                what = row["title"] + (f" ({row['note']})" if row["note"] else "")
+                lines.append(f"| {row['id']} | {what} | {self.middle(row, row['broker'], True)} | | | {durability} | | | | | |")
+                continue
             if not found:
                 lines.append(f"| {row['id']} | {row['title']} | | | | {durability} | not measured | | {aim(row['gate'])} | {aim(row['goal'])} | |")
                 continue
@@ -122,6 +131,34 @@ class Report:
             return ""
         values = sorted(self.values(row, broker, is_ours).values())
         return f"{number(values[len(values) // 2])} {row['unit']}"
+
+    def explained(self):
+        """What misses its goal, and where the time goes there."""
+        lines = []
+        for row in self.misses():
+            found = self.verdicts[row["id"]]
+            lines.append(f"- **{row['id']}**, {row['title']}: {found['ratio']:.2f}, the goal is {row['goal']:g}" + (f", the gate {row['gate']:g}" if row["gate"] else "") + ".")
+            profile = self.raw.get("profiles", {}).get(f"{row['kind']} {row['run']}", {})
+            if profile.get("functions"):
+                lines.append("  CPU of Ottla: " + ", ".join(f"`{name}` {share:g} %" for name, share in profile["functions"].items()) + ".")
+            if profile.get("calls"):
+                of = profile["counted"].rstrip("s").removesuffix("e") if profile["counted"] == "fetches" else profile["counted"].rstrip("s")
+                lines.append(f"  System calls for each {of}: " + ", ".join(f"{name} {value:.3g}" for name, value in profile["calls"].items()) + ".")
+        head = ["## What misses its goal", "", "With the functions that most CPU samples of Ottla were in, and its system calls. Allocations and instructions of a request stand in `compat-tests/cost/baseline.txt`.", ""]
+        return [*head, *lines, ""] if lines else []
+
+    def units(self):
+        """What a broker is made of, by which a figure can be taken apart."""
+        units = self.raw.get("units", {})
+        rows = []
+        for name, value in units.items():
+            if name in ("what", "void") or value is None:
+                continue
+            id, _, what = name.partition("_")
+            rows += [(id, words, told) for words, told in unit(what.replace("_", " "), value)]
+        lines = [f"| {id} | {what} | {value} |" for id, what, value in sorted(rows, key=lambda row: int(row[0][1:]))]
+        head = ["## Unit costs", "", "CPU time of one thread that does only this, on this machine before the run: no broker gets below their sum.", "", "| | what | |", "|---|---|---|"]
+        return [*head, *lines, ""] if lines else []
 
     def void(self):
         """What was not counted, and what was counted although the broker fell behind the rate that it was offered."""
@@ -149,7 +186,7 @@ class Report:
         return lines
 
     def told(self, key):
-        return key.partition(" ")[2].format(**self.raw["effort"])
+        return Tier(**self.raw["effort"]).timed(key.partition(" ")[2])
 
     def plots(self, folder):
         """Writes the plots and gives name and title of each."""
@@ -197,6 +234,16 @@ def aim(value):
 def durability_of(row):
     words = {"synced": "disk", "cached": "cache"}
     return words[row["ours"]] if row["ours"] == row["theirs"] else f"{words[row['ours']]} / {words[row['theirs']]}"
+
+
+def unit(what, value):
+    """Rows of one unit cost: what it is, and how much."""
+    if isinstance(value, list):
+        return [(f"{what}, {entry['bytes']:,} bytes".strip(), ", ".join(f"{name.replace('_us', '').replace('_', ' ')} {number(us)} us" for name, us in entry.items() if name != "bytes")) for entry in value]
+    for ending, told in ((" us per mib", "us/MiB"), (" us", "us"), (" from bytes", "bytes")):
+        if what.endswith(ending):
+            return [(what.removesuffix(ending), f"{number(value)} {told}")]
+    return [(what, number(value))]
 
 
 def verdict(row, found):

@@ -19,7 +19,7 @@ use crate::target::{self, is_not_ready, text};
 use crate::window::{Window, with_arguments};
 use crate::{Broker, process};
 
-const OFFSET_COMMIT: i16 = 7;
+pub const OFFSET_COMMIT: i16 = 7;
 
 #[derive(Debug, Args)]
 pub struct Commits {
@@ -45,7 +45,7 @@ impl Commits {
         let mut committers = JoinSet::new();
         for number in 0..self.groups {
             let committer = Committer {
-                request: self.request(&format!("{topic}-{number}"), &topic),
+                request: request(&format!("{topic}-{number}"), &topic, self.partitions),
                 in_flight: self.in_flight,
                 clock: clock.clone(),
                 window: window.clone(),
@@ -62,22 +62,6 @@ impl Commits {
             "broker_memory_kib": process::memory_kib(broker.pid)?,
         });
         Ok(with_arguments(cost.figures("commits", took, self.in_flight)?, arguments))
-    }
-
-    fn request(&self, group: &str, topic: &str) -> OffsetCommitRequest {
-        let partition = |index| {
-            OffsetCommitRequestPartition::default()
-                .with_partition_index(index)
-                .with_committed_offset(1)
-                .with_committed_metadata(Some(text("")))
-        };
-        let topic = OffsetCommitRequestTopic::default()
-            .with_name(TopicName(text(topic)))
-            .with_partitions((0..self.partitions).map(partition).collect());
-        OffsetCommitRequest::default()
-            .with_group_id(GroupId(text(group)))
-            .with_generation_id_or_member_epoch(-1)
-            .with_topics(vec![topic])
     }
 }
 
@@ -129,8 +113,25 @@ impl Committer {
     }
 }
 
+/// The commit of a consumer that manages its partitions itself, of the first offset in each.
+pub fn request(group: &str, topic: &str, partitions: i32) -> OffsetCommitRequest {
+    let partition = |index| {
+        OffsetCommitRequestPartition::default()
+            .with_partition_index(index)
+            .with_committed_offset(1)
+            .with_committed_metadata(Some(text("")))
+    };
+    let topic = OffsetCommitRequestTopic::default()
+        .with_name(TopicName(text(topic)))
+        .with_partitions((0..partitions).map(partition).collect());
+    OffsetCommitRequest::default()
+        .with_group_id(GroupId(text(group)))
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![topic])
+}
+
 /// Whether the commit was taken; false when it has to be tried again later.
-fn is_committed(answer: Bytes) -> anyhow::Result<bool> {
+pub fn is_committed(answer: Bytes) -> anyhow::Result<bool> {
     let (_, answer) = call::decode::<OffsetCommitRequest>(answer, OFFSET_COMMIT)?;
     let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
     match partitions.map(|partition| partition.error_code).find(|code| *code != 0) {

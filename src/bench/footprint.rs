@@ -43,8 +43,8 @@ pub struct Footprint {
     /// How many come before them, so that what the first ones load is not counted; without it a tenth of them.
     #[arg(long)]
     before: Option<usize>,
-    /// Partitions of one topic, at most: Kafka makes no more than 10,000 at once.
-    #[arg(long, default_value_t = 10_000)]
+    /// Partitions of one topic, at most: no broker writes more than 10,000 metadata records at once.
+    #[arg(long, default_value_t = 5_000)]
     topic_partitions: usize,
     /// The first of the topics, if their names matter.
     #[arg(long)]

@@ -9,8 +9,10 @@ mod discard;
 mod disk;
 mod end_to_end;
 mod fetch;
+mod footprint;
 mod frame;
 mod heartbeats;
+mod idle;
 mod latency;
 mod load;
 mod member;
@@ -29,6 +31,7 @@ mod target;
 mod template;
 mod topic;
 mod transactions;
+mod units;
 mod verify;
 mod window;
 
@@ -76,6 +79,12 @@ enum What {
     Start(start::Start),
     /// Appends and syncs of the disk alone.
     Disk(disk::Disk),
+    /// What this machine asks for the things that a broker is made of.
+    Units(units::Units),
+    /// What its memory grows by for each connection, producer id, group or partition.
+    Footprint(footprint::Footprint),
+    /// CPU time and wake-ups while nobody asks for anything.
+    Idle(idle::Idle),
     /// The medians of ratios that were measured in pairs, and their intervals.
     ///
     /// Reads `{name: {"more": bool, "pairs": [[ours, theirs], ...]}}` from standard input; `of`, a list of lists of pairs,
@@ -106,7 +115,10 @@ impl What {
         match self {
             Self::Start(start) => start.run(clock).await,
             Self::Disk(disk) => disk.run(clock),
+            Self::Units(units) => units.run(clock),
             Self::Ratios => ratio::run(),
+            Self::Footprint(footprint) => footprint.run(&broker?, clock).await,
+            Self::Idle(idle) => idle.run(&broker?, clock).await,
             Self::Produce(produce) => produce.run(&broker?, clock).await,
             Self::Fetch(fetch) => fetch.run(&broker?, clock).await,
             Self::EndToEnd(end_to_end) => end_to_end.run(&broker?, clock).await,

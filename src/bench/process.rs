@@ -61,6 +61,19 @@ pub fn memory(pid: u32) -> anyhow::Result<Value> {
     }))
 }
 
+/// How often threads of the process have waited for something so far.
+pub fn wakeups(pid: u32) -> anyhow::Result<u64> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).with_context(|| format!("no process {pid}"))?;
+    let mut wakeups = 0;
+    for thread in threads {
+        // One may end in between.
+        let Ok(status) = fs::read_to_string(thread?.path().join("status")) else { continue };
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        wakeups += line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(wakeups)
+}
+
 fn status_kib(pid: u32, field: &str) -> anyhow::Result<u64> {
     let status =
         fs::read_to_string(format!("/proc/{pid}/status")).with_context(|| format!("no process {pid}"))?;

@@ -20,6 +20,8 @@ use crate::window::with_arguments;
 use crate::{Broker, target, verify};
 
 const INIT_PRODUCER_ID: i16 = 4;
+const PRODUCER_TRIES: usize = 600;
+const PRODUCER_RETRY: Duration = Duration::from_millis(50);
 const DRAIN_MAX: Duration = Duration::from_mins(1);
 /// The longest that nobody looks at the clock.
 const TURN_MAX: Duration = Duration::from_millis(20);
@@ -257,13 +259,21 @@ impl Acks {
 }
 
 /// A new idempotent producer.
-async fn producer(connection: &mut Connection) -> anyhow::Result<(ProducerId, ProducerEpoch)> {
+pub async fn producer(connection: &mut Connection) -> anyhow::Result<(ProducerId, ProducerEpoch)> {
     let request = InitProducerIdRequest::default()
         .with_transactional_id(None)
         .with_transaction_timeout_ms(60_000)
         .with_producer_id((-1).into())
         .with_producer_epoch(-1);
-    let answer = connection.call(INIT_PRODUCER_ID, &request).await?;
-    ensure!(answer.error_code == 0, "no producer id: error {}", answer.error_code);
-    Ok((ProducerId::new(answer.producer_id.0), ProducerEpoch::new(answer.producer_epoch)))
+    for _ in 0..PRODUCER_TRIES {
+        let answer = connection.call(INIT_PRODUCER_ID, &request).await?;
+        // The next block of ids is on its way.
+        if target::is_not_ready(answer.error_code) {
+            tokio::time::sleep(PRODUCER_RETRY).await;
+            continue;
+        }
+        ensure!(answer.error_code == 0, "no producer id: error {}", answer.error_code);
+        return Ok((ProducerId::new(answer.producer_id.0), ProducerEpoch::new(answer.producer_epoch)));
+    }
+    anyhow::bail!("no producer id is given out")
 }

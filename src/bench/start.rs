@@ -16,8 +16,8 @@ use wire::produce::{ProducePartition, ProduceRequest, ProduceTopic, TransactionS
 use wire::topic_ref::TopicRef;
 
 use crate::frame::PRODUCE;
-use crate::process;
 use crate::topic::Topic;
+use crate::{process, target, verify};
 
 const RETRY: Duration = Duration::from_micros(500);
 /// A broker that is not there after this is not coming.
@@ -25,8 +25,9 @@ const START_MAX: Duration = Duration::from_mins(3);
 /// A call that was taken before the broker was ready is not waited for longer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 const SETTLE: Duration = Duration::from_secs(3);
-const STOP_TRIES: usize = 600;
-const STOP_EVERY: Duration = Duration::from_millis(100);
+const STOP_TRIES: usize = 30_000;
+const STOP_EVERY: Duration = Duration::from_millis(2);
+const SERVED_TRIES: usize = 20_000;
 
 #[derive(Clone, Debug, Args)]
 pub struct Start {
@@ -36,6 +37,12 @@ pub struct Start {
     /// A topic that it already has.
     #[arg(long)]
     topic: String,
+    /// Records that it holds at least, over all partitions, each of which then has to tell its end as well.
+    #[arg(long)]
+    records_min: Option<i64>,
+    /// Ends the broker as a crash would.
+    #[arg(long)]
+    kill: bool,
     /// The command that becomes the broker.
     #[arg(last = true, required = true)]
     command: Vec<String>,
@@ -53,13 +60,18 @@ impl Start {
             .spawn()
             .with_context(|| format!("{program} does not start"))?;
         let answer = self.measure(&mut broker, started, clock).await;
+        if self.kill {
+            broker.kill()?;
+        }
+        let stopping = clock.monotonic();
         stop(&mut broker).await?;
-        answer
+        let mut figures = answer?;
+        figures["stop_ms"] = json!(ms(clock.monotonic().saturating_sub(stopping)));
+        Ok(figures)
     }
 
     async fn measure(&self, broker: &mut Child, started: Duration, clock: &Clock) -> anyhow::Result<Value> {
         let since = || clock.monotonic().saturating_sub(started);
-        let ms = |time: Duration| (time.as_secs_f64() * 1e5).round() / 1e2;
         while tokio::net::TcpStream::connect(self.address).await.is_err() {
             alive(broker, since())?;
             tokio::time::sleep(RETRY).await;
@@ -79,14 +91,33 @@ impl Start {
             tokio::time::sleep(RETRY).await;
         }
         let acknowledged = since();
+        if let Some(records_min) = self.records_min {
+            self.check(&topic, records_min).await?;
+        }
+        let served = since();
         tokio::time::sleep(SETTLE).await;
         let mut figures = process::memory(broker.id())?;
         figures["what"] = json!("start");
         figures["connected_ms"] = json!(ms(connected));
         figures["metadata_ms"] = json!(ms(known));
         figures["first_ack_ms"] = json!(ms(acknowledged));
+        figures["served_ms"] = json!(ms(served));
         figures["void"] = json!([]);
         Ok(figures)
+    }
+
+    /// Every partition tells its end, and nothing that was acknowledged is missing.
+    async fn check(&self, topic: &Topic, records_min: i64) -> anyhow::Result<()> {
+        let mut connection = target::connect(self.address, "kbench").await?;
+        for _ in 0..SERVED_TRIES {
+            if let Ok(ends) = verify::ends(&mut connection, topic).await {
+                let records: i64 = ends.iter().sum();
+                ensure!(records >= records_min, "{records} records are left of {records_min}");
+                return Ok(());
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+        anyhow::bail!("not all partitions of {} serve", topic.name)
     }
 
     async fn is_acknowledged(&self, topic: Uuid) -> bool {
@@ -109,6 +140,10 @@ impl Start {
         let partition = answer.topics.first().and_then(|topic| topic.partitions.first());
         partition.is_some_and(|partition| partition.error == ErrorCode::None)
     }
+}
+
+fn ms(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e5).round() / 1e2
 }
 
 /// Ends it as a service manager would, and without asking when that takes too long.

@@ -17,8 +17,8 @@ use crate::verify;
 const CREATE_TOPICS: i16 = 5;
 const METADATA: i16 = 12;
 const DELETE_TOPICS: i16 = 5;
-const READY_TRIES: usize = 600;
-const READY_EVERY: Duration = Duration::from_millis(50);
+const READY_TRIES: usize = 6000;
+const READY_EVERY: Duration = Duration::from_millis(10);
 
 /// A topic by every name it has.
 #[derive(Clone, Debug)]

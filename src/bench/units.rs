@@ -49,9 +49,9 @@ impl Units {
         let (receive, send) = loopback()?;
         let crossover = crossover(&file)?;
         let cheaper = crossover.iter().find(|(_, copied, sent)| sent < copied).map(|(size, _, _)| *size);
-        let sizes = crossover.iter().map(|(size, copied, sent)| {
-            json!({ "bytes": size, "pread_send_us": copied, "sendfile_us": sent })
-        });
+        let sizes = crossover.iter().map(
+            |(size, copied, sent)| json!({ "bytes": size, "pread_send_us": copied, "sendfile_us": sent }),
+        );
         let hop = hop(clock)?;
         Ok(json!({
             "what": "units",
@@ -61,7 +61,7 @@ impl Units {
             "K4_crc_us_per_mib": crc(CHUNK),
             "K4_crc_200_bytes_us": crc(200) * 200.0 / MIB as f64,
             "K5_send_us_per_mib": send,
-            "K6_sendfile_us_per_mib": sendfile(&file, MIB)? ,
+            "K6_sendfile_us_per_mib": sendfile(&file, MIB)?,
             "K7_sendfile_cheaper_from_bytes": cheaper,
             "K7_sizes": sizes.collect::<Vec<_>>(),
             "K8_pread_us_per_mib": pread(&file)?,
@@ -225,7 +225,7 @@ fn pread(file: &File) -> anyhow::Result<f64> {
 fn appends(path: &Path, bytes: usize, clock: &Clock) -> anyhow::Result<Value> {
     let mut file = OpenOptions::new().write(true).truncate(true).open(path)?;
     let block = vec![b'k'; bytes];
-    let mut took = Histogram::<u64>::new(3)?;
+    let mut took = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3)?;
     let count = (MOVED_MIB * MIB / bytes).min(REQUESTS);
     let us = each(count, || {
         for _ in 0..count {
