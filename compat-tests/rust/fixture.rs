@@ -38,7 +38,11 @@ impl Broker {
 
     /// As [`Broker::start`], for a process that may have only so many files open.
     pub async fn start_within(open_files: Option<u32>, overrides: &[&str]) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
+        Self::start_on(tempfile::tempdir().expect("a temporary directory"), open_files, overrides).await
+    }
+
+    /// As [`Broker::start_within`], where `dir` has the data already, in `data`.
+    pub async fn start_on(dir: TempDir, open_files: Option<u32>, overrides: &[&str]) -> Self {
         let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
         let address = free_address();
         let process = spawn(dir.path(), address, open_files, &overrides);
@@ -72,10 +76,15 @@ impl Broker {
         Connection::open(self.address, "test", PATIENCE).await.expect("the broker accepts")
     }
 
-    /// Ends it as a power cut of the process would, and starts it again.
-    pub async fn kill_and_restart(&mut self) {
+    /// Ends it as a power cut of the process would.
+    pub fn kill(&mut self) {
         self.process.kill().expect("SIGKILL");
         self.process.wait().expect("the process ends");
+    }
+
+    /// As [`Broker::kill`], and starts it again.
+    pub async fn kill_and_restart(&mut self) {
+        self.kill();
         self.restart().await;
     }
 
