@@ -127,7 +127,9 @@ fn files_of(partition: &Partition) -> PathBuf {
     partition.dir().path().join(partition.dir_name())
 }
 
-const READS: [(&str, fn(&Partition) -> Result<(), PartitionError>); 3] = [
+type Read = fn(&Partition) -> Result<(), PartitionError>;
+
+const READS: [(&str, Read); 3] = [
     ("records", |partition| partition.read(read_below(offset(1))).map(drop)),
     ("a time", |partition| partition.offset_for_timestamp(0).map(drop)),
     ("the largest time", |partition| partition.offset_of_max_timestamp().map(drop)),
@@ -172,7 +174,9 @@ fn a_node_ends_with_its_only_directory_when_that_cannot_be_read() {
 }
 
 /// What is no fault of the disk, done to the files of a partition.
-const FAULTS: [(&str, fn(&MemoryDisk, &BreakingDisk, &Path)); 5] = [
+type Fault = fn(&MemoryDisk, &BreakingDisk, &Path);
+
+const FAULTS: [(&str, Fault); 5] = [
     ("cut off", |memory, _, dir| memory.corrupt(&dir.join(LOG), |bytes| bytes.truncate(30))),
     ("no batch", |memory, _, dir| memory.corrupt(&dir.join(LOG), |bytes| bytes[16] = 9)),
     ("no descriptor", |_, disk, dir| disk.break_with(dir, Errno::MFILE)),
