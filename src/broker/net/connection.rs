@@ -155,8 +155,12 @@ impl Connection {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        for _ in 0..TURNS_MAX {
+        for turn in 0..TURNS_MAX {
             let mut moved = self.poll_read(context)?;
+            if moved && turn > 0 {
+                // What was started before is not held back for what goes on coming.
+                HeldCalls::make();
+            }
             moved |= self.start_requests(context);
             moved |= self.poll_answers(context);
             moved |= self.poll_write(context)?;
@@ -261,7 +265,6 @@ impl Connection {
         // What was read before had to wait for its turn; all else starts when it was read.
         let has_waited = matches!(self.reading, Reading::NeedsBudget | Reading::Turn);
         let started = if has_waited { Instant::now() } else { self.last_read };
-        let _calls = HeldCalls::begin();
         loop {
             if !self.may_start() {
                 self.reading = Reading::Turn;

@@ -15,6 +15,7 @@ use super::budget::Budget;
 use super::connection::{Connection, ConnectionSettings};
 use super::limits::Slot;
 use crate::context::{Broker, ConnectionInfo};
+use crate::partition::HeldCalls;
 
 /// How long connections may go on after a stop, to send the answers of requests that have taken effect.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -99,6 +100,8 @@ impl Worker {
 }
 
 async fn run(service: Service, mut accepted: mpsc::UnboundedReceiver<Accepted>, open: Arc<AtomicUsize>) {
+    // Runs behind the connections that something has come from, and ends with the thread.
+    tokio::task::spawn_local(HeldCalls::default());
     let mut connections = JoinSet::new();
     let mut stop = service.stop.clone();
     loop {

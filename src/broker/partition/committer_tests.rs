@@ -1,3 +1,6 @@
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 use storage::disk_mem::{MemoryDisk, PowerCut};
@@ -119,12 +122,14 @@ fn calls_that_were_held_back_wake_a_thread_each() {
     });
     // One that does not sleep yet would come without a call.
     std::thread::sleep(Duration::from_millis(50));
-    let calls = HeldCalls::begin();
+    let mut calls = pin!(HeldCalls::default());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(calls.as_mut().poll(&mut context).is_pending());
     for index in 0..3 {
         registry.create(TOPIC, topic_id(1), index, model::LeaderEpoch::new(0), settings(|_| {})).unwrap();
         append(&registry.by_name(TOPIC, index).unwrap(), Acks::Committed, 1);
     }
-    drop(calls);
+    assert!(calls.as_mut().poll(&mut context).is_pending());
     let taken: Vec<_> = (0..3).map_while(|_| taken.recv_timeout(LONG).ok()).collect();
     committer.stop();
     assert_eq!(taken.len(), 3, "all are synced at the same time");
