@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use storage::ReadRange;
 use wire::api_table::ApiKey;
 use wire::error::DecodeError;
 use wire::header::{ClientId, RequestHeader};
@@ -82,7 +83,16 @@ pub fn start(
     let broker = Arc::clone(broker);
     let (order, api) = (Order::of(&request), (context.header.api_key, context.header.api_version));
     let effect = order.effect();
-    let answer = Box::pin(async move { answer(&broker, &context, request, effect).await });
+    // The two hot ones are carried in one piece, which is large; all others need not be.
+    let answer: Pin<Box<dyn Future<Output = Answer>>> = match request {
+        Request::Produce(_) | Request::Fetch(_) => {
+            Box::pin(async move { answer_hot(&broker, &context, request, effect).await })
+        }
+        other => Box::pin(async move {
+            let response = cold(&broker, &context, other).await;
+            reply(&broker, &context, response, Vec::new())
+        }),
+    };
     Ok(Started { api, answer, order })
 }
 
@@ -121,28 +131,31 @@ impl Answer {
     }
 }
 
-async fn answer(
+async fn answer_hot(
     broker: &Arc<Broker>,
     context: &RequestContext,
     request: Request,
     effect: Option<Effect>,
 ) -> Answer {
-    let mut ranges = Vec::new();
-    let response = match request {
+    match request {
         Request::Produce(request) => {
             match handlers::produce::handle(broker, context, request, effect).await {
-                ProduceOutcome::Respond(response) => Response::Produce(response),
-                ProduceOutcome::Silent => return Answer::Nothing,
-                ProduceOutcome::Close(why) => return Answer::Close(why),
+                ProduceOutcome::Respond(response) => {
+                    reply(broker, context, Response::Produce(response), Vec::new())
+                }
+                ProduceOutcome::Silent => Answer::Nothing,
+                ProduceOutcome::Close(why) => Answer::Close(why),
             }
         }
         Request::Fetch(request) => {
             let fetched = handlers::fetch::serve(broker, context, request).await;
-            ranges = fetched.ranges;
-            Response::Fetch(fetched.response)
+            reply(broker, context, Response::Fetch(fetched.response), fetched.ranges)
         }
-        other => cold(broker, context, other).await,
-    };
+        _ => unreachable!("answered by `cold`"),
+    }
+}
+
+fn reply(broker: &Broker, context: &RequestContext, response: Response, ranges: Vec<ReadRange>) -> Answer {
     broker.metrics.note_errors(context.header.api_key, &response);
     match response::encode(&context.header, response) {
         Ok(reply) => Answer::Reply(pieces_of(reply, ranges)),
@@ -235,6 +248,6 @@ fn cold<'a>(
         }
         Request::ListTransactions(request) => call!(ListTransactions, list_transactions, request),
         Request::Refused(response) => Box::pin(std::future::ready(*response)),
-        Request::Produce(_) | Request::Fetch(_) => unreachable!("answered by `answer` itself"),
+        Request::Produce(_) | Request::Fetch(_) => unreachable!("answered by `answer_hot`"),
     }
 }

@@ -244,6 +244,10 @@ impl Connection {
         if !self.may_read() {
             return Ok(false);
         }
+        // Where nothing has come, no buffer is made to read it into.
+        if self.stream.poll_read_ready(context)?.is_pending() {
+            return Ok(false);
+        }
         match self.frames.poll_read(&mut self.stream, context)? {
             Poll::Pending => Ok(false),
             Poll::Ready(0) => {

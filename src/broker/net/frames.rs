@@ -14,8 +14,9 @@ use wire::frame::{FrameError, LENGTH_PREFIX_BYTES as PREFIX_BYTES, body_len};
 
 use super::budget::{Budget, Reservation};
 
-/// First size of the chunk; it doubles while reads fill it.
-const CHUNK_BYTES_MIN: usize = 4 * 1024;
+/// First size of the chunk; it doubles while reads fill it. What small requests need is small enough to be at hand in the
+/// thread's own cache of the allocator, which larger pieces are not.
+const CHUNK_BYTES_MIN: usize = 1024;
 const CHUNK_BYTES_MAX: usize = SMALL_FRAME_BYTES_MAX + PREFIX_BYTES;
 /// First capacity of a large frame's buffer: room for a produce request of the default `max.message.bytes`.
 const LARGE_BYTES_FIRST: usize = 2 * 1024 * 1024;
