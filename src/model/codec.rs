@@ -259,6 +259,11 @@ impl Writer {
         Self::default()
     }
 
+    /// An empty writer with room for so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { out: BytesMut::with_capacity(bytes) }
+    }
+
     /// Bytes written so far.
     pub fn len(&self) -> usize {
         self.out.len()

@@ -18,7 +18,7 @@ pub(super) fn group_id(value: impl Into<String>) -> messages::GroupId {
 
 /// A string of a request, on its own: a slice would keep the whole frame.
 pub(super) fn owned(value: &StrBytes) -> String {
-    value.to_string()
+    value.as_str().to_owned()
 }
 
 /// A string of a request that may be null.

@@ -220,7 +220,7 @@ fn records_of(
     topics: Vec<CommitTopic>,
     mut value: impl FnMut(&CommitTopic, &CommitPartition) -> OffsetValue,
 ) -> (Vec<Record>, Vec<CommittedTopic>) {
-    let mut records = Vec::new();
+    let mut records = Vec::with_capacity(topics.iter().map(|topic| topic.partitions.len()).sum());
     let mut committed = Vec::with_capacity(topics.len());
     for topic in topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());

@@ -10,7 +10,7 @@ use model::codec::{TaggedField, Writer};
 impl Record {
     /// The key and the value to append; no value for a tombstone. Fails only for texts that the format cannot hold.
     pub fn encode(&self) -> Result<(Bytes, Option<Bytes>), RecordError> {
-        let mut key = Out::new(self.key_type());
+        let mut key = Out::with_capacity(self.key_type(), self.key_bytes());
         let value = match self {
             Self::Offset(name, value) => {
                 key.string(&name.group_id)?;
@@ -55,6 +55,14 @@ impl Record {
         Ok((key.writer.freeze(), value))
     }
 
+    /// How long the key is; of those that are written rarely, about.
+    fn key_bytes(&self) -> usize {
+        match self {
+            Self::Offset(name, _) => 2 + (2 + name.group_id.len()) + (2 + name.topic.len()) + 4,
+            _ => 64,
+        }
+    }
+
     fn key_type(&self) -> i16 {
         match self {
             Self::Offset(..) => key::OFFSET,
@@ -78,15 +86,15 @@ struct Out {
 
 impl Out {
     /// A key.
-    fn new(key_type: i16) -> Self {
-        let mut out = Self { key_type, writer: Writer::new() };
+    fn with_capacity(key_type: i16, bytes: usize) -> Self {
+        let mut out = Self { key_type, writer: Writer::with_capacity(bytes) };
         out.writer.i16(key_type);
         out
     }
 
     /// The value of such a key.
-    fn value(key_type: i16, version: i16) -> Self {
-        let mut out = Self { key_type, writer: Writer::new() };
+    fn value(key_type: i16, version: i16, bytes: usize) -> Self {
+        let mut out = Self { key_type, writer: Writer::with_capacity(bytes) };
         out.writer.i16(version);
         out
     }
@@ -110,10 +118,11 @@ impl Out {
     }
 }
 
-/// Version 1 holds the expiry of an old client's commit and nothing that came later; all others are version 4.
+/// Version 1 holds the expiry of an old client's commit and nothing that came later; all others are version 4, which is
+/// 24 bytes long beside the metadata where neither is long nor a topic id is known.
 fn offset(value: &OffsetValue) -> Result<Bytes, RecordError> {
     let has_expiry = value.expire_timestamp_ms != -1;
-    let mut out = Out::value(key::OFFSET, if has_expiry { 1 } else { 4 });
+    let mut out = Out::value(key::OFFSET, if has_expiry { 1 } else { 4 }, 24 + value.metadata.len());
     out.writer.i64(value.offset);
     if has_expiry {
         out.string(&value.metadata)?;
@@ -130,7 +139,7 @@ fn offset(value: &OffsetValue) -> Result<Bytes, RecordError> {
 }
 
 fn classic_group(value: &ClassicGroupValue) -> Result<Bytes, RecordError> {
-    let mut out = Out::value(key::CLASSIC_GROUP, 3);
+    let mut out = Out::value(key::CLASSIC_GROUP, 3, 256);
     out.string(&value.protocol_type)?;
     out.writer.i32(value.generation);
     out.nullable_string(value.protocol.as_deref())?;
