@@ -27,9 +27,11 @@ SCENARIOS = {
     "java-eager": [("java", "eager")],
     "java-cooperative": [("java", "cooperative")],
     "java-consumer": [("java", "consumer")],
+    "java-pattern": [("java", "pattern")],
     "librdkafka-eager": [("librdkafka", "eager")],
     "librdkafka-cooperative": [("librdkafka", "cooperative")],
     "librdkafka-consumer": [("librdkafka", "consumer")],
+    "librdkafka-static": [("librdkafka", "static")],
     "franz-go-eager": [("franz_go", "eager")],
     "franz-go-cooperative": [("franz_go", "cooperative")],
     "sarama-eager": [("sarama", "eager")],
@@ -38,6 +40,8 @@ SCENARIOS = {
     "kafka-python-eager": [("kafka_python", "eager")],
     "mixed-eager": [("librdkafka", "eager"), ("franz_go", "eager"), ("sarama", "eager"), ("java", "eager")],
     "mixed-protocols": [("librdkafka", "eager"), ("java", "consumer")],
+    # The third member brings the consumer protocol, and the last of those who speak it is killed: up, and down again.
+    "mixed-and-back": [("aiokafka", "range"), ("franz_go", "eager"), ("librdkafka", "consumer"), ("librdkafka", "consumer")],
 }
 
 

@@ -15,6 +15,7 @@ import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.StringDeserializer;
@@ -69,7 +70,11 @@ public final class Host {
         }
 
         void run(AtomicBoolean stop) {
-            consumer.subscribe(List.of(TOPIC), this);
+            if (System.getenv("PROTOCOL").equals("pattern")) {
+                consumer.subscribe(new SubscriptionPattern(TOPIC.replace("pattern", "(pattern|other)")), this);
+            } else {
+                consumer.subscribe(List.of(TOPIC), this);
+            }
             while (!stop.get()) {
                 consumer.poll(Duration.ofMillis(200)).forEach(record -> {
                     event(name + " read " + record.partition() + " " + record.offset() + " " + record.value());
@@ -125,7 +130,7 @@ public final class Host {
         settings.put("metadata.max.age.ms", "1000");
         settings.put("max.poll.records", "50");
         switch (System.getenv("PROTOCOL")) {
-            case "consumer" -> settings.put("group.protocol", "consumer");
+            case "consumer", "pattern" -> settings.put("group.protocol", "consumer");
             case "cooperative" -> classic(settings, "org.apache.kafka.clients.consumer.CooperativeStickyAssignor");
             default -> classic(settings, "org.apache.kafka.clients.consumer.RangeAssignor");
         }

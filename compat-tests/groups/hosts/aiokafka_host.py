@@ -3,8 +3,12 @@ import asyncio
 
 import host
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError
+
+# Others know `range` too.
+ASSIGNOR = RangePartitionAssignor if host.PROTOCOL == "range" else RoundRobinPartitionAssignor
 
 
 class Listener(ConsumerRebalanceListener):
@@ -29,7 +33,7 @@ async def run(name, stop):
         session_timeout_ms=host.SESSION_MS,
         heartbeat_interval_ms=500,
         metadata_max_age_ms=1000,
-        partition_assignment_strategy=[RoundRobinPartitionAssignor],
+        partition_assignment_strategy=[ASSIGNOR],
     )
     unsaved = {}
 

@@ -2,7 +2,7 @@
 import host
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-STRATEGY = {"eager": "range", "cooperative": "cooperative-sticky"}
+STRATEGY = {"eager": "range", "static": "range", "cooperative": "cooperative-sticky"}
 
 
 def member(name, stop):
@@ -23,6 +23,8 @@ def member(name, stop):
             "session.timeout.ms": host.SESSION_MS,
             "heartbeat.interval.ms": 500,
         }
+    if host.PROTOCOL == "static":
+        settings["group.instance.id"] = name
     consumer = Consumer(settings)
     unsaved = {}
 
