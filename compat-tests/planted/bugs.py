@@ -1,0 +1,80 @@
+"""What is planted: where, what stands there, what comes in its place, and the tests that must find it.
+
+Each is a bug that a young Kafka has had, or could have. The simulations have a list of their own besides: what the shell around
+a transaction coordinator can do wrong is planted in every run of `txn::tests::simulation::planted_bugs_are_found`.
+"""
+from dataclasses import dataclass
+
+CLASSIC = "-p coordinator --lib group::tests::simulation::groups_survive"
+SCRIPTS = "-p coordinator --lib group::tests::cells"
+CONSUMER = "-p coordinator --lib group::consumer::tests::simulation::whole_lives"
+OFFSETS = "-p coordinator --lib group::offsets::model_tests"
+ENDS = "-p coordinator --lib txn::tests::simulation::transactions_hold"
+
+
+@dataclass
+class Bug:
+    name: str
+    what: str
+    file: str
+    sound: str
+    planted: str
+    tests: str
+
+
+def group(path):
+    return f"src/coordinator/group/{path}"
+
+
+BUGS = [
+    # --- the end of a transaction
+    Bug(
+        "no-bump-at-the-end", "an end of KIP-890 leaves the epoch as it is", "src/coordinator/txn/transaction.rs",
+        "producer_epoch: self.producer_epoch.saturating_add(1),\n            last_producer_epoch: self.producer_epoch,\n            start_ms: if",
+        "producer_epoch: self.producer_epoch,\n            last_producer_epoch: self.producer_epoch,\n            start_ms: if", ENDS,
+    ),
+    # --- a coordinator that is loaded
+    Bug(
+        "offsets-not-loaded", "a coordinator that is loaded has no offsets", group("shard.rs"),
+        "let mut step = self.classic_groups_loaded(context);",
+        "self.offsets = Offsets::default();\n        let mut step = self.classic_groups_loaded(context);", CLASSIC,
+    ),
+    # --- the classic protocol
+    Bug(
+        "generation-moves-on-a-rejoin", "a follower that joins again unchanged moves the generation", group("classic/join.rs"),
+        "State::Stable if unchanged && !self.is_leader(member_id) => {",
+        "State::Stable if unchanged && !self.is_leader(member_id) => {\n                self.generation += 1;", CLASSIC,
+    ),
+    Bug(
+        "any-generation-syncs", "a SyncGroup of an old generation is taken", group("classic/sync.rs"),
+        "if request.generation != self.generation {", "if request.generation > self.generation {", SCRIPTS,
+    ),
+    Bug(
+        "the-absent-stay", "who does not join in time keeps its place for ever", group("classic/rebalance.rs"),
+        "self.members.values().filter(|member| member.join.is_none() && member.instance_id.is_none());",
+        "self.members.values().filter(|_| false);", SCRIPTS,
+    ),
+    Bug(
+        "unwritten-assignment", "an assignment that did not get into the log is not undone", group("classic/durable.rs"),
+        "group.drop_assignment(&mut turn, ErrorCode::CoordinatorNotAvailable);\n                group.rebalance(&mut turn);",
+        "group.state = State::Stable;", CLASSIC,
+    ),
+    # --- the consumer protocol
+    Bug(
+        "two-owners", "a partition is given out before its last owner gave it back", group("consumer/reconcile.rs"),
+        "if (self.is_owned)(*topic, *partition) && !own {", "if (self.is_owned)(*topic, *partition) && own {", CONSUMER,
+    ),
+    Bug(
+        "silence-gives-back", "a heartbeat that does not say what its member owns gives it all back", group("consumer/reconcile.rs"),
+        "let Some(owned) = self.owned else { return true };", "let Some(owned) = self.owned else { return false };", CONSUMER,
+    ),
+    # --- offsets
+    Bug(
+        "late-transaction-takes-back", "a transaction that ends late takes back what was committed after it", group("offsets/store.rs"),
+        "pending.value = None;", "let _ = pending;", OFFSETS,
+    ),
+    Bug(
+        "aborted-offsets-count", "an abort makes the transaction's offsets visible", group("offsets/store.rs"),
+        "                && commit\n", "                && (commit || seen > 0)\n", OFFSETS,
+    ),
+]
