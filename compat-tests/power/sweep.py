@@ -235,7 +235,7 @@ class Sweep:
             if code is None:
                 node.kill()
                 return f"a start hangs: {node.log()[-300:]}"
-            if code not in (REFUSED, FAILED) or "ottla: " not in node.log():
+            if code not in (REFUSED, FAILED) or not any(told in node.log() for told in ("ottla: ", "the node stops")):
                 if self._is_foreign(node):
                     return ""
                 return f"a start ends with {code}: {node.log()[-300:]}"

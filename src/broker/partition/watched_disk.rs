@@ -4,7 +4,7 @@
 //! checkpoint is read (`LocalLog.maybeHandleIOException`, `LogCleaner`, `LogManager.loadLogs`). Not where its iterators over
 //! batches and aborted transactions turn the error into another, which a fetch answers with UNKNOWN_SERVER_ERROR; here the same
 //! error has the same end wherever it is met. What is wrong with a file's contents, or with this process, is no fault of the
-//! disk. Writes and syncs are judged by those who need them.
+//! disk. Writes, syncs and new files are judged by those who need them.
 
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
@@ -55,7 +55,8 @@ fn judge(health: &Health, operation: &str, path: &Path, error: &io::Error) {
 
 impl Disk for WatchedDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
-        let inner = self.watch("open", path, self.inner.open(path, mode))?;
+        let opened = self.inner.open(path, mode);
+        let inner = if mode == OpenMode::Create { opened? } else { self.watch("open", path, opened)? };
         Ok(Arc::new(WatchedFile { inner, path: path.into(), health: Arc::clone(&self.health) }))
     }
 
