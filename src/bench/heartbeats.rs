@@ -1,18 +1,24 @@
 //! What many quiet groups cost, and how soon all of them stand again after a restart.
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use model::Clock;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use wire::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use wire::messages::{GroupId, OffsetCommitRequest, OffsetFetchRequest, TopicName};
 
 use crate::member::{Member, Place};
+use crate::target::{connect, is_not_ready, text};
 use crate::{Broker, process, target};
 
+const OFFSET_COMMIT: i16 = 7;
+const OFFSET_FETCH: i16 = 2;
 const SESSION_TIMEOUT_MS: i32 = 45_000;
 const SETTLE_MAX: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -40,6 +46,7 @@ impl Heartbeats {
     pub async fn run(&self, broker: &Broker, clock: &Clock) -> anyhow::Result<Value> {
         let (topic, _) = target::topic(broker.bootstrap, 1).await?;
         target::coordinator(broker.bootstrap, &topic).await?;
+        self.commit(broker.bootstrap, &topic).await?;
         let memory_before = process::memory_kib(broker.pid)?;
         let mut tasks = JoinSet::new();
         let mut places = Vec::new();
@@ -49,7 +56,7 @@ impl Heartbeats {
             places.push(Arc::clone(&place));
             let member = Member {
                 address: broker.bootstrap,
-                group: format!("{topic}-{}", number / self.members),
+                group: group(&topic, number / self.members),
                 topic: topic.clone(),
                 session_timeout_ms: SESSION_TIMEOUT_MS,
                 heartbeat_every: Duration::from_millis(self.heartbeat_ms),
@@ -70,12 +77,56 @@ impl Heartbeats {
             None => None,
             Some(command) => Some(self.restart(command, &places, clock).await?),
         };
+        let lost = self.lost_offsets(broker.bootstrap, &topic).await?;
         Ok(json!({
             "what": "heartbeats", "groups": self.groups, "members": self.members, "stable_ms": stable.as_millis() as u64,
             "cpu_percent_of_a_core": (cpu.as_secs_f64() / seconds.as_secs_f64() * 1000.0).round() / 10.0,
             "memory_per_member_bytes": memory.saturating_sub(memory_before) * 1024 / (self.groups * self.members) as u64,
+            "lost_offsets": lost,
             "stable_after_restart_ms": restarted.map(|took| took.as_millis() as u64),
         }))
+    }
+
+    /// An offset of each group, another one for each, before it has members.
+    async fn commit(&self, address: SocketAddr, topic: &str) -> anyhow::Result<()> {
+        let mut connection = connect(address, "kbench").await?;
+        for number in 0..self.groups {
+            let partition = OffsetCommitRequestPartition::default()
+                .with_committed_offset(offset_of(number)?)
+                .with_committed_metadata(Some(text("")));
+            let topic_offsets = OffsetCommitRequestTopic::default()
+                .with_name(TopicName(text(topic)))
+                .with_partitions(vec![partition]);
+            let request = OffsetCommitRequest::default()
+                .with_group_id(GroupId(text(group(topic, number))))
+                .with_generation_id_or_member_epoch(-1)
+                .with_topics(vec![topic_offsets]);
+            loop {
+                let answer = connection.call(OFFSET_COMMIT, &request).await?;
+                let code = answer.topics.first().and_then(|topic| topic.partitions.first());
+                match code.map(|partition| partition.error_code) {
+                    Some(0) => break,
+                    Some(code) if is_not_ready(code) => tokio::time::sleep(LOOK_EVERY).await,
+                    other => bail!("a commit was answered with {other:?}"),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many of these are not what they were.
+    async fn lost_offsets(&self, address: SocketAddr, topic: &str) -> anyhow::Result<usize> {
+        let mut connection = connect(address, "kbench").await?;
+        let mut lost = 0;
+        for number in 0..self.groups {
+            let request = OffsetFetchRequest::default()
+                .with_group_id(GroupId(text(group(topic, number))))
+                .with_topics(None);
+            let answer = connection.call(OFFSET_FETCH, &request).await?;
+            let found = answer.topics.first().and_then(|topic| topic.partitions.first());
+            lost += usize::from(found.map(|found| found.committed_offset) != Some(offset_of(number)?));
+        }
+        Ok(lost)
     }
 
     /// Waits until the members of every group agree on a generation.
@@ -129,6 +180,14 @@ impl Heartbeats {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+}
+
+fn group(topic: &str, number: usize) -> String {
+    format!("{topic}-{number}")
+}
+
+fn offset_of(number: usize) -> anyhow::Result<i64> {
+    Ok(i64::try_from(number)? + 1)
 }
 
 fn current(place: &Mutex<Place>) -> Place {
