@@ -51,6 +51,34 @@ fn a_failed_write_is_the_last_thing_that_happens() {
 }
 
 #[test]
+fn who_asks_while_the_log_fails_is_answered() {
+    let disk = MemoryDisk::new();
+    let (engine, metadata) = start(&disk, &load()).unwrap();
+    // Somebody who is about to ask, and does once the thread has ended as far as it will.
+    let place = metadata.requests.try_reserve().unwrap();
+    disk.fail_at(disk.steps() + 1);
+    let create = || {
+        let topic = NewTopic { partitions: 1, ..NewTopic::new("t", random::topic_id()) };
+        Command::CreateTopics(CreateTopics { topics: vec![topic], validate_only: false, seed: 1 })
+    };
+    assert!(ask(&metadata, create()).is_err());
+    while !metadata.requests.is_closed() {
+        std::thread::yield_now();
+    }
+    // Time for a thread that does not wait for what is about to come.
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let (answer, mut answered) = oneshot::channel();
+    place.send(Request::Submit(create(), answer));
+    let clock = Clock::system();
+    while answered.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+        assert!(clock.monotonic() < std::time::Duration::from_secs(20), "nobody answers");
+        std::thread::yield_now();
+    }
+    metadata.stop();
+    engine.stop();
+}
+
+#[test]
 fn a_full_disk_refuses_changes_and_nothing_else() {
     let disk = MemoryDisk::new();
     let (engine, metadata) = start(&disk, &load()).unwrap();

@@ -128,20 +128,17 @@ impl Worker {
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         // The image must not outlive the thread that tends it.
         let _alarm = self.fatal.alarm("the metadata thread panicked");
-        let mut stop = false;
-        while !stop && let Some(first) = requests.blocking_recv() {
-            match self.commit(first, &mut requests) {
-                Ok(stops) => stop = stops,
-                Err(error) => {
-                    for dir in self.dirs_of_log() {
-                        dir.doubt();
-                    }
-                    self.fatal.report(&format!("the metadata log has failed: {error}"));
-                    return;
-                }
-            }
-        }
+        let served = self.serve(&mut requests);
+        // Not by its drop alone: what is sent while that looks for the last time would keep whoever asked waiting for ever.
         requests.close();
+        while requests.blocking_recv().is_some() {}
+        if let Err(error) = served {
+            for dir in self.dirs_of_log() {
+                dir.doubt();
+            }
+            self.fatal.report(&format!("the metadata log has failed: {error}"));
+            return;
+        }
         let dirs = self.dirs_of_log();
         let epoch = i64::from(self.quorum.load().leader_epoch.value());
         // The mark says which leader has closed the log: Kafka, which knows no such mark here, may lead it next.
@@ -153,6 +150,14 @@ impl Worker {
             }
             tracing::warn!(target: "ottla.metadata", "the metadata log was not closed: {error}");
         }
+    }
+
+    fn serve(&mut self, requests: &mut mpsc::Receiver<Request>) -> Result<(), CommitError> {
+        let mut stop = false;
+        while !stop && let Some(first) = requests.blocking_recv() {
+            stop = self.commit(first, requests)?;
+        }
+        Ok(())
     }
 
     /// The log directory that the metadata log is in, if it is one.
