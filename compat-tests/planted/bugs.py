@@ -9,6 +9,7 @@ CLASSIC = "-p coordinator --lib group::tests::simulation::groups_survive"
 SCRIPTS = "-p coordinator --lib group::tests::cells"
 CONSUMER = "-p coordinator --lib group::consumer::tests::simulation::whole_lives"
 OFFSETS = "-p coordinator --lib group::offsets::model_tests"
+LOG = "-p storage --lib transactions::model_tests"
 ENDS = "-p coordinator --lib txn::tests::simulation::transactions_hold"
 
 
@@ -27,6 +28,26 @@ def group(path):
 
 
 BUGS = [
+    # --- a log and its producers
+    Bug(
+        "window-of-one", "a retry of the batch before the last is not recognised", "src/storage/producer_state/entry.rs",
+        "const WINDOW: usize = 5;", "const WINDOW: usize = 1;", LOG,
+    ),
+    Bug(
+        "no-producer-snapshot", "a start knows no producer from before the last snapshot", "src/storage/recovery.rs",
+        "self.snapshots.load(&self.home, &mut self.producers, range)?;\n",
+        "if self.snapshots.load(&self.home, &mut self.producers, range)? {\n            self.producers.clear(self.producers.end());\n        }\n",
+        LOG,
+    ),
+    Bug(
+        "all-is-stable", "the last stable offset is the high watermark", "src/storage/partition_log.rs",
+        "let unstable = self.producers.first_unstable(high_watermark);",
+        "let unstable = self.producers.first_unstable(high_watermark).filter(|_| false);", LOG,
+    ),
+    Bug(
+        "aborted-index-lost", "a scan does not build the index of aborted transactions", "src/storage/recovery.rs",
+        "segment.txn_index.append(home, &ended.into())?;", "let _ = ended;", LOG,
+    ),
     # --- the end of a transaction
     Bug(
         "no-bump-at-the-end", "an end of KIP-890 leaves the epoch as it is", "src/coordinator/txn/transaction.rs",
