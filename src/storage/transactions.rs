@@ -33,10 +33,10 @@ impl TxnMarker {
         self.transaction_version >= BUMPS_EPOCHS
     }
 
-    /// The lowest epoch that records of its transaction can have.
+    /// The lowest epoch that records of its transaction can have. Where the coordinator's log is of `transaction.version` 0,
+    /// it has no word of whether the end has an epoch of its own: so that may always be.
     pub(crate) fn first_epoch_ended(&self) -> ProducerEpoch {
-        let bump = i16::from(self.bumps_epoch());
-        ProducerEpoch::new(self.producer_epoch.value().saturating_sub(bump))
+        ProducerEpoch::new(self.producer_epoch.value().saturating_sub(1))
     }
 }
 

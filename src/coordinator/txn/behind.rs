@@ -92,12 +92,13 @@ fn left_behind(transactional_id: &str, value: &Value, open: &OpenTransactions) -
     markers
 }
 
-/// Whether the end that is being written there is one for what is open under `epoch`. A commit is for its own transaction only.
+/// Whether the end that is being written there is one for what is open under `epoch`. A commit is for its own transaction only,
+/// whose records may have the epoch before: whether they do is not written down at `transaction.version` 0, and a commit that
+/// was promised must not be taken for another's.
 fn is_being_ended(value: &Value, epoch: i16, topic: &str, index: i32) -> bool {
     let is_there =
         value.is_prepared() && value.partitions.get(topic).is_some_and(|indexes| indexes.contains(&index));
-    let bumps = value.client_transaction_version >= BUMPS_EPOCHS;
-    is_there && (value.status == Status::PrepareAbort || epoch >= value.producer_epoch - i16::from(bumps))
+    is_there && (value.status == Status::PrepareAbort || epoch >= value.producer_epoch.saturating_sub(1))
 }
 
 /// [`Marker::round`] of what was left behind: the shard numbers its own ends from 1.

@@ -38,7 +38,7 @@ fn what_is_open_under_an_earlier_epoch_was_left_behind() {
     }
 }
 
-/// Kafka's names: the version says whether the end has an epoch of its own.
+/// Kafka's names: the version says whether the end has an epoch of its own, where it is known.
 #[test]
 fn what_an_end_is_on_its_way_to_is_left_to_it() {
     let at = |epoch: i16| vec![(1000, epoch + 1, partitions(&[0]))];
@@ -46,7 +46,9 @@ fn what_an_end_is_on_its_way_to_is_left_to_it() {
         // An end with its own epoch, 5, is for 4.
         (PrepareCommit, 2, 4, vec![]),
         (PrepareCommit, 2, 3, at(3)),
-        (PrepareCommit, 0, 4, at(4)),
+        // Of `transaction.version` 0, or read from a log that does not say.
+        (PrepareCommit, 0, 4, vec![]),
+        (PrepareCommit, 0, 3, at(3)),
         // An abort is as good for what came before.
         (PrepareAbort, 2, 4, vec![]),
         (PrepareAbort, 2, 3, vec![]),
