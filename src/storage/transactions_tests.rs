@@ -112,7 +112,7 @@ fn nothing_joins_a_transaction_of_an_earlier_epoch() {
         let guard = ask(&mut log, 4, 0, true);
         assert!(guard.is_some(), "who has to ask first may: the end may be on its way");
         assert_eq!(code(send_with(&mut log, guard, 4, 0)), ErrorCode::NotEnoughReplicas);
-        assert_eq!(code(mark(&mut log, &end_of(4 + bump, version))), ErrorCode::NotEnoughReplicas);
+        assert_eq!(code(mark(&mut log, &end_of(5, version))), ErrorCode::NotEnoughReplicas);
         assert_eq!(log.log_end_offset(), Offset::new(1));
 
         // The end that it lacks.
@@ -124,6 +124,27 @@ fn nothing_joins_a_transaction_of_an_earlier_epoch() {
         send(&mut log, 5, 0).unwrap();
         mark(&mut log, &TxnMarker { commit: false, ..end_of(9, version) }).unwrap();
         assert!(log.open_transactions().is_empty());
+    }
+}
+
+/// A coordinator that was loaded from a log of `transaction.version` 0 does not know that this commit has its own epoch.
+#[test]
+fn a_commit_may_have_an_epoch_of_its_own_whatever_its_version_says() {
+    let mut log = bench().open();
+    send(&mut log, 3, 0).unwrap();
+    mark(&mut log, &end_of(4, 0)).unwrap();
+    assert!(log.open_transactions().is_empty());
+}
+
+/// Who is being verified meanwhile has nothing to do with it.
+#[test]
+fn the_end_of_what_was_left_behind_leaves_questions_of_later_epochs_alone() {
+    for bumps in [true, false] {
+        let mut log = bench().open();
+        send(&mut log, 3, 0).unwrap();
+        let guard = ask(&mut log, 5, 0, bumps);
+        mark(&mut log, &TxnMarker { commit: false, ..end_of(4, 2) }).unwrap();
+        send_with(&mut log, guard, 5, 0).unwrap();
     }
 }
 

@@ -105,6 +105,10 @@ impl Parts {
             if !done.is_empty() {
                 host.act(lease.life, |shard, context| shard.markers_written(context, &marker, &done));
             }
+            if is_over && marker.is_for_left_behind() {
+                // Whoever it is in the way of next has it tried again.
+                host.act(lease.life, |shard, context| shard.markers_written(context, &marker, &left));
+            }
             if left.is_empty() || is_over {
                 return;
             }

@@ -81,9 +81,12 @@ impl Verifications {
     }
 
     /// A transactional batch of the producer, or a marker, is in the log: what was asked is settled. Only the end of a
-    /// transaction of KIP-890 leaves the question of the next one, which has the marker's epoch, alone.
+    /// transaction of KIP-890 leaves the question of the next one, which has the marker's epoch, alone, and any end leaves
+    /// those of later epochs: it is for what was left behind.
     pub(crate) fn settle(&mut self, producer_id: ProducerId, epoch: ProducerEpoch, is_marker: bool) {
-        let is_next = |entry: &Verification| entry.supports_epoch_bump && is_marker && entry.epoch == epoch;
+        let is_next = |entry: &Verification| {
+            is_marker && (entry.epoch > epoch || entry.supports_epoch_bump && entry.epoch == epoch)
+        };
         if !self.of(producer_id).is_none_or(is_next) {
             self.entries.remove(&producer_id);
         }
