@@ -16,7 +16,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -66,6 +66,8 @@ pub struct Committer {
     lone_work: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
     tally: SyncTally,
+    /// Network threads that have queued something here and will call later.
+    pub(super) holders: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -132,6 +134,7 @@ impl Committer {
             lone_work: Condvar::new(),
             threads: Mutex::new(Vec::new()),
             tally: SyncTally::default(),
+            holders: AtomicUsize::new(0),
         })
     }
 
@@ -177,6 +180,7 @@ impl Committer {
         // Queued partitions are synced up to what they hold when a thread takes them, so an append that finds
         // its partition queued is part of that sync.
         match (partition.enlistment().stage(), urgency) {
+            (URGENT, Urgency::Now) => return self.call_for_others(),
             (URGENT | SYNCING_THEN_URGENT, _) => return,
             (LAZY | SYNCING_THEN_LAZY, Urgency::Within(_)) => return,
             _ => {}
@@ -186,7 +190,13 @@ impl Committer {
             return;
         }
         let enlistment = partition.enlistment();
-        match (enlistment.stage(), urgency) {
+        let stage = enlistment.stage();
+        let is_taken_anyway = urgency == Urgency::Now && queue.in_round;
+        // Before it is seen to be queued, so that whoever sees that sees also that nobody was called.
+        let is_held = matches!(stage, IDLE | LAZY | SETTLING)
+            && !is_taken_anyway
+            && HeldCalls::take(&partition.dir().committer);
+        match (stage, urgency) {
             (IDLE, Urgency::Now) => queue.push_urgent(partition),
             (IDLE, Urgency::Within(delay)) => queue.push_lazy(partition, self.clock.monotonic() + delay),
             (LAZY | SETTLING, Urgency::Now) => {
@@ -206,9 +216,15 @@ impl Committer {
             }
             _ => return,
         }
-        let is_taken_anyway = urgency == Urgency::Now && queue.in_round;
         drop(queue);
-        if !is_taken_anyway && !HeldCalls::take(&partition.dir().committer) {
+        if !is_taken_anyway && !is_held {
+            self.call(1);
+        }
+    }
+
+    /// Makes a call that another thread holds back: that one may be at a disk, for longer than anybody here should wait.
+    fn call_for_others(&self) {
+        if self.holders.load(Ordering::SeqCst) > 0 && !HeldCalls::has(self) {
             self.call(1);
         }
     }

@@ -111,6 +111,31 @@ fn an_urgent_partition_goes_before_one_whose_time_has_come() {
 }
 
 #[test]
+fn who_waits_makes_the_call_that_another_thread_holds_back() {
+    let registry = still_registry(&MemoryDisk::new(), &Reports::default());
+    let committer = &registry.dirs()[0].committer;
+    let partition = host(&registry, settings(|_| {}));
+    let (sender, taken) = std::sync::mpsc::channel();
+    let thread = {
+        let committer = Arc::clone(committer);
+        std::thread::spawn(move || sender.send(committer.next(true).is_some()).unwrap())
+    };
+    // One that does not sleep yet would come without a call.
+    std::thread::sleep(Duration::from_millis(50));
+    let mut calls = pin!(HeldCalls::default());
+    assert!(calls.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    append(&partition, Acks::Committed, 1);
+    append(&partition, Acks::Committed, 1);
+    assert_eq!(taken.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty), "this thread will call");
+    let other = Arc::clone(&partition);
+    std::thread::spawn(move || append(&other, Acks::Committed, 1)).join().unwrap();
+    let has_work = taken.recv_timeout(LONG);
+    committer.stop();
+    thread.join().unwrap();
+    assert_eq!(has_work, Ok(true), "however long this one takes");
+}
+
+#[test]
 fn calls_that_were_held_back_wake_a_thread_each() {
     let registry = still_registry(&MemoryDisk::new(), &Reports::default());
     let committer = &registry.dirs()[0].committer;

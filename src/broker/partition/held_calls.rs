@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use super::committer::Committer;
@@ -38,6 +39,13 @@ impl HeldCalls {
         HELD.with_borrow_mut(|held| held.iter_mut().for_each(Held::make));
     }
 
+    /// Whether this thread holds back a call to `committer`.
+    pub(super) fn has(committer: &Committer) -> bool {
+        let is_it =
+            |held: &Held| held.calls.iter().any(|(known, _)| std::ptr::eq(Arc::as_ptr(known), committer));
+        HELD.with_borrow(|held| held.as_ref().is_some_and(is_it))
+    }
+
     /// Whether the call to `committer` is held back; if not, it is the caller's.
     pub(super) fn take(committer: &Arc<Committer>) -> bool {
         HELD.with_borrow_mut(|held| held.as_mut().is_some_and(|held| held.take(committer)))
@@ -53,17 +61,22 @@ impl Held {
             self.caller.wake_by_ref();
         }
         self.count += 1;
-        match self.calls.iter_mut().find(|(known, _)| Arc::ptr_eq(known, committer)) {
+        if let Some((_, calls)) = self.calls.iter_mut().find(|(known, _)| Arc::ptr_eq(known, committer)) {
             // Without a journal each call is for one partition, which a thread of its own may sync.
-            Some((_, calls)) => *calls += 1,
-            None => self.calls.push((Arc::clone(committer), 1)),
+            *calls += 1;
+        } else {
+            committer.holders.fetch_add(1, Ordering::SeqCst);
+            self.calls.push((Arc::clone(committer), 1));
         }
         true
     }
 
     fn make(&mut self) {
         self.count = 0;
-        self.calls.drain(..).for_each(|(committer, calls)| committer.call(calls));
+        for (committer, calls) in self.calls.drain(..) {
+            committer.holders.fetch_sub(1, Ordering::SeqCst);
+            committer.call(calls);
+        }
     }
 }
 
@@ -94,7 +107,7 @@ impl Drop for HeldCalls {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
 
     use storage::disk_mem::MemoryDisk;
