@@ -280,12 +280,18 @@ impl Cluster {
         let deadline = Instant::now() + self.settings.api_timeout;
         loop {
             let node = self.connected(at, name, deadline).await?;
-            let Some(link) = self.links.get_mut(&node) else { continue };
-            let version = version_for(&link.versions, C::KEY, max)?;
+            let version = match self.links.get(&node) {
+                Some(link) => version_for(&link.versions, C::KEY, max)?,
+                None => continue,
+            };
+            // Back only with its whole answer: who gives a call up leaves half an answer on the way, which is nobody else's.
+            let Some(mut link) = self.links.remove(&node) else { continue };
             match link.connection.call(version, &build(version)).await {
-                Ok(response) => return Ok(response),
+                Ok(response) => {
+                    self.links.insert(node, link);
+                    return Ok(response);
+                }
                 Err(error @ (CallError::Connection(_) | CallError::Timeout(_))) => {
-                    self.links.remove(&node);
                     if Instant::now() >= deadline {
                         return Err(error.into());
                     }
@@ -308,9 +314,10 @@ impl Cluster {
     ) -> Result<(), ClusterError> {
         let deadline = Instant::now() + self.settings.api_timeout;
         let node = self.connected(Target::Node(node), "produce", deadline).await?;
-        let Some(link) = self.links.get_mut(&node) else { return Ok(()) };
+        let Some(mut link) = self.links.remove(&node) else { return Ok(()) };
         let version = version_for(&link.versions, C::KEY, max)?;
         link.connection.send(version, &build(version)).await?;
+        self.links.insert(node, link);
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use crate::groups::{Committed, commit_offsets, committed_offsets};
 use crate::kafka::{self, TopicPartition, Trouble, refused, text};
 
 /// One member's place.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Membership {
     settings: GroupSettings,
     member_id: String,

@@ -250,7 +250,8 @@ impl Consumer {
         !self.ready.is_empty()
     }
 
-    /// The next record; `None` when there was none for so long.
+    /// The next record; `None` when there was none for so long. Dropped before its end, it leaves a consumer that can be
+    /// closed.
     ///
     /// # Errors
     /// What cannot get better by waiting.
@@ -275,7 +276,8 @@ impl Consumer {
 
     /// Membership, metadata and commits, when they are due.
     async fn keep_up(&mut self) -> Result<(), Trouble> {
-        if let Some(mut membership) = self.membership.take() {
+        if let Some(mut membership) = self.membership.clone() {
+            // Who does not wait for its end still has the place that there was, and can give it up.
             let result = self.keep_membership(&mut membership).await;
             self.membership = Some(membership);
             return result;
