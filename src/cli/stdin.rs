@@ -1,28 +1,34 @@
 //! Standard input, line by line.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 
 use tokio::sync::mpsc;
 
 /// Lines of standard input, a few at a time, read on a thread of their own: a wait for a line must not hold up what lingers.
-pub fn read_stdin() -> mpsc::Receiver<Vec<String>> {
+/// An error is the last that comes.
+pub fn read_stdin() -> mpsc::Receiver<io::Result<Vec<String>>> {
     let (send, receive) = mpsc::channel(CHUNKS_AHEAD);
     std::thread::spawn(move || {
-        let (mut input, mut cutter) = (std::io::stdin().lock(), LineCutter::default());
+        let (mut input, mut cutter) = (io::stdin().lock(), LineCutter::default());
         let mut buffer = vec![0; CHUNK_BYTES];
         loop {
-            let read = input.read(&mut buffer).unwrap_or(0);
-            if read == 0 {
-                break;
-            }
+            let read = match input.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    let _ = send.blocking_send(Err(error));
+                    return;
+                }
+            };
             let lines = cutter.cut(buffer.get(..read).unwrap_or_default());
-            if !lines.is_empty() && send.blocking_send(lines).is_err() {
+            if !lines.is_empty() && send.blocking_send(Ok(lines)).is_err() {
                 return;
             }
         }
         if let Some(line) = cutter.rest() {
             // Nobody reads any more when this fails: the tool has ended.
-            let _ = send.blocking_send(vec![line]);
+            let _ = send.blocking_send(Ok(vec![line]));
         }
     });
     receive

@@ -109,7 +109,11 @@ fn bash() -> String {
            local options='' names='' word=\"${{COMP_WORDS[COMP_CWORD]}}\"\n  \
            local command=\"${{COMP_WORDS[*]:1:$((COMP_CWORD < 3 ? COMP_CWORD - 1 : 2))}}\"\n\
          {chosen}  \
-           mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$word\")\n\
+           local one\n  \
+           COMPREPLY=()\n  \
+           while read -r one; do\n    \
+             if [[ -n $one && $one == \"$word\"* ]]; then printf -v one %q \"$one\"; COMPREPLY+=(\"$one\"); fi\n  \
+           done <<<\"${{options// /$'\\n'}}\"\n\
          }}\n\
          complete -o default -F _ottla ottla\n"
     )

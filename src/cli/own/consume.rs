@@ -121,6 +121,12 @@ async fn wanted(
             if !is_pattern {
                 return Ok(Wanted::Topics(call.operands().to_vec()));
             }
+            // A pattern leaves internal topics out, those that are there now are named.
+            if call.operands().iter().any(|name| name.starts_with("__")) {
+                let mut topics: Vec<String> = partitions.iter().map(|(topic, _)| topic.clone()).collect();
+                topics.dedup();
+                return Ok(Wanted::Topics(topics));
+            }
             let each: Vec<String> = call.operands().iter().map(|name| names::expression(name)).collect();
             let pattern = Regex::new(&each.join("|")).map_err(|error| said(error.to_string()))?;
             return Ok(Wanted::Pattern(pattern));

@@ -80,14 +80,46 @@ pub async fn chosen_topics(
     written: &[String],
     may_lack: bool,
 ) -> Result<Vec<String>, Failure> {
-    let means_internal = written.iter().any(|name| name.starts_with("__"));
-    let all = topics(cluster, means_internal).await?;
-    chosen(written, &all, "topic", may_lack)
+    let all = kafka::topic_names(cluster).await?;
+    chosen_among(written, all, may_lack)
+}
+
+fn chosen_among(
+    written: &[String],
+    all: Vec<(String, bool)>,
+    may_lack: bool,
+) -> Result<Vec<String>, Failure> {
+    let users: Vec<String> =
+        all.iter().filter(|(_, internal)| !internal).map(|(name, _)| name.clone()).collect();
+    let all: Vec<String> = all.into_iter().map(|(name, _)| name).collect();
+    let mut found = Vec::new();
+    for name in written {
+        let some = if name.starts_with("__") { &all } else { &users };
+        for one in chosen(std::slice::from_ref(name), some, "topic", may_lack)? {
+            if !found.contains(&one) {
+                found.push(one);
+            }
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn internal_topics_are_for_patterns_that_begin_as_they_do() {
+        let named = |written: &[&str]| {
+            let all = [("__state", true), ("__mine", false), ("orders", false)];
+            let all = all.map(|(name, internal)| (name.to_owned(), internal)).to_vec();
+            let written: Vec<String> = written.iter().map(|name| (*name).to_owned()).collect();
+            chosen_among(&written, all, false).map_err(|failure| failure.told(""))
+        };
+        assert_eq!(named(&["*"]).unwrap(), ["__mine", "orders"]);
+        assert_eq!(named(&["__*"]).unwrap(), ["__state", "__mine"]);
+        assert_eq!(named(&["__m*", "*"]).unwrap(), ["__mine", "orders"], "each for itself");
+    }
 
     #[test]
     fn patterns_match_whole_names() {

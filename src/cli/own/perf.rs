@@ -56,6 +56,7 @@ pub const NOUN: Noun = Noun {
 
 fn topic(call: &Call) -> Result<&String, Failure> {
     match call.named("topic")? {
+        [topic] if names::is_pattern(topic) => Err(said("one topic is measured, and not a pattern")),
         [topic] => Ok(topic),
         _ => Err(said("one topic is measured at a time")),
     }
@@ -65,8 +66,11 @@ fn produce(call: &Call, terminal: &mut Terminal) -> Result<(), Failure> {
     let topic = topic(call)?;
     let records: u64 = call.number("count")?.unwrap_or(RECORDS);
     let size: usize = call.number("size")?.unwrap_or(VALUE_BYTES);
+    if i32::try_from(size).is_err() {
+        return Err(said("-s: no record is that large"));
+    }
     let per_second: f64 = call.number("rate")?.unwrap_or(-1.0);
-    if records == 0 || size == 0 || per_second == 0.0 {
+    if records == 0 || size == 0 || per_second == 0.0 || per_second.is_nan() {
         return Err(said("-n, -s and --rate are more than nothing"));
     }
     let mut properties = call.properties()?;

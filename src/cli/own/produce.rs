@@ -162,7 +162,11 @@ async fn send(
                 None => Ok(lines.recv().await),
             };
             match next {
-                Ok(Some(chunk)) => {
+                Ok(Some(Err(error))) => {
+                    sent.take(producer.flush().await, terminal);
+                    return Err(said(format!("cannot read standard input: {error}")));
+                }
+                Ok(Some(Ok(chunk))) => {
                     for line in chunk {
                         push(&mut producer, shape, &line, sent, terminal).await?;
                     }

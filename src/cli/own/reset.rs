@@ -9,7 +9,7 @@ use crate::groups::{Committed, commit_offsets, committed_offsets};
 use crate::kafka::{self, EARLIEST, LATEST, TopicPartition};
 use crate::lag;
 use crate::offset_plan::{self, Offsets};
-use crate::terminal::Terminal;
+use crate::terminal::{Stop, Terminal};
 
 use super::groups::known;
 use super::names;
@@ -43,8 +43,14 @@ pub fn run(call: &Call, terminal: &mut Terminal) -> Result<(), Failure> {
     }
     let changed =
         plan.to.iter().filter(|(partition, to)| plan.from.get(*partition) != Some(*to)).count() as i64;
-    let is_wanted = call.has("yes")
-        || changed > 0 && terminal.ask(&format!("Move {}?", plural(changed, "partition"))) == Some(true);
+    let answer = if call.has("yes") {
+        Some(true)
+    } else if changed > 0 && !call.json() {
+        terminal.ask(&format!("Move {}?", plural(changed, "partition")))
+    } else {
+        None
+    };
+    let is_wanted = answer == Some(true);
     if is_wanted {
         wait(async { commit(&mut cluster, group, &plan.to).await })?;
     }
@@ -57,7 +63,8 @@ pub fn run(call: &Call, terminal: &mut Terminal) -> Result<(), Failure> {
     } else {
         terminal.complain("Nothing was changed; -y does it.");
     }
-    Ok(())
+    // Who could not be asked is not to take it for done.
+    if changed > 0 && answer.is_none() { Err(Stop::Status(1).into()) } else { Ok(()) }
 }
 
 async fn plan(cluster: &mut Cluster, call: &Call, group: &str, place: Place) -> Result<Plan, Failure> {

@@ -173,6 +173,13 @@ async fn send_lines(
             continue;
         };
         let Some(chunk) = chunk else { break };
+        let chunk = match chunk {
+            Ok(chunk) => chunk,
+            Err(error) => {
+                report(producer.flush().await, &sent, terminal)?;
+                return Err(exception(&error.to_string()));
+            }
+        };
         for line in chunk {
             let record = match reader.read(&line) {
                 Ok(record) => record,
