@@ -8,6 +8,10 @@ use coordinator::group::{
 use model::TopicId;
 use uuid::Uuid;
 
+mod resident;
+
+use resident::resident_bytes;
+
 const GROUPS: usize = 1_000;
 const MEMBERS: usize = 4;
 const PARTITIONS: i32 = 8;
@@ -156,10 +160,4 @@ impl Topics for OneTopic {
     fn version(&self) -> i64 {
         1
     }
-}
-
-fn resident_bytes() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-    let resident = pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
-    resident.expect("a number of pages") * 4_096
 }

@@ -10,6 +10,10 @@ use model::TopicId;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
+mod resident;
+
+use resident::resident_bytes;
+
 const GROUPS: usize = 5_000;
 const MEMBERS: usize = 4;
 
@@ -162,10 +166,4 @@ impl Topics for NoTopics {
     fn version(&self) -> i64 {
         1
     }
-}
-
-fn resident_bytes() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-    let resident = pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
-    resident.expect("a number of pages") * 4_096
 }

@@ -3,6 +3,10 @@
 use coordinator::group::Shard;
 use coordinator::group::record::{OffsetKey, OffsetValue, Record};
 
+mod resident;
+
+use resident::resident_bytes;
+
 #[test]
 fn memory_per_offset() {
     for (groups, topics, partitions, bytes_max) in
@@ -38,10 +42,4 @@ fn offset(group: usize, topic: usize, partition: usize) -> Record {
         topic_id: None,
     };
     Record::Offset(key, Some(value))
-}
-
-fn resident_bytes() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-    let resident = pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
-    resident.expect("a number of pages") * 4_096
 }
