@@ -73,24 +73,17 @@ pub fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
         }
         return Ok(());
     }
+    let mut cluster = cluster(&options)?;
+    let done = kafka::block_on(async { Ok(act(&options, &mut cluster, terminal).await) })?;
+    done.or_else(|failure| failure.end("consumer", &options, terminal))
+}
+
+/// The cluster that the command line of a tool for groups means.
+pub(crate) fn cluster(options: &Options) -> Result<Cluster, Stop> {
     let mut properties = Properties::of_option(options.one("command-config")?.as_deref())?;
     let timeout: u64 = options.number("timeout")?.unwrap_or(TIMEOUT_MS);
     properties.set("default.api.timeout.ms", timeout.to_string());
-    let mut cluster = kafka::connect(&options.required("bootstrap-server")?, &properties, "adminclient-1")?;
-    let done = kafka::block_on(async { Ok(act(&options, &mut cluster, terminal).await) })?;
-    match done {
-        Ok(()) => Ok(()),
-        Err(Failure::Stop(stop)) => Err(stop),
-        Err(Failure::Refused(words)) => Err(options.usage(words)),
-        // The Java tool says so on standard output and exits well.
-        Err(Failure::Trouble(trouble)) => {
-            terminal.line(format!(
-                "\nError: Executing consumer group command failed due to {}{trouble}",
-                crate::errors::java_class(trouble.code())
-            ));
-            Ok(())
-        }
-    }
+    kafka::connect(&options.required("bootstrap-server")?, &properties, "adminclient-1")
 }
 
 const TIMEOUT_MS: u64 = 30_000;
@@ -104,6 +97,24 @@ pub(crate) enum Failure {
     Refused(String),
     /// Something below has ended it.
     Stop(Stop),
+}
+
+impl Failure {
+    /// Ends a tool for groups of this kind as the Java tool does, which tells a call that failed on standard output and
+    /// exits well.
+    pub(crate) fn end(self, kind: &str, options: &Options, terminal: &mut Terminal) -> Result<(), Stop> {
+        match self {
+            Self::Stop(stop) => Err(stop),
+            Self::Refused(words) => Err(options.usage(words)),
+            Self::Trouble(trouble) => {
+                terminal.line(format!(
+                    "\nError: Executing {kind} group command failed due to {}{trouble}",
+                    crate::errors::java_class(trouble.code())
+                ));
+                Ok(())
+            }
+        }
+    }
 }
 
 impl<E: Into<Trouble>> From<E> for Failure {

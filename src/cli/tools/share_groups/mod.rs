@@ -9,12 +9,11 @@ use client::Cluster;
 use model::ErrorCode;
 
 use super::consumer_groups::reset::{check_partitions, listed_partitions, show, without_class};
-use super::consumer_groups::{Failure, values};
+use super::consumer_groups::{Failure, cluster, values};
 use crate::group_admin::{self, Listed};
 use crate::kafka::{self, EARLIEST, LATEST, TopicPartition, Trouble};
 use crate::offset_plan::{self, Offsets};
 use crate::options::{HELP, Options, Syntax, VERSION, flag, maybe, value};
-use crate::properties::Properties;
 use crate::share_group_admin as shares;
 use crate::terminal::{Stop, Terminal};
 use crate::{errors, jvm, time};
@@ -60,26 +59,13 @@ pub(crate) fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), S
         let actions = ACTIONS.map(|action| format!("--{action}")).join(", ");
         return Err(options.usage(format!("Command must include exactly one action: {actions}.")));
     }
-    let mut properties = Properties::of_option(options.one("command-config")?.as_deref())?;
-    let timeout: u64 = options.number("timeout")?.unwrap_or(TIMEOUT_MS);
-    properties.set("default.api.timeout.ms", timeout.to_string());
-    let mut cluster = kafka::connect(&options.required("bootstrap-server")?, &properties, "adminclient-1")?;
+    let mut cluster = cluster(&options)?;
     let done = kafka::block_on(async { Ok(act(&options, &mut cluster, terminal).await) })?;
     match done {
-        Ok(()) => Ok(()),
-        Err(Failure::Stop(stop)) => Err(stop),
-        Err(Failure::Refused(words)) => Err(options.usage(words)),
         Err(Failure::Trouble(trouble)) if shares::is_unsupported(&trouble) => {
             Err(Stop::Error(format!("This cluster has no share groups: {trouble}.")))
         }
-        // The Java tool says so on standard output and exits well.
-        Err(Failure::Trouble(trouble)) => {
-            terminal.line(format!(
-                "\nError: Executing share group command failed due to {}{trouble}",
-                errors::java_class(trouble.code())
-            ));
-            Ok(())
-        }
+        done => done.or_else(|failure| failure.end("share", &options, terminal)),
     }
 }
 
@@ -352,4 +338,3 @@ fn check_reset(options: &Options) -> Result<(), Stop> {
 }
 
 const STATES: [&str; 3] = ["Stable", "Dead", "Empty"];
-const TIMEOUT_MS: u64 = 30_000;
