@@ -14,7 +14,7 @@ use model::{BatchHeader, Offset, ProducerEpoch, ProducerId};
 use records::EndTxnMarker;
 
 pub(crate) use self::entry::{BatchMetadata, ProducerEntry, WINDOW};
-use self::verification::{Verification, VerificationGuard, VerificationStart, Verifications};
+use self::verification::{Settled, Verification, VerificationGuard, VerificationStart, Verifications};
 use crate::append::Origin;
 use crate::error::AppendError;
 use crate::transactions::TxnMarker;
@@ -229,7 +229,16 @@ impl ProducerState {
             return None;
         }
         if header.is_transactional() {
-            self.verifications.settle(header.producer_id, header.producer_epoch, marker.is_some());
+            let settled = if marker.is_some() {
+                let known = self.producers.get(&header.producer_id);
+                let is_earlier = |entry: &ProducerEntry| {
+                    entry.transaction_start.is_some() && entry.epoch < header.producer_epoch
+                };
+                Settled::End { bumps: known.is_some_and(is_earlier) }
+            } else {
+                Settled::Batch
+            };
+            self.verifications.settle(header.producer_id, header.producer_epoch, settled);
         }
         if self.producers.len() >= self.crowded_at.max(PRODUCERS_PER_LOG_MAX)
             && !self.producers.contains_key(&header.producer_id)

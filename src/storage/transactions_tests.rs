@@ -148,6 +148,23 @@ fn the_end_of_what_was_left_behind_leaves_questions_of_later_epochs_alone() {
     }
 }
 
+/// Whoever asked for an epoch that is none yet is forgotten at the end of the transaction, and is not in the way of what
+/// the producer itself asks afterwards: its lowest sequence goes first, as in Kafka.
+#[test]
+fn the_end_of_a_transaction_forgets_questions_of_epochs_to_come() {
+    let mut log = bench().open();
+    for sequence in [0, 1] {
+        send(&mut log, 3, sequence).unwrap();
+    }
+    ask(&mut log, 4, 2, false);
+    mark(&mut log, &end_of(3, 0)).unwrap();
+    for sequence in [2, 1] {
+        ask(&mut log, 3, sequence, false);
+    }
+    let guard = ask(&mut log, 3, 2, false);
+    assert_eq!(code(send_with(&mut log, guard, 3, 2)), ErrorCode::OutOfOrderSequenceNumber);
+}
+
 fn ask(log: &mut PartitionLog, epoch: i16, sequence: i32, bumps: bool) -> Option<VerificationGuard> {
     ask_for(log, PRODUCER, epoch, sequence, bumps).unwrap()
 }

@@ -28,6 +28,15 @@ pub struct VerificationStart {
     pub supports_epoch_bump: bool,
 }
 
+/// What has been appended to the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// Records of the producer.
+    Batch,
+    /// A marker; whether its epoch is above that of the records it ends.
+    End { bumps: bool },
+}
+
 /// The open questions of one log.
 #[derive(Debug, Default)]
 pub(crate) struct Verifications {
@@ -81,11 +90,14 @@ impl Verifications {
     }
 
     /// A transactional batch of the producer, or a marker, is in the log: what was asked is settled. Only the end of a
-    /// transaction of KIP-890 leaves the question of the next one, which has the marker's epoch, alone, and any end leaves
-    /// those of later epochs: it is for what was left behind.
-    pub(crate) fn settle(&mut self, producer_id: ProducerId, epoch: ProducerEpoch, is_marker: bool) {
-        let is_next = |entry: &Verification| {
-            is_marker && (entry.epoch > epoch || entry.supports_epoch_bump && entry.epoch == epoch)
+    /// transaction of KIP-890 leaves the question of the next one, which has the marker's epoch, alone. One whose epoch
+    /// is above that of what it ends leaves those of yet later epochs too: it is for what was left behind.
+    pub(crate) fn settle(&mut self, producer_id: ProducerId, epoch: ProducerEpoch, by: Settled) {
+        let is_next = |entry: &Verification| match by {
+            Settled::Batch => false,
+            Settled::End { bumps } => {
+                entry.supports_epoch_bump && entry.epoch == epoch || bumps && entry.epoch > epoch
+            }
         };
         if !self.of(producer_id).is_none_or(is_next) {
             self.entries.remove(&producer_id);
