@@ -105,7 +105,7 @@ class Broker:
         self.remembered = self.command()
 
     def arguments(self, run, durability):
-        command = [*self.on_generator, KBENCH, "--bootstrap", self.address, "--pid", str(self.pid)]
+        command = [*self.on_generator, *machine.ahead_of_all(run), KBENCH, "--bootstrap", self.address, "--pid", str(self.pid)]
         command += ["--cgroup", self.cgroup] if self.cgroup else []
         command += shlex.split(run)
         if run.split()[0] in TOPIC_RUNS:

@@ -1,4 +1,5 @@
 """The machine that the figures hold for, and the quiet that they need."""
+import functools
 import os
 import platform
 import subprocess
@@ -6,6 +7,7 @@ import time
 
 DIRTY_MB_MAX = 50
 SETTLE_SECONDS_MAX = 30
+REAL_TIME = ["chrt", "--fifo", "1"]
 CONGESTION = "/proc/sys/net/ipv4/tcp_congestion_control"
 
 
@@ -26,6 +28,7 @@ def conditions(root, title):
         "kafka": next(line.split("=")[1].split()[0] for line in read(f"{root}/compat-tests/lib.sh").splitlines() if line.startswith("KAFKA_NEWEST=")),
         "rustc": output("rustc", "--version"),
         "busy_percent_before": busy_percent(2),
+        "load_generator": "real-time priority where it keeps to a schedule" if has_real_time() else "no priority: it may be late",
         "cpu_accounts": "cgroup" if cgroup_parent() else "/proc, in ticks of 10 ms",
     }
 
@@ -46,6 +49,22 @@ def drop_caches():
         with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as caches:
             caches.write("1")
         return True
+    except OSError:
+        return False
+
+
+def ahead_of_all(run):
+    """The command before a load generator that keeps to a schedule: nobody else keeps it from a CPU, as nobody would where it had
+    a machine of its own. Without, on two CPUs, its lateness would be a broker's time slice. A run that goes as fast as it is
+    answered has no such need, and would take from the broker what it should leave to it."""
+    is_timed = run.split()[0] == "end-to-end" or run.split()[0] == "produce" and " --rate " in run
+    return REAL_TIME if is_timed and has_real_time() else []
+
+
+@functools.cache
+def has_real_time():
+    try:
+        return subprocess.run([*REAL_TIME, "true"], capture_output=True, timeout=10, check=False).returncode == 0
     except OSError:
         return False
 

@@ -195,7 +195,10 @@ class Comparison:
             run, traced = (some.timed(row["run"]) for some in (short, dataclasses.replace(short, warm_up=0)))
             try:
                 explained[key] = profile(broker, run, row["ours"], lambda: self.trace(broker, traced, row["ours"]))
-            except RunFailed as error:
+                without = explained[key].pop("without_functions", None)
+                if without:
+                    self.say(f"  without functions: {without}")
+            except (RunFailed, OSError, subprocess.TimeoutExpired) as error:
                 self.failed(broker.name, f"profile of {row['id']}", error)
         return explained
 

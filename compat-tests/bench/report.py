@@ -13,8 +13,8 @@ TOP = """# Benchmarks
 Ottla and Apache Kafka on the same machine in the same run, in turns, the order changing from pair to pair. Made by
 `compat-tests/bench/run`; do not edit. A ratio above 1 means that Ottla is better: it is the median of the pairs, with the 95 %
 interval of a bootstrap over them, against the better of the Kafkas that ran ("K" names it). *Gate* is what the comparison fails
-below; *goal* is what is aimed at, met when the whole interval is above it. A run is void, and not counted, where the load
-generator's own lateness could be more than a fifth of a percentile, where the generator rather than the broker set the pace of a
+below; *goal* is what is aimed at, met when the whole interval is above it. A run is void, and not counted, where the same
+percentile of the load generator's own lateness is more than a fifth of a percentile, where the generator rather than the broker set the pace of a
 throughput, or where the host took more than 1 % of the CPU time.
 
 In the same runs the logs were read back: every count of acknowledged records was found in the log, a sample of batches byte by
