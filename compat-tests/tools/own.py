@@ -88,6 +88,22 @@ def produce(b):
     assert "has no partition 9" in err, err
 
 
+def bytes_stay_bytes(b):
+    """What is no text, and what ends no line, reaches the topic and comes back as it is."""
+    topic = f"own-{b.label}-bytes"
+    b.run("topics", "-p", "1", "create", topic)
+    lines = [b"\xff\xfe\x00", b"a\rb", b"\xc3(", b"", "\N{SNOWMAN}".encode()]
+    for line_end in (b"\n", b"\r\n"):
+        sent = line_end.join(lines) + line_end
+        done = subprocess.run([OTTLA, "produce", topic, "-p", "0"], input=sent, capture_output=True, timeout=90, check=False, env=b.environment)
+        assert done.returncode == 0, done.stderr
+    done = subprocess.run([OTTLA, "consume", topic, "-e"], capture_output=True, timeout=90, check=False, env=b.environment)
+    assert done.stdout == b"".join(line + b"\n" for line in lines) * 2, done.stdout
+    done = subprocess.run([OTTLA, "produce", topic, b"\xff"], capture_output=True, timeout=90, check=False, env=b.environment)
+    assert done.returncode == 1 and b"not UTF-8" in done.stderr, done.stderr
+    b.run("topics", "-b", b.environment["OTTLA_BOOTSTRAP"], "delete", topic)
+
+
 def consume(b):
     assert b.run("consume", b.topic, "-e", "-p", "1")[0] == "one\ntwo\nthree\n"
     assert b.run("consume", b.topic, "-e", "-p", "1", "-o", "-2", "-f", "%k=%v@%o {%h}\\n")[0] == "k2=two@1 {a=b}\nk3=three@2 {}\n"
@@ -198,7 +214,7 @@ def share_groups(b):
 
 def run(label, bootstrap):
     broker = Broker(label, bootstrap)
-    for part in (topics, produce, consume, interrupted, groups, perf, described, terminal, refusals, completion, share_groups, end):
+    for part in (topics, produce, consume, interrupted, groups, perf, described, terminal, refusals, completion, share_groups, bytes_stay_bytes, end):
         try:
             part(broker)
             print(f"ok {label}/own-{part.__name__}", flush=True)

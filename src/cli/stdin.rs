@@ -6,10 +6,10 @@ use tokio::sync::mpsc;
 
 /// Lines of standard input, a few at a time, read on a thread of their own: a wait for a line must not hold up what lingers.
 /// An error is the last that comes.
-pub fn read_stdin() -> mpsc::Receiver<io::Result<Vec<String>>> {
+pub fn read_stdin(ends: LineEnds) -> mpsc::Receiver<io::Result<Vec<Vec<u8>>>> {
     let (send, receive) = mpsc::channel(CHUNKS_AHEAD);
     std::thread::spawn(move || {
-        let (mut input, mut cutter) = (io::stdin().lock(), LineCutter::default());
+        let (mut input, mut cutter) = (io::stdin().lock(), LineCutter::new(ends));
         let mut buffer = vec![0; CHUNK_BYTES];
         loop {
             let read = match input.read(&mut buffer) {
@@ -37,21 +37,39 @@ pub fn read_stdin() -> mpsc::Receiver<io::Result<Vec<String>>> {
 const CHUNKS_AHEAD: usize = 8;
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Cuts bytes into lines that end with `\n`, `\r` or `\r\n`, as Java's `BufferedReader` does.
-#[derive(Clone, Debug, Default)]
+/// What ends a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineEnds {
+    /// `\n`, `\r` or `\r\n`, as for Java's `BufferedReader`.
+    Java,
+    /// `\n` or `\r\n`; a `\r` elsewhere is the line's own.
+    Newlines,
+}
+
+/// Cuts bytes into lines, which are bytes as they came.
+#[derive(Clone, Debug)]
 pub struct LineCutter {
+    ends: LineEnds,
     open: Vec<u8>,
     after_return: bool,
 }
 
 impl LineCutter {
+    fn new(ends: LineEnds) -> Self {
+        Self { ends, open: Vec::new(), after_return: false }
+    }
+
     /// The lines that these bytes end.
-    pub fn cut(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub fn cut(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
         for byte in bytes {
-            match byte {
-                b'\n' if self.after_return => {}
-                b'\n' | b'\r' => lines.push(self.take()),
+            match (byte, self.ends) {
+                (b'\n', LineEnds::Java) if self.after_return => {}
+                (b'\n' | b'\r', LineEnds::Java) => lines.push(std::mem::take(&mut self.open)),
+                (b'\n', LineEnds::Newlines) => {
+                    self.open.pop_if(|last| *last == b'\r');
+                    lines.push(std::mem::take(&mut self.open));
+                }
                 _ => self.open.push(*byte),
             }
             self.after_return = *byte == b'\r';
@@ -60,13 +78,8 @@ impl LineCutter {
     }
 
     /// The last line, where the input did not end it.
-    pub fn rest(mut self) -> Option<String> {
-        (!self.open.is_empty()).then(|| self.take())
-    }
-
-    fn take(&mut self) -> String {
-        let line = std::mem::take(&mut self.open);
-        String::from_utf8(line).unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned())
+    pub fn rest(self) -> Option<Vec<u8>> {
+        (!self.open.is_empty()).then_some(self.open)
     }
 }
 
@@ -76,9 +89,17 @@ mod tests {
 
     #[test]
     fn lines_end_as_in_java() {
-        let mut cutter = LineCutter::default();
-        assert_eq!(cutter.cut(b"a\nb\r"), ["a", "b"]);
-        assert_eq!(cutter.cut(b"\nc\rd\n\ne"), ["c", "d", ""]);
-        assert_eq!(cutter.rest().as_deref(), Some("e"));
+        let mut cutter = LineCutter::new(LineEnds::Java);
+        assert_eq!(cutter.cut(b"a\nb\r"), [b"a", b"b"]);
+        assert_eq!(cutter.cut(b"\nc\rd\n\ne"), [&b"c"[..], b"d", b""]);
+        assert_eq!(cutter.rest().as_deref(), Some(&b"e"[..]));
+    }
+
+    #[test]
+    fn what_ends_no_line_belongs_to_it() {
+        let mut cutter = LineCutter::new(LineEnds::Newlines);
+        assert_eq!(cutter.cut(b"a\rb\nc\r"), [b"a\rb"]);
+        assert_eq!(cutter.cut(b"\n\xff\xfe\n\n\r"), [&b"c"[..], b"\xff\xfe", b""]);
+        assert_eq!(cutter.rest().as_deref(), Some(&b"\r"[..]));
     }
 }

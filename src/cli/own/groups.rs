@@ -282,14 +282,11 @@ fn lag_tone(lag: Option<i64>) -> Tone {
 fn delete(call: &Call, terminal: &mut Terminal) -> Result<(), Failure> {
     call.named("group")?;
     let mut cluster = call.cluster()?;
-    let chosen = wait(async { chosen(&mut cluster, call).await })?;
-    if call.operands().iter().any(|name| names::is_pattern(name)) && !call.has("yes") {
-        terminal.complain(chosen.join("\n"));
-        if !call.may(&format!("Delete {}?", plural(chosen.len() as i64, "group")), terminal)? {
-            return Err(said("nothing was deleted"));
-        }
-    }
-    let results = wait(async { Ok(group_admin::delete(&mut cluster, &chosen).await?) })?;
+    let results = wait(async {
+        let chosen = chosen(&mut cluster, call).await?;
+        call.may_delete(&chosen, "group", terminal)?;
+        Ok(group_admin::delete(&mut cluster, &chosen).await?)
+    })?;
     let results = results.into_iter().map(|(name, result)| {
         let result = result.map_err(|trouble| match trouble.code() {
             Some(ErrorCode::NonEmptyGroup) => said_with(

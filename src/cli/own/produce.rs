@@ -9,7 +9,7 @@ use crate::kafka;
 use crate::options::{flag, value};
 use crate::producer::{Delivery, Outgoing, Producer, Sending};
 use crate::properties::Properties;
-use crate::stdin::read_stdin;
+use crate::stdin::{LineEnds, read_stdin};
 use crate::terminal::{Stop, Terminal};
 use crate::topic_admin::{self, NewTopic};
 
@@ -53,6 +53,9 @@ struct Shape {
 impl Shape {
     fn of(call: &Call) -> Result<Self, Failure> {
         let separator = call.value("key-separator").map(|text| text.replace("\\t", "\t"));
+        if separator.as_ref().is_some_and(String::is_empty) {
+            return Err(said("-K needs what stands between key and value"));
+        }
         if separator.is_some() && call.has("key") {
             return Err(said("-k and -K are not for one command: the key is given, or found in the line"));
         }
@@ -65,21 +68,26 @@ impl Shape {
         })
     }
 
-    /// The record of a line, or of an argument.
-    fn record(&self, line: &str, tag: u64) -> Result<Outgoing, String> {
-        let (key, text) = match &self.separator {
+    /// The record of a line, or of an argument: its bytes as they are.
+    fn record(&self, line: &[u8], tag: u64) -> Result<Outgoing, String> {
+        let (key, value) = match &self.separator {
             Some(separator) => {
-                let (key, value) = line
-                    .split_once(separator.as_str())
+                let (key, value) = cut(line, separator.as_bytes())
                     .ok_or_else(|| format!("record {tag} has no '{separator}' behind a key"))?;
-                (Some(Bytes::copy_from_slice(key.as_bytes())), value)
+                (Some(Bytes::copy_from_slice(key)), value)
             }
             None => (self.key.clone(), line),
         };
-        let value = Some(Bytes::copy_from_slice(text.as_bytes()));
+        let value = Some(Bytes::copy_from_slice(value));
         let (headers, partition) = (self.headers.clone(), self.partition);
         Ok(Outgoing { key, value, headers, partition, timestamp: None, tag })
     }
+}
+
+/// What stands before and behind the first of these separators.
+fn cut<'a>(line: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let at = line.windows(separator.len()).position(|window| window == separator)?;
+    Some((line.get(..at)?, line.get(at + separator.len()..)?))
 }
 
 fn run(call: &Call, terminal: &mut Terminal) -> Result<(), Failure> {
@@ -149,13 +157,13 @@ async fn send(
         sent.take(producer.push(record).await, terminal);
     }
     for value in values {
-        push(&mut producer, shape, value, sent, terminal).await?;
+        push(&mut producer, shape, value.as_bytes(), sent, terminal).await?;
     }
     if values.is_empty() && !call.has("tombstone") {
         if terminal.looks.answers {
             terminal.complain("A record for every line; ctrl-d ends.");
         }
-        let mut lines = read_stdin();
+        let mut lines = read_stdin(LineEnds::Newlines);
         loop {
             let next = match producer.due() {
                 Some(due) => tokio::time::timeout_at(due, lines.recv()).await,
@@ -183,7 +191,7 @@ async fn send(
 async fn push(
     producer: &mut Producer,
     shape: &Shape,
-    line: &str,
+    line: &[u8],
     sent: &mut Sent,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
@@ -293,11 +301,13 @@ mod tests {
     fn a_line_may_have_its_key() {
         let mut shape =
             Shape { key: None, separator: Some(":".to_owned()), headers: Vec::new(), partition: Some(1) };
-        let record = shape.record("a:b:c", 3).unwrap();
+        let record = shape.record(b"a:b:c", 3).unwrap();
         assert_eq!((record.key.unwrap(), record.value.unwrap()), (Bytes::from("a"), Bytes::from("b:c")));
         assert_eq!((record.partition, record.tag), (Some(1), 3));
-        assert_eq!(shape.record("abc", 4).unwrap_err(), "record 4 has no ':' behind a key");
+        assert_eq!(shape.record(b"abc", 4).unwrap_err(), "record 4 has no ':' behind a key");
         shape.separator = None;
-        assert_eq!(shape.record("abc", 5).unwrap().key, None);
+        assert_eq!(shape.record(b"abc", 5).unwrap().key, None);
+        let record = shape.record(b"\xff\0\xc3", 6).unwrap();
+        assert_eq!(record.value.as_deref(), Some(&b"\xff\0\xc3"[..]), "bytes stay what they are");
     }
 }

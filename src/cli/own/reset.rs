@@ -32,11 +32,24 @@ pub fn run(call: &Call, terminal: &mut Terminal) -> Result<(), Failure> {
         .value("to")
         .ok_or_else(|| said_with("--to says where to", "--to start, end, N, +N, -N, @TIME or current"))?;
     let place = Place::parse(&place, terminal.clock.wall_ms())?;
-    let mut cluster = call.cluster()?;
-    let plan = wait(async { plan(&mut cluster, call, group, place).await })?;
-    if plan.to.is_empty() {
-        return Err(said(format!("group '{group}' has committed nothing that could be moved")));
-    }
+    wait(async {
+        let mut cluster = call.cluster()?;
+        let plan = plan(&mut cluster, call, group, place).await?;
+        if plan.to.is_empty() {
+            return Err(said(format!("group '{group}' has committed nothing that could be moved")));
+        }
+        move_to(&mut cluster, call, group, &plan, terminal).await
+    })
+}
+
+/// Shows the plan, and carries it out where that is wanted.
+async fn move_to(
+    cluster: &mut Cluster,
+    call: &Call,
+    group: &str,
+    plan: &Plan,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
     if !call.json() {
         terminal.text(plan.text(terminal.looks.colour));
         terminal.flush();
@@ -52,7 +65,7 @@ pub fn run(call: &Call, terminal: &mut Terminal) -> Result<(), Failure> {
     };
     let is_wanted = answer == Some(true);
     if is_wanted {
-        wait(async { commit(&mut cluster, group, &plan.to).await })?;
+        commit(cluster, group, &plan.to).await?;
     }
     if call.json() {
         terminal.line(plan.json(group, is_wanted).to_string());

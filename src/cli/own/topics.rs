@@ -15,7 +15,7 @@ use crate::topic_description::{self, Topic};
 
 use super::names;
 use super::screen::{Cell, Table, Tone, cell, left, maybe, plural, right};
-use super::verb::{Call, Completes, Failure, Noun, Verb, YES, report, said, said_with, wait};
+use super::verb::{Call, Completes, Failure, Noun, OneByOne, Verb, YES, report, said_with, wait};
 
 /// The noun.
 pub const NOUN: Noun = Noun {
@@ -276,8 +276,8 @@ fn create(call: &Call, terminal: &mut Terminal) -> Result<(), Failure> {
     let configs: BTreeMap<String, String> = call.pairs("config")?.into_iter().collect();
     let mut cluster = call.cluster()?;
     let results = wait(async {
-        let mut results = Vec::new();
-        for name in names {
+        let (mut results, mut left) = (OneByOne::default(), names.iter());
+        while let Some(name) = left.next() {
             let new = NewTopic {
                 name: name.clone(),
                 partitions,
@@ -293,14 +293,13 @@ fn create(call: &Call, terminal: &mut Terminal) -> Result<(), Failure> {
                     let hint = "--if-not-exists makes nothing of it, `ottla topics alter` changes it";
                     Err(said_with(format!("topic '{name}' is there already"), hint))
                 }
-                Err(trouble @ kafka::Trouble::Client(_)) => return Err(trouble.into()),
                 other => other.map_err(Failure::from),
             };
-            results.push((name.clone(), result));
+            results.note(name, result, &mut left)?;
         }
         Ok(results)
     })?;
-    report(call, results, "created topic", terminal)
+    report(call, results.into_all(), "created topic", terminal)
 }
 
 fn alter(call: &Call, terminal: &mut Terminal) -> Result<(), Failure> {
@@ -314,43 +313,41 @@ fn alter(call: &Call, terminal: &mut Terminal) -> Result<(), Failure> {
     let mut cluster = call.cluster()?;
     let results = wait(async {
         let names = names::chosen_topics(&mut cluster, call.operands(), false).await?;
-        let mut results: Vec<(String, Result<(), Failure>)> = Vec::new();
-        for name in names {
+        let (mut results, mut left) = (OneByOne::default(), names.iter());
+        while let Some(name) = left.next() {
             let mut result = Ok(());
             if let Some(count) = count {
                 let extension = Extension { name: name.clone(), count, assignment: None };
-                let extended = topic_admin::extend(&mut cluster, &[extension]).await?;
-                result = extended.into_iter().try_for_each(|(_, result)| result);
+                let extended = topic_admin::extend(&mut cluster, &[extension]).await;
+                result =
+                    extended.and_then(|extended| extended.into_iter().try_for_each(|(_, result)| result));
             }
             if result.is_ok() && !(set.is_empty() && deleted.is_empty()) {
                 let kind = config_admin::TOPIC;
-                result = config_admin::alter(&mut cluster, kind, &name, &set, &deleted).await;
+                result = config_admin::alter(&mut cluster, kind, name, &set, &deleted).await;
             }
-            results.push((name, result.map_err(Failure::from)));
+            results.note(name, result.map_err(Failure::from), &mut left)?;
         }
         Ok(results)
     })?;
-    report(call, results, "changed topic", terminal)
+    report(call, results.into_all(), "changed topic", terminal)
 }
 
 fn delete(call: &Call, terminal: &mut Terminal) -> Result<(), Failure> {
     call.named("topic")?;
     let mut cluster = call.cluster()?;
-    let chosen =
-        wait(async { names::chosen_topics(&mut cluster, call.operands(), call.has("if-exists")).await })?;
-    if chosen.is_empty() {
-        return report(call, Vec::new(), "", terminal);
-    }
-    if call.operands().iter().any(|name| names::is_pattern(name)) && !call.has("yes") {
-        terminal.complain(chosen.join("\n"));
-        if !call.may(&format!("Delete {}?", plural(chosen.len() as i64, "topic")), terminal)? {
-            return Err(said("nothing was deleted"));
+    let results = wait(async {
+        let chosen = names::chosen_topics(&mut cluster, call.operands(), call.has("if-exists")).await?;
+        if chosen.is_empty() {
+            return Ok(Vec::new());
         }
-    }
-    let results = wait(async { Ok(topic_admin::delete(&mut cluster, &chosen).await?) })?;
-    if results.is_empty() {
-        return Err(Stop::Error("the broker did not say what became of it".to_owned()).into());
-    }
+        call.may_delete(&chosen, "topic", terminal)?;
+        let results = topic_admin::delete(&mut cluster, &chosen).await?;
+        if results.is_empty() {
+            return Err(Stop::Error("the broker did not say what became of it".to_owned()).into());
+        }
+        Ok(results)
+    })?;
     let results = results.into_iter().map(|(name, result)| (name, result.map_err(Failure::from)));
     report(call, results.collect(), "deleted topic", terminal)
 }

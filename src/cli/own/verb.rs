@@ -7,7 +7,8 @@ use crate::options::{Opt, Options, Syntax, Takes, flag, value};
 use crate::properties::Properties;
 use crate::terminal::{Stop, Terminal};
 
-use super::screen::Tone;
+use super::names;
+use super::screen::{Tone, plural};
 
 /// The first word behind `ottla`.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +116,15 @@ pub fn wait<T>(calls: impl Future<Output = Result<T, Failure>>) -> Result<T, Fai
 
 /// Runs a command line of this noun.
 pub fn run(noun: &'static Noun, arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
+    // What is read as text could only be changed, and a changed name or record must not reach a cluster.
+    if std::env::args_os().any(|word| word.to_str().is_none()) {
+        complain(
+            "the command line is not UTF-8",
+            Some("records of any bytes come from standard input"),
+            terminal,
+        );
+        return Err(Stop::Status(1));
+    }
     let environment = std::env::var("OTTLA_BOOTSTRAP").ok().filter(|value| !value.trim().is_empty());
     let mut bootstrap = environment.unwrap_or_else(|| DEFAULT_BOOTSTRAP.to_owned());
     let done = match read(noun, arguments) {
@@ -140,6 +150,12 @@ enum Read {
 }
 
 fn read(noun: &'static Noun, arguments: &[String]) -> Result<Read, Failure> {
+    if let Some(at) = noun.verb_behind_options(arguments) {
+        let mut moved = arguments.to_vec();
+        let verb = moved.remove(at);
+        moved.insert(0, verb);
+        return read(noun, &moved);
+    }
     let first = arguments.first().filter(|word| !word.starts_with('-'));
     let named = first.and_then(|word| noun.verbs.iter().find(|verb| verb.name == word));
     let is_alone = noun.verbs.first().filter(|verb| verb.name.is_empty());
@@ -164,22 +180,47 @@ fn read(noun: &'static Noun, arguments: &[String]) -> Result<Read, Failure> {
     if options.has("help") {
         return Ok(Read::Help(verb.help(&name)));
     }
-    // `ottla topics -b host:port describe orders`
-    if named.is_none() && is_alone.is_none() {
-        let later = options.operands.first().filter(|word| noun.verbs.iter().any(|verb| verb.name == **word));
-        if let Some(word) = later {
-            let mut moved: Vec<String> = vec![word.clone()];
-            let at = arguments.iter().rposition(|one| one == word);
-            moved.extend(
-                arguments.iter().enumerate().filter(|(i, _)| Some(*i) != at).map(|(_, one)| one.clone()),
-            );
-            return read(noun, &moved);
-        }
-    }
     Ok(Read::Call(verb, name, options))
 }
 
 impl Noun {
+    /// Where the verb stands that follows options: `ottla topics -b host:port describe orders`.
+    fn verb_behind_options(&self, arguments: &[String]) -> Option<usize> {
+        let first = arguments.first().filter(|word| word.starts_with('-') && *word != "--")?;
+        if matches!(first.as_str(), "-h" | "--help") || self.verbs.iter().any(|verb| verb.name.is_empty()) {
+            return None;
+        }
+        // A letter means the same in every verb, so what all of them know says which words are values.
+        let of_verbs = self.verbs.iter().flat_map(|verb| verb.options);
+        let all: Vec<Opt> = of_verbs.chain(COMMON).copied().collect();
+        let takes_next = |word: &str| {
+            let takes = |name: &str| {
+                let option = all.iter().find(|option| option.names.contains(&name))?;
+                Some(option.takes != Takes::Nothing)
+            };
+            let name = word.trim_start_matches('-');
+            takes(name).unwrap_or_else(|| {
+                // Letters may stand together: behind the first that takes a value stands that value.
+                let mut letters = name.char_indices().map(|(at, letter)| (at, letter.to_string()));
+                let first = letters.find(|(_, letter)| takes(letter) != Some(false));
+                first.is_some_and(|(at, letter)| takes(&letter).is_some() && at + letter.len() == name.len())
+            })
+        };
+        let mut words = arguments.iter().enumerate();
+        while let Some((at, word)) = words.next() {
+            if !word.starts_with('-') {
+                return self.verbs.iter().any(|verb| verb.name == word).then_some(at);
+            }
+            if word == "--" {
+                return None;
+            }
+            if takes_next(word) {
+                words.next();
+            }
+        }
+        None
+    }
+
     fn help(&self) -> String {
         let mut text = format!("{}\n\nUsage: ottla {} COMMAND [options]\n\n", self.about, self.name);
         for verb in self.verbs {
@@ -377,6 +418,18 @@ impl Call {
         self.connect(&self.properties()?)
     }
 
+    /// Whether these, which a pattern may have found, may be deleted.
+    pub fn may_delete(&self, chosen: &[String], what: &str, terminal: &mut Terminal) -> Result<(), Failure> {
+        if self.operands().iter().all(|name| !names::is_pattern(name)) || self.has("yes") {
+            return Ok(());
+        }
+        terminal.complain(chosen.join("\n"));
+        if self.may(&format!("Delete {}?", plural(chosen.len() as i64, what)), terminal)? {
+            return Ok(());
+        }
+        Err(said("nothing was deleted"))
+    }
+
     /// Whether it may be done: said with `-y`, or by whoever is asked.
     pub fn may(&self, question: &str, terminal: &mut Terminal) -> Result<bool, Failure> {
         if self.has("yes") {
@@ -428,6 +481,38 @@ pub fn complain(message: &str, hint: Option<&str>, terminal: &mut Terminal) {
     }
 }
 
+/// What becomes of names that are gone through one by one, also where the cluster is lost on the way.
+#[derive(Debug, Default)]
+pub struct OneByOne {
+    results: Vec<(String, Result<(), Failure>)>,
+}
+
+impl OneByOne {
+    /// Notes what became of a name. Where that is unknown because the cluster cannot be reached, those that are `left` are not
+    /// tried; where it was the first, the command as a whole has failed.
+    pub fn note<'a>(
+        &mut self,
+        name: &str,
+        result: Result<(), Failure>,
+        left: &mut impl Iterator<Item = &'a String>,
+    ) -> Result<(), Failure> {
+        let is_lost = matches!(result, Err(Failure::Trouble(Trouble::Client(_))));
+        if is_lost && self.results.is_empty() {
+            return result;
+        }
+        self.results.push((name.to_owned(), result));
+        if is_lost {
+            self.results.extend(left.map(|name| (name.clone(), Err(said("was not tried any more")))));
+        }
+        Ok(())
+    }
+
+    /// What became of each.
+    pub fn into_all(self) -> Vec<(String, Result<(), Failure>)> {
+        self.results
+    }
+}
+
 /// What became of each of several names: one JSON array, or a line of `done` for each that went well.
 pub fn report(
     call: &Call,
@@ -474,6 +559,63 @@ mod tests {
     fn hosts_alone_mean_the_usual_port() {
         assert_eq!(with_ports("kafka, a:1,[::1]:2,[::1]"), "kafka:9092,a:1,[::1]:2,[::1]:9092");
         assert_eq!(with_ports("PLAINTEXT://kafka"), "PLAINTEXT://kafka:9092");
+    }
+
+    #[test]
+    fn a_verb_may_stand_behind_options() {
+        const NOUN: Noun = Noun {
+            name: "topics",
+            about: "",
+            has_default: true,
+            verbs: &[
+                Verb {
+                    name: "list",
+                    operands: "",
+                    about: "",
+                    completes: Completes::Nothing,
+                    options: &[flag(&["all", "a"], "")],
+                    run: |_, _| Ok(()),
+                },
+                Verb {
+                    name: "create",
+                    operands: "",
+                    about: "",
+                    completes: Completes::Nothing,
+                    options: &[value(&["partitions", "p"], "n", "")],
+                    run: |_, _| Ok(()),
+                },
+            ],
+        };
+        for (line, at) in [
+            ("-b host:1 create x", Some(2)),
+            ("-b list create x", Some(2)),
+            ("-p 3 create x", Some(2)),
+            ("-p3 --json create x", Some(2)),
+            ("--timeout-ms=5 -ab create list x", Some(3)),
+            ("--partitions 3 x create", None),
+            ("-a create", Some(1)),
+            ("-a -- create", None),
+            ("create -p 3", None),
+            ("--help create", None),
+        ] {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            assert_eq!(NOUN.verb_behind_options(&words), at, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_was_done_is_told_where_the_cluster_is_lost() {
+        let lost = || Err(Failure::Trouble(Trouble::Client(ClusterError::Unresolvable)));
+        let names = ["a", "b", "c", "d"].map(str::to_owned);
+        let (mut results, mut left) = (OneByOne::default(), names.iter());
+        assert!(OneByOne::default().note("a", lost(), &mut left).is_err(), "nothing was done");
+        while let Some(name) = left.next() {
+            results.note(name, if name == "b" { lost() } else { Ok(()) }, &mut left).unwrap();
+        }
+        let all: Vec<(String, bool)> =
+            results.into_all().into_iter().map(|(name, result)| (name, result.is_ok())).collect();
+        let told = [("a", true), ("b", false), ("c", false), ("d", false)];
+        assert_eq!(all, told.map(|(name, is_done)| (name.to_owned(), is_done)));
     }
 
     #[test]

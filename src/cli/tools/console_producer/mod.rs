@@ -8,7 +8,7 @@ use crate::kafka;
 use crate::options::{HELP, Options, Syntax, VERSION, flag, maybe, value};
 use crate::producer::{Delivery, Outgoing, Producer, Sending};
 use crate::properties::Properties;
-use crate::stdin::read_stdin;
+use crate::stdin::{LineEnds, read_stdin};
 use crate::terminal::{Stop, Terminal};
 
 use lines::LineReader;
@@ -157,7 +157,7 @@ async fn send_lines(
     terminal: &mut Terminal,
 ) -> Result<(), Stop> {
     let prompt = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    let mut lines = read_stdin();
+    let mut lines = read_stdin(LineEnds::Java);
     let mut ask = prompt;
     loop {
         if std::mem::take(&mut ask) {
@@ -181,7 +181,8 @@ async fn send_lines(
             }
         };
         for line in chunk {
-            let record = match reader.read(&line) {
+            // The Java tool reads text: what is none becomes U+FFFD there too.
+            let record = match reader.read(&String::from_utf8_lossy(&line)) {
                 Ok(record) => record,
                 Err(message) => {
                     report(producer.flush().await, &sent, terminal)?;
