@@ -83,16 +83,21 @@ const TOOLS: &[Tool] = &[
     ("zookeeper-server-stop", tools::container::zookeeper_stop),
 ];
 
-/// Kafka's tools that have no native form yet.
+/// Kafka's programs that have no native form yet.
 const NOT_BUILT: &[&str] = &[
-    "kafka-delegation-tokens",
-    "kafka-replica-verification",
-    "kafka-share-consumer-perf-test",
+    "connect-distributed",
+    "connect-mirror-maker",
+    "connect-plugin-path",
+    "connect-standalone",
     "kafka-console-share-consumer",
-    "kafka-streams-groups",
-    "kafka-verifiable-share-consumer",
+    "kafka-delegation-tokens",
     "kafka-jmx",
     "kafka-metadata-shell",
+    "kafka-replica-verification",
+    "kafka-share-consumer-perf-test",
+    "kafka-streams-groups",
+    "kafka-verifiable-share-consumer",
+    "trogdor",
 ];
 
 /// Runs the tool of this name; its exit status, or `None` where no tool is called so, or where it is the broker that is
@@ -150,5 +155,21 @@ mod tests {
     #[test]
     fn no_tool_is_both_built_and_not() {
         assert!(TOOLS.iter().all(|(name, _)| !NOT_BUILT.contains(name)));
+    }
+
+    /// Under every name that the image has, something answers: a link to nothing would start a broker.
+    #[test]
+    fn every_program_of_the_image_is_known() {
+        let applets = include_str!("../../docker/applets");
+        let names: Vec<&str> =
+            applets.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+        let mut known: Vec<&str> =
+            TOOLS.iter().map(|(name, _)| *name).chain(NOT_BUILT.iter().copied()).collect();
+        known.push("kafka-server-start");
+        let unknown: Vec<&&str> = names.iter().filter(|name| !known.contains(name)).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+        let absent: Vec<&&str> =
+            known.iter().filter(|name| **name != "doctor" && !names.contains(name)).collect();
+        assert!(absent.is_empty(), "not in the image: {absent:?}");
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::kafka;
@@ -146,7 +147,8 @@ fn apaches(words: &[String]) -> Option<Served> {
     Some(Served::of(words.get(at + 1).cloned()))
 }
 
-/// Says that there is nothing to start, and stays until it is asked to end: scripts wait for it or watch it.
+/// Says that there is nothing to start, and stays until it is asked to end: scripts wait for it or watch it, and for its port,
+/// at which every connection is closed at once.
 pub(crate) fn zookeeper_start(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
     terminal
         .line("zookeeper-server-start is ignored: the metadata is the broker's own, no ZooKeeper is needed.");
@@ -154,6 +156,8 @@ pub(crate) fn zookeeper_start(arguments: &[String], terminal: &mut Terminal) -> 
     if arguments.iter().any(|argument| argument == "-daemon") {
         return Ok(());
     }
+    let file = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let port = client_port(&file.and_then(|file| fs::read(file).ok()).unwrap_or_default());
     kafka::block_on(async {
         let no_signal = |error| Stop::Error(format!("cannot listen for signals: {error}"));
         let mut interrupted = signal(SignalKind::interrupt()).map_err(no_signal)?;
@@ -161,10 +165,32 @@ pub(crate) fn zookeeper_start(arguments: &[String], terminal: &mut Terminal) -> 
         tokio::select! {
             _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
+            () = close_at_once(port) => {}
         }
         Ok(())
     })
 }
+
+/// The port of ZooKeeper's file of settings; a file that is not there has the usual one.
+fn client_port(file: &[u8]) -> u16 {
+    let settings = config::properties::parse(file).unwrap_or_default();
+    let written = settings.iter().rev().find(|setting| setting.key == "clientPort");
+    written.and_then(|setting| setting.value.trim().parse().ok()).unwrap_or(ZOOKEEPER_PORT)
+}
+
+/// Takes every connection and lets it go, for ever, also where the port is somebody else's.
+async fn close_at_once(port: u16) {
+    let listener = match TcpListener::bind(("::", port)).await {
+        Ok(listener) => Ok(listener),
+        Err(_no_such_protocol) => TcpListener::bind(("0.0.0.0", port)).await,
+    };
+    if let Ok(listener) = listener {
+        while listener.accept().await.is_ok() {}
+    }
+    std::future::pending::<()>().await;
+}
+
+const ZOOKEEPER_PORT: u16 = 2181;
 
 /// Says that there is nothing to stop.
 pub(crate) fn zookeeper_stop(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
@@ -176,6 +202,14 @@ pub(crate) fn zookeeper_stop(arguments: &[String], terminal: &mut Terminal) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_port_is_that_of_zookeepers_file() {
+        assert_eq!(client_port(b"dataDir=/tmp\nclientPort=2182\n"), 2182);
+        for file in [&b""[..], b"clientPort=x\n"] {
+            assert_eq!(client_port(file), 2181);
+        }
+    }
 
     #[test]
     fn brokers_are_told_from_tools() {
