@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 
+import flows
+
 DOCKER, ENGINE, WORK = sys.argv[1:4]
 HERE = os.path.dirname(os.path.abspath(__file__))
 IMAGES = os.path.join(HERE, "..", "..", "docker")
@@ -258,6 +260,21 @@ def entry_points_and_tools_are_at_every_image_s_place():
     assert got == [], f"not there: {got}"
 
 
+# The programs of Kafka's own bin/ that are not built.
+NOT_BUILT = """connect-distributed connect-mirror-maker connect-plugin-path connect-standalone kafka-console-share-consumer
+  kafka-delegation-tokens kafka-jmx kafka-metadata-shell kafka-replica-verification kafka-share-consumer-perf-test
+  kafka-streams-groups kafka-verifiable-share-consumer trogdor""".split()
+
+
+def what_is_not_built_says_so_in_one_sentence():
+    script = f"""for name in {' '.join(NOT_BUILT)}; do
+      /opt/kafka/bin/$name.sh --bootstrap-server localhost:9092 --list >/tmp/out 2>/tmp/err
+      echo $name $? $(wc -l </tmp/out) $(wc -l </tmp/err) $(grep -c "^$name is not built in Ottla's tools yet: " /tmp/err)
+    done"""
+    got = docker("run", "--rm", "ottla", "bash", "-c", script).stdout.splitlines()
+    assert got == [f"{name} 1 0 1 1" for name in NOT_BUILT], got
+
+
 def without_a_word_it_runs_and_a_neighbour_reaches_it():
     with Node() as node:
         print(f"container to RUNNING: {node.running():.2f} s")
@@ -342,6 +359,10 @@ def arguments_are_variables():
             round_trip(CLIENT, topic="three")
             assert partitions(CLIENT, "three") == 3
             node.healthy()
+
+
+def what_kafka_accepts_its_own_image_by():
+    flows.run(ENGINE, Node, docker, folder)
 
 
 def confluent_by_its_entry_point_and_without():
@@ -626,6 +647,7 @@ TESTS = [
     shells_tools_certificates_and_time_zones_are_there,
     directories_are_there_for_users_of_root_s_group,
     entry_points_and_tools_are_at_every_image_s_place,
+    what_is_not_built_says_so_in_one_sentence,
     without_a_word_it_runs_and_a_neighbour_reaches_it,
     a_port_mapping_is_answered_with_localhost,
     the_static_binary_asks_the_container_s_name_server,
@@ -634,6 +656,7 @@ TESTS = [
     apache_by_environment,
     apache_by_a_mounted_file_and_environment_on_top,
     arguments_are_variables,
+    what_kafka_accepts_its_own_image_by,
     confluent_by_its_entry_point_and_without,
     a_broker_of_zookeeper_s_days_is_a_node_of_its_own,
     bitnami_by_environment,
