@@ -134,6 +134,7 @@ func userInterface(name string) {
 	defer cancel()
 	running := exec.CommandContext(within, command[0], append(command[1:], "Uis", name)...)
 	running.Env = append(os.Environ(), "ORDERS="+orders, "BILLING="+billing, "SHIPPING="+shipping, "ARCHIVE="+archive)
+	defer endsWithThis(running)()
 	if told, err := running.CombinedOutput(); err != nil {
 		panic(fmt.Sprintf("%v: %s", err, told))
 	}

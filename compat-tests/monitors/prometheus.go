@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"syscall"
 
 	. "ottla.compat/gotest"
 )
@@ -24,6 +26,7 @@ func program(command func(address, folder string) []string, body func(address st
 	words := command(address, folder)
 	running := exec.Command(words[0], words[1:]...)
 	running.Dir, running.Stdout, running.Stderr = folder, log, log
+	defer endsWithThis(running)()
 	Check(running.Start())
 	defer func() {
 		failure := recover()
@@ -35,6 +38,14 @@ func program(command func(address, folder string) []string, body func(address st
 		}
 	}()
 	body(address)
+}
+
+// endsWithThis lets the system end a program that is not started yet when this one ends, however it does. That is tied to the thread
+// that starts it, which is kept until the returned function is called.
+func endsWithThis(program *exec.Cmd) func() {
+	runtime.LockOSThread()
+	program.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return runtime.UnlockOSThread
 }
 
 func write(path, text string) { Check(os.WriteFile(path, []byte(text), 0o644)) }
