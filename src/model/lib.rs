@@ -5,6 +5,7 @@
 //! Start reading at [`ids`] and [`batch`].
 #![forbid(unsafe_code)]
 
+pub mod aging;
 pub mod batch;
 pub mod clock;
 pub mod codec;

@@ -104,8 +104,13 @@ impl PartitionLog {
         Ok(deleted)
     }
 
-    /// Takes out of the log the files that were renamed `file.delete.delay.ms` ago, for their removal.
+    /// Takes out of the log the files that were renamed `file.delete.delay.ms` ago, for their removal. Where the clock was
+    /// set back since, that time begins anew.
     pub fn due_for_removal(&mut self, now_ms: i64) -> DeletedFiles {
+        let latest_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
+        for file in &mut self.renamed {
+            file.due_ms = file.due_ms.min(latest_ms);
+        }
         let due = self.renamed.extract_if(.., |file| file.due_ms <= now_ms).map(|file| file.path);
         DeletedFiles { paths: due.collect(), home: self.home.clone() }
     }

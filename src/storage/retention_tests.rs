@@ -93,6 +93,16 @@ fn files_wait_for_their_removal() {
 }
 
 #[test]
+fn files_of_a_time_to_come_do_not_stay_until_then() {
+    let (_, mut log) = daily(LogConfig { retention_ms: DAY_MS, ..LogConfig::default() }, 3);
+    assert_eq!(deleted(&mut log, NOW_MS + DAY_MS + 1, 6).len(), 1);
+    // The clock is set back.
+    assert_eq!(log.purge_deleted(NOW_MS).unwrap(), 0);
+    assert_eq!(log.next_purge_ms(), Some(NOW_MS + 60_000));
+    assert_eq!(log.purge_deleted(NOW_MS + 60_000).unwrap(), 3);
+}
+
+#[test]
 fn records_without_time_age_with_their_file() {
     let bench = Bench::new(LogConfig { retention_ms: 1_000, index_bytes_max: 240, ..LogConfig::default() });
     let mut log = bench.open();

@@ -133,6 +133,8 @@ pub(crate) struct Moment {
     pub now_ms: i64,
     /// Milliseconds since the Unix epoch.
     pub wall_ms: i64,
+    /// Milliseconds since the Unix epoch that ages are measured by.
+    pub aging_ms: i64,
 }
 
 /// What a step's sequel depends on.
@@ -161,7 +163,7 @@ impl<M: Machine> Shared<M> {
     /// Runs `act` with the circumstances of this moment.
     pub fn with_context<R>(&self, act: impl FnOnce(Moment, &M::Context<'_>) -> R) -> R {
         let now_ms = i64::try_from(self.clock.monotonic().as_millis()).unwrap_or(i64::MAX);
-        let moment = Moment { now_ms, wall_ms: self.clock.wall_ms() };
+        let moment = Moment { now_ms, wall_ms: self.clock.wall_ms(), aging_ms: self.clock.aging_ms() };
         self.environment.with_context(moment, |context| act(moment, context))
     }
 }

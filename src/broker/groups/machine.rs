@@ -110,6 +110,7 @@ impl Environment<Shard> for ArcSwap<Surroundings> {
         act(&Context {
             now_ms: moment.now_ms,
             wall_ms: moment.wall_ms,
+            aging_ms: moment.aging_ms,
             topics: &**surroundings,
             settings: surroundings.settings(),
         })

@@ -147,7 +147,7 @@ impl Cleaner {
         self.state.lock().busy.remove(&key);
         if partition.topic().settings.load().log.cleanup.delete {
             // Retention has passed it by meanwhile.
-            partition.retain(self.clock.wall_ms());
+            partition.retain(self.clock.aging_ms());
         }
         has_cleaned
     }
@@ -191,7 +191,7 @@ impl Cleaner {
         CompactionRequest {
             checkpoint: partition.dir().with(|log_dir| log_dir.cleaner_offset(name, index)),
             last_stable: partition.offsets().last_stable,
-            now_ms: self.clock.wall_ms(),
+            now_ms: self.clock.aging_ms(),
         }
     }
 

@@ -80,7 +80,10 @@ impl PartitionEngine {
             match open(path) {
                 Ok((deleted, dir)) => {
                     // Left over from before: their time is up.
-                    housekeeper.remove_later(&dir, deleted.into_iter().map(|path| (path, i64::MIN)));
+                    housekeeper.remove_later(
+                        &dir,
+                        deleted.into_iter().map(|path| (path, std::time::Duration::ZERO)),
+                    );
                     dirs.push(dir);
                 }
                 Err((error, is_vital)) if is_vital || !is_unusable(&error) => return Err(error.into()),

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use model::ids::uuid_to_base64;
@@ -201,7 +202,7 @@ impl Registry {
         let mut leaving: Vec<Leaving> = self.dirs.iter().map(|_| Leaving::default()).collect();
         for hosted in &gone {
             let delay_ms = hosted.topic.settings.load().log.file_delete_delay_ms;
-            let due_ms = self.clock.wall_ms().saturating_add(delay_ms);
+            let delay = Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0));
             for index in hosted.indexes() {
                 let online = hosted.partition(index).ok();
                 let is_there = |dir: &Arc<HostDir>| match online {
@@ -217,11 +218,11 @@ impl Registry {
                 }
                 if let Some(at) = self.dirs.iter().position(is_there) {
                     leaving[at].keys.push((hosted.topic.name.to_string(), index));
-                    leaving[at].due_ms.push(due_ms);
+                    leaving[at].delays.push(delay);
                 }
             }
         }
-        for (dir, Leaving { keys, due_ms }) in self.dirs.iter().zip(leaving) {
+        for (dir, Leaving { keys, delays }) in self.dirs.iter().zip(leaving) {
             if !keys.is_empty() && !dir.has_failed() {
                 let marked = match dir.delete(&keys) {
                     Err(error) if !error.is_passing() => {
@@ -230,9 +231,8 @@ impl Registry {
                     }
                     marked => marked?,
                 };
-                let waiting = marked.into_iter().zip(due_ms);
-                self.housekeeper
-                    .remove_later(dir, waiting.filter_map(|(path, due_ms)| Some((path?, due_ms))));
+                let waiting = marked.into_iter().zip(delays);
+                self.housekeeper.remove_later(dir, waiting.filter_map(|(path, delay)| Some((path?, delay))));
             }
         }
         Ok(())
@@ -282,11 +282,11 @@ impl Registry {
     }
 }
 
-/// Partitions that leave one directory, and when each may be removed.
+/// Partitions that leave one directory, and how long each stays for those who read it.
 #[derive(Default)]
 struct Leaving {
     keys: Vec<(String, i32)>,
-    due_ms: Vec<i64>,
+    delays: Vec<Duration>,
 }
 
 /// Partitions that are opened before the others are looked at, when they have waited.

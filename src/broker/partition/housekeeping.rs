@@ -3,11 +3,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use config::BrokerConfig;
 use model::Clock;
+use model::aging::DOUBT_MS_MAX;
 use parking_lot::{Condvar, Mutex};
 use storage::{PartitionLog, StorageError};
 use tokio::sync::oneshot;
@@ -26,6 +28,8 @@ pub struct Housekeeper {
     state: Mutex<State>,
     wake: Condvar,
     late_transactions: LateTransactions,
+    /// Whether the log has been told that the wall clock is doubted.
+    told_of_doubt: AtomicBool,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -58,7 +62,7 @@ impl Asked {
 struct Removal {
     dir: Arc<HostDir>,
     path: PathBuf,
-    due_ms: i64,
+    due: Duration,
 }
 
 /// A log start that was not made durable. The reason stands in the log.
@@ -105,6 +109,7 @@ impl Housekeeper {
             state: Mutex::default(),
             wake: Condvar::new(),
             late_transactions: LateTransactions::new(config.transactions.timeout_ms_max),
+            told_of_doubt: AtomicBool::new(false),
             thread: Mutex::default(),
         }
     }
@@ -135,9 +140,10 @@ impl Housekeeper {
         }
     }
 
-    /// Removes directories of deleted partitions, each at its wall time, or after the next start.
-    pub(super) fn remove_later(&self, dir: &Arc<HostDir>, due: impl Iterator<Item = (PathBuf, i64)>) {
-        let removal = |(path, due_ms)| Removal { dir: Arc::clone(dir), path, due_ms };
+    /// Removes directories of deleted partitions, each after so long, or after the next start.
+    pub(super) fn remove_later(&self, dir: &Arc<HostDir>, due: impl Iterator<Item = (PathBuf, Duration)>) {
+        let now = self.clock.monotonic();
+        let removal = |(path, delay)| Removal { dir: Arc::clone(dir), path, due: now.saturating_add(delay) };
         self.state.lock().removals.extend(due.map(removal));
     }
 
@@ -160,7 +166,7 @@ impl Housekeeper {
         let mut schedule = self.schedule();
         while let Some(work) = self.next(&mut schedule) {
             match work {
-                Work::Asked(asked) => answer(registry, asked, self.clock.wall_ms()),
+                Work::Asked(asked) => answer(registry, asked, self.clock.aging_ms()),
                 Work::Due(task) => {
                     let _span = tracing::debug_span!("housekeeping", ?task).entered();
                     self.perform(registry, task);
@@ -212,7 +218,8 @@ impl Housekeeper {
     }
 
     fn perform(&self, registry: &Registry, task: Task) {
-        let now_ms = self.clock.wall_ms();
+        self.tell_of_doubt();
+        let now_ms = self.clock.aging_ms();
         match task {
             Task::Retention => registry.all().iter().for_each(|partition| partition.retain(now_ms)),
             Task::RecoveryPoints => {
@@ -225,17 +232,36 @@ impl Housekeeper {
             Task::HighWatermarks => {
                 for_dirs(registry, |dir| dir.checkpoint_high_watermarks(registry));
                 registry.all().iter().for_each(|partition| partition.purge(now_ms));
-                self.remove_deleted(now_ms);
+                self.remove_deleted();
                 registry.open_waiting();
             }
             Task::ProducerExpiry => registry.all().iter().for_each(|p| p.expire_producers(now_ms)),
         }
     }
 
-    fn remove_deleted(&self, now_ms: i64) {
+    /// Whoever is to set the clock right has a day for it.
+    fn tell_of_doubt(&self) {
+        let ahead_ms = self.clock.ahead_ms();
+        if self.told_of_doubt.swap(ahead_ms > 0, Ordering::Relaxed) == (ahead_ms > 0) {
+            return;
+        }
+        if ahead_ms > 0 {
+            tracing::warn!(
+                "The wall clock has jumped {} s ahead. Nothing is deleted or forgotten for its age because of that until \
+                 the clock has stood by it for as long, or for {} hours; a restart believes it at once",
+                ahead_ms / 1000,
+                DOUBT_MS_MAX / (60 * 60 * 1000)
+            );
+        } else {
+            tracing::info!("Ages go by the wall clock again");
+        }
+    }
+
+    fn remove_deleted(&self) {
+        let now = self.clock.monotonic();
         let due: Vec<Removal> = {
             let mut state = self.state.lock();
-            let (due, later) = state.removals.drain(..).partition(|removal| removal.due_ms <= now_ms);
+            let (due, later) = state.removals.drain(..).partition(|removal| removal.due <= now);
             state.removals = later;
             due
         };

@@ -1,7 +1,14 @@
+use model::{ProducerEpoch, ProducerId};
+use records::BatchBuilder;
 use storage::disk_mem::MemoryDisk;
 
 use super::*;
-use crate::partition::test_support::{Reports, config, still_registry};
+use crate::partition::handle::Acks;
+use crate::partition::test_support::{Reports, config, host, settings, still_registry, sync};
+
+const HOUR_MS: i64 = 60 * 60 * 1000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+const TEN_YEARS_MS: i64 = 3_652 * DAY_MS;
 
 #[test]
 fn those_who_ask_for_checkpoints_do_not_keep_the_rest_from_being_done() {
@@ -23,4 +30,65 @@ fn those_who_ask_for_checkpoints_do_not_keep_the_rest_from_being_done() {
     }
     assert_eq!(performed, schedule.len(), "every task has had its turn");
     assert_eq!(answered, 2 * schedule.len() - 1, "and all who asked have their answer, but the last");
+}
+
+/// A record of producer 7, stamped with the wall time.
+fn write(registry: &Registry, partition: &Arc<Partition>, sequence: i32) {
+    let now_ms = registry.clock.wall_ms();
+    let mut batch = BatchBuilder::new().producer(ProducerId::new(7), ProducerEpoch::new(0), sequence);
+    batch.append(now_ms, None, Some(b"value"), &[]);
+    partition.append(batch.build().expect("a batch"), Acks::Written, now_ms).expect("appended");
+    sync(partition);
+}
+
+/// Everything that is done from time to time. Answers where the log starts then, and how many producers and segments it has.
+fn look_after(registry: &Registry, partition: &Partition) -> (i64, usize, usize) {
+    for task in [Task::Retention, Task::HighWatermarks, Task::ProducerExpiry, Task::RecoveryPoints] {
+        registry.housekeeper.perform(registry, task);
+    }
+    let look =
+        |log: &mut PartitionLog| (log.log_start_offset().value(), log.producer_count(), log.segment_count());
+    partition.with_log(look).expect("hosted")
+}
+
+/// Kafka deletes all but the newest record at the first jump, and forgets the producer.
+#[test]
+fn a_wall_clock_that_jumps_deletes_nothing_for_a_day() {
+    let registry = still_registry(&MemoryDisk::new(), &Reports::default());
+    let partition = host(&registry, settings(|of| of.log.segment_ms = HOUR_MS));
+    let Clock::Virtual(hands) = registry.clock.clone() else { unreachable!("a still registry's") };
+    let advance = |ms: i64| hands.advance(Duration::from_millis(ms.unsigned_abs()));
+    advance(2 * TEN_YEARS_MS);
+    for day in 0..3 {
+        write(&registry, &partition, day);
+        advance(DAY_MS / 4);
+    }
+    assert_eq!(look_after(&registry, &partition), (0, 1, 3));
+
+    hands.jump(TEN_YEARS_MS);
+    assert_eq!(look_after(&registry, &partition), (0, 1, 3), "nothing has aged");
+    assert!(registry.housekeeper.told_of_doubt.load(Ordering::Relaxed));
+    write(&registry, &partition, 3);
+    write(&registry, &partition, 4);
+    assert_eq!(
+        look_after(&registry, &partition),
+        (0, 1, 4),
+        "one segment is rolled, not one for each record"
+    );
+
+    hands.jump(-TEN_YEARS_MS);
+    assert_eq!(look_after(&registry, &partition), (0, 1, 4));
+    assert!(!registry.housekeeper.told_of_doubt.load(Ordering::Relaxed), "the clock is right again");
+    hands.jump(-TEN_YEARS_MS);
+    write(&registry, &partition, 5);
+    assert_eq!(look_after(&registry, &partition), (0, 1, 4), "nor by a clock that is behind");
+    hands.jump(TEN_YEARS_MS);
+    assert_eq!(look_after(&registry, &partition), (0, 1, 4));
+
+    hands.jump(TEN_YEARS_MS);
+    assert_eq!(look_after(&registry, &partition), (0, 1, 4));
+    advance(DAY_MS - 1);
+    assert_eq!(look_after(&registry, &partition), (0, 1, 4));
+    advance(1);
+    assert_eq!(look_after(&registry, &partition).0, 3, "who lets it stand for a day means it");
 }

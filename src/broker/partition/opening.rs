@@ -122,7 +122,7 @@ impl Registry {
         }
         let Work { topic, new, dir, claimed, .. } = &*work;
         let config = topic.settings.load().log.clone();
-        let now_ms = self.clock.wall_ms();
+        let now_ms = self.clock.aging_ms();
         let mut log = dir.open_log(&work.key(), new.topic_id, claimed.as_ref(), config, now_ms)?;
         log.assign_epoch(new.leader_epoch);
         let partition =

@@ -122,6 +122,7 @@ impl Environment<Shard> for Around {
         act(&Context {
             now_ms: moment.now_ms,
             wall_ms: moment.wall_ms,
+            aging_ms: moment.aging_ms,
             fresh_producer_id: model::ProducerId::NONE.value(),
             transaction_version: surroundings.transaction_version,
             settings: &surroundings.settings,

@@ -757,7 +757,8 @@ fn a_shard_that_is_read_again_finds_what_was_lost_too() {
         let producer = init(&node).await;
         let value = Some(last_value(&node));
         let node = lose_the_beginning(node, &disk, producer, false).await;
-        let moment = Moment { now_ms: 0, wall_ms: node.broker.clock.wall_ms() };
+        let wall_ms = node.broker.clock.wall_ms();
+        let moment = Moment { now_ms: 0, wall_ms, aging_ms: wall_ms };
         let around = node.broker.transactions.around();
         let mut shard = Shard::default();
         shard.replay(Record { transactional_id: ID.to_owned(), value });

@@ -99,6 +99,7 @@ impl World {
         let context = Context {
             now_ms: self.now_ms,
             wall_ms: 1_700_000_000_000 + self.now_ms,
+            aging_ms: 1_700_000_000_000 + self.now_ms,
             topics: &TwoTopics,
             settings: &self.settings,
         };

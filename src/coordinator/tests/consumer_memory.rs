@@ -101,6 +101,7 @@ impl Broker {
         let context = Context {
             now_ms: self.now_ms,
             wall_ms: self.now_ms,
+            aging_ms: self.now_ms,
             topics: &OneTopic,
             settings: &self.settings,
         };

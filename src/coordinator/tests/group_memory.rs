@@ -116,6 +116,7 @@ impl Broker {
         let context = Context {
             now_ms: self.now_ms,
             wall_ms: self.now_ms,
+            aging_ms: self.now_ms,
             topics: &NoTopics,
             settings: &self.settings,
         };

@@ -18,6 +18,8 @@ pub(super) struct World {
     pub(super) settings: Settings,
     pub(super) log: Vec<Entry>,
     pub(super) now_ms: i64,
+    /// What the wall clock is ahead by, which is not believed.
+    ahead_ms: i64,
     tickets: u64,
 }
 
@@ -73,7 +75,13 @@ impl World {
 
     pub(super) fn act(&mut self, act: impl FnOnce(&mut Shard, &Context) -> Step) -> Step {
         let wall_ms = self.wall_ms();
-        let context = Context { now_ms: self.now_ms, wall_ms, topics: &NoTopics, settings: &self.settings };
+        let context = Context {
+            now_ms: self.now_ms,
+            wall_ms: wall_ms + self.ahead_ms,
+            aging_ms: wall_ms,
+            topics: &NoTopics,
+            settings: &self.settings,
+        };
         let step = act(&mut self.shard, &context);
         for record in &step.records {
             self.append(record, step.stamp);
@@ -600,6 +608,8 @@ fn a_deleted_topic_takes_its_offsets_along() {
 fn expired_after(days: i64, mut records: Vec<Record>) -> Vec<Record> {
     records.push(old_offset("t", 3 * DAY_MS));
     let mut world = World::with(records);
+    // Nothing expires by a clock that has jumped.
+    world.ahead_ms = 3_652 * DAY_MS;
     world.settings.offsets_retention_check_ms = days * DAY_MS;
     world.reload();
     world.pass(days * DAY_MS).concat()
@@ -714,6 +724,7 @@ fn a_look_whose_records_are_not_written_is_repeated() {
     let context = Context {
         now_ms: world.now_ms,
         wall_ms: world.wall_ms(),
+        aging_ms: world.wall_ms(),
         topics: &NoTopics,
         settings: &world.settings,
     };

@@ -158,13 +158,13 @@ impl GroupOffsets {
 /// Old clients named a moment. Otherwise the retention counts from what [`OffsetExpiry`] says.
 fn is_expired(context: &Context, committed: &Committed, since: OffsetExpiry) -> bool {
     if let Some(at_ms) = committed.expire_timestamp_ms() {
-        return context.wall_ms >= at_ms;
+        return context.aging_ms >= at_ms;
     }
     let since_ms = match since {
         OffsetExpiry::SinceCommit => committed.commit_timestamp_ms,
         OffsetExpiry::Since(empty_ms) => empty_ms,
     };
-    context.wall_ms.saturating_sub(since_ms) >= context.settings.offsets_retention_ms
+    context.aging_ms.saturating_sub(since_ms) >= context.settings.offsets_retention_ms
 }
 
 impl Upkeep {

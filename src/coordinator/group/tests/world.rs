@@ -106,6 +106,7 @@ impl World {
         let context = Context {
             now_ms: self.now_ms,
             wall_ms: WALL_MS + self.now_ms,
+            aging_ms: WALL_MS + self.now_ms,
             topics: &NoTopics,
             settings: &self.settings,
         };

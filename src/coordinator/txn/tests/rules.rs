@@ -322,6 +322,7 @@ fn ids_expire_when_nobody_has_used_them() {
     world.act(Shard::loaded);
     assert_eq!(world.shard.next_deadline_ms(), Some(3_600_000));
     world.now_ms = 3_600_000;
+    world.ahead_ms = 10 * 604_800_000;
     let step = world.tick();
     let gone: Vec<&str> = step.records.iter().map(|record| record.transactional_id.as_str()).collect();
     assert_eq!(gone, ["aborted", "committed", "empty"]);

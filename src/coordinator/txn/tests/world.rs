@@ -16,6 +16,8 @@ pub struct World {
     pub settings: Settings,
     pub transaction_version: i16,
     pub now_ms: i64,
+    /// What the wall clock is ahead by, which is not believed.
+    pub ahead_ms: i64,
 }
 
 impl World {
@@ -26,6 +28,7 @@ impl World {
             settings: Settings::default(),
             transaction_version: 2,
             now_ms: 0,
+            ahead_ms: 0,
         };
         world.replay("id", value);
         world
@@ -40,7 +43,8 @@ impl World {
     pub fn act(&mut self, act: impl FnOnce(&mut Shard, &Context) -> Step) -> Step {
         let context = Context {
             now_ms: self.now_ms,
-            wall_ms: WALL_MS + self.now_ms,
+            wall_ms: WALL_MS + self.now_ms + self.ahead_ms,
+            aging_ms: WALL_MS + self.now_ms,
             fresh_producer_id: FRESH,
             transaction_version: self.transaction_version,
             settings: &self.settings,

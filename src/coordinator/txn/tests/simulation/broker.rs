@@ -92,6 +92,7 @@ impl Broker {
         let context = Context {
             now_ms,
             wall_ms: WALL_MS + now_ms,
+            aging_ms: WALL_MS + now_ms,
             fresh_producer_id: self.next_producer_id,
             transaction_version: self.version,
             settings: &self.settings,
