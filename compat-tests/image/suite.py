@@ -273,6 +273,8 @@ def what_is_not_built_says_so_in_one_sentence():
     done"""
     got = docker("run", "--rm", "ottla", "bash", "-c", script).stdout.splitlines()
     assert got == [f"{name} 1 0 1 1" for name in NOT_BUILT], got
+    # Options behind the image's name are for the binary, as `docker run ottla --version` reads.
+    assert docker("run", "--rm", "ottla", "--version").stdout.startswith("ottla "), "--version is not the binary's"
 
 
 def without_a_word_it_runs_and_a_neighbour_reaches_it():
