@@ -96,12 +96,12 @@ impl Value {
                 Err(ErrorCode::UnknownServerError)
             }
             Status::Empty | Status::CompleteAbort | Status::CompleteCommit => {
-                let as_expected =
-                    expected.is_none_or(|expected| expected.producer_epoch == self.producer_epoch);
-                if self.is_exhausted() && as_expected {
+                let expected_epoch = expected.map(|expected| expected.producer_epoch);
+                let as_expected = expected_epoch.is_none_or(|epoch| epoch == self.producer_epoch);
+                if self.is_exhausted() && as_expected || self.is_over(expected_epoch) {
                     return Ok(Init::Grant(self.rotated(
                         fresh_producer_id,
-                        expected.is_some(),
+                        expected_epoch,
                         timeout_ms,
                         wall_ms,
                     )));
@@ -119,6 +119,14 @@ impl Value {
             || expected.producer_id == self.producer_id
             || (expected.producer_id == self.previous_producer_id
                 && expected.producer_epoch >= EPOCH_EXHAUSTED)
+    }
+
+    /// Its transaction at the last epoch of clients was ended by the coordinator, and the producer of that epoch may come
+    /// back: the epoch after it is for nobody, so it gets another producer id.
+    fn is_over(&self, epoch: Option<i16>) -> bool {
+        self.producer_epoch == i16::MAX
+            && epoch == Some(EPOCH_EXHAUSTED)
+            && epoch == Some(self.last_producer_epoch)
     }
 
     /// The next epoch, and the last one that may ask for it again (KIP-360).
@@ -147,8 +155,9 @@ impl Value {
         }
     }
 
-    fn rotated(&self, producer_id: i64, by_its_holder: bool, timeout_ms: i32, wall_ms: i64) -> Next {
-        let last = if by_its_holder { self.producer_epoch } else { -1 };
+    /// Another producer id; its holder, if it was it who asked, may ask again.
+    fn rotated(&self, producer_id: i64, holder: Option<i16>, timeout_ms: i32, wall_ms: i64) -> Next {
+        let last = holder.unwrap_or(-1);
         let value = Self { producer_id, ..self.begun(0, last, timeout_ms, wall_ms) };
         Next { value, producer_id_taken: true }
     }
@@ -273,10 +282,12 @@ impl Value {
             (Status::Ongoing, _) => {
                 Ok(End::Prepare(self.prepared_and_bumped(commit, false, fresh_producer_id, wall_ms)))
             }
-            // The coordinator has ended it at the last epoch, which is for nobody: a new producer id comes from
-            // InitProducerId.
+            // The coordinator has ended it at the last epoch, which is for nobody.
             (Status::CompleteAbort, false) if again && self.producer_epoch == i16::MAX => {
-                Err(ErrorCode::ProducerFenced)
+                if !self.is_over(Some(producer.producer_epoch)) {
+                    return Err(ErrorCode::ProducerFenced);
+                }
+                Ok(End::Prepare(self.prepared_and_bumped(false, true, fresh_producer_id, wall_ms)))
             }
             (Status::CompleteCommit, true) | (Status::CompleteAbort, false) if again => Ok(End::AlreadyDone),
             // An abort of a transaction that nothing was added to is how a producer gets rid of its doubts.
@@ -302,7 +313,7 @@ impl Value {
         let value = Self {
             next_producer_id: if exhausted { fresh_producer_id } else { -1 },
             producer_epoch: self.producer_epoch.saturating_add(1),
-            last_producer_epoch: self.producer_epoch,
+            last_producer_epoch: self.producer_epoch.min(EPOCH_EXHAUSTED),
             start_ms: if nothing_added { wall_ms } else { self.start_ms },
             client_transaction_version: BUMPS_EPOCHS,
             ..self.changed(prepared(commit), wall_ms)

@@ -72,9 +72,10 @@ fn init_at_the_end_of_the_epochs() {
         (LAST, LAST - 1, Some((1000, LAST - 2)), "ProducerFenced"),
         (LAST, LAST - 1, None, "2000/0 | Empty 2000/0 <-1 >-1 v0 +id"),
         (LAST, LAST - 1, Some((1000, LAST)), "2000/0 | Empty 2000/0 <32766 >-1 v0 +id"),
-        // Fenced with the last epoch.
+        // Fenced with the last epoch, which is given to nobody: whoever may come back for it gets another id.
         (i16::MAX, LAST, None, "2000/0 | Empty 2000/0 <-1 >-1 v0 +id"),
-        (i16::MAX, LAST, Some((1000, LAST)), "ProducerFenced"),
+        (i16::MAX, LAST, Some((1000, LAST)), "2000/0 | Empty 2000/0 <32766 >-1 v0 +id"),
+        (i16::MAX, -1, Some((1000, LAST)), "ProducerFenced"),
         // It did not hear of the new id, of which 900 is the one before.
         (0, LAST, Some((900, LAST)), "1000/0 | Empty 1000/0 <32766 >-1 v0"),
         (0, -1, Some((900, LAST)), "ProducerFenced"),
@@ -215,7 +216,10 @@ fn end_of_kip_890_at_the_end_of_the_epochs() {
         check(Some(at(status, 0)), end((900, LAST), true, 2), "ProducerFenced");
     }
     check(Some(at(CompleteCommit, 1)), end((900, LAST), true, 2), "InvalidProducerIdMapping");
-    // Ended by the coordinator: nobody gets the last epoch.
-    check(Some(at(CompleteAbort, i16::MAX)), end((1000, LAST), false, 2), "ProducerFenced");
-    check(Some(at(CompleteAbort, i16::MAX)), end((1000, LAST), true, 2), "InvalidTxnState");
+    // Ended by the coordinator: nobody gets the last epoch. Whoever may come back for it gets another id.
+    let ended = |last_producer_epoch| Value { last_producer_epoch, ..at(CompleteAbort, i16::MAX) };
+    let another = "2000/0 | PrepareAbort 1000/32767 <32766 >2000 v2 | CompleteAbort 2000/0 <32766 >-1 v2 +id";
+    check(Some(ended(LAST)), end((1000, LAST), false, 2), another);
+    check(Some(ended(LAST)), end((1000, LAST), true, 2), "InvalidTxnState");
+    check(Some(ended(-1)), end((1000, LAST), false, 2), "ProducerFenced");
 }

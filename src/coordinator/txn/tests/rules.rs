@@ -87,6 +87,29 @@ fn fencing_at_the_end_of_the_epochs() {
     }
 }
 
+/// What it asks for it gets again when it asks again; and no more once another has the id.
+#[test]
+fn a_producer_that_is_fenced_at_the_end_of_the_epochs_may_come_back() {
+    const LAST: i16 = i16::MAX - 1;
+    for (request, again) in [
+        (end((1000, LAST), false, 2), "2000/0"),
+        (init(Some((1000, LAST))), "2000/0 | Empty 2000/0 <32766 >-1 v2"),
+    ] {
+        let mut world = World::with(Some(Value { producer_epoch: LAST, ..value(Ongoing) }));
+        let fence = world.done(init(None));
+        let completed =
+            world.act(|shard, context| shard.markers_written(context, &fence.markers[0], &partitions(&[0])));
+        world.write(&completed);
+        assert!(text(&world.done(request.clone())).starts_with("2000/0 | "), "{request:?}");
+        assert_eq!(text(&world.ask(request)), again);
+        assert_eq!(text(&world.done(init(None))), "2000/1 | Empty 2000/1 <-1 >-1 v2");
+        for request in [end((1000, LAST), false, 2), init(Some((1000, LAST)))] {
+            let refused = text(&world.ask(request));
+            assert!(["ProducerFenced", "InvalidProducerIdMapping"].contains(&&*refused), "{refused}");
+        }
+    }
+}
+
 #[test]
 fn a_fenced_producer_may_come_back_until_another_came() {
     let mut world = World::with(Some(value(Ongoing)));
