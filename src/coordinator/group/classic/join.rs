@@ -141,7 +141,8 @@ impl Group {
             if request.instance_id.is_some() {
                 // A pending member is dynamic: the request contradicts itself.
                 self.pending.insert(id, alarm);
-                return turn.reply(ticket, Reply::Join(request.refused(ErrorCode::UnknownServerError)));
+                let reply = JoinReply::error(ErrorCode::UnknownServerError, String::new());
+                return turn.reply(ticket, Reply::Join(reply));
             }
             alarm.cancel(turn.timers);
             return self.add_joining(turn, ticket, request, id);

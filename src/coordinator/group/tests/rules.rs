@@ -155,7 +155,7 @@ mod pending_members {
         script(
             "
             join a                     -> a: MEMBER_ID_REQUIRED a-1; log gen 0; Empty
-            join a inst=i              -> a: UNKNOWN_SERVER_ERROR a-1
+            join a inst=i              -> a: UNKNOWN_SERVER_ERROR
             join a                     -> PreparingRebalance
             ",
         );
