@@ -16,12 +16,14 @@ pub struct MetadataVersion(i16);
 impl MetadataVersion {
     /// 3.3-IV3: the oldest that Kafka 4.1 reads.
     pub const MINIMUM: Self = Self(7);
-    /// 4.1-IV1: what fresh directories get, and the newest that is understood.
+    /// 4.1-IV1: what fresh directories get, and the newest that a cluster is upgraded to.
     pub const LATEST: Self = Self(27);
+    /// 4.3-IV0: the newest that is understood. A cluster that is there already stays there.
+    pub const NEWEST_UNDERSTOOD: Self = Self(30);
 
     /// The version of this level, if it is one that is understood here.
     pub fn from_level(level: i16) -> Option<Self> {
-        (Self::MINIMUM.0..=Self::LATEST.0).contains(&level).then_some(Self(level))
+        (Self::MINIMUM.0..=Self::NEWEST_UNDERSTOOD.0).contains(&level).then_some(Self(level))
     }
 
     /// The level as feature records and requests carry it.
@@ -70,6 +72,7 @@ impl MetadataVersion {
     /// Version of `RegisterBrokerRecord`.
     pub fn register_broker_record_version(self) -> i16 {
         match self.0 {
+            30.. => 4,
             17.. => 3,
             8.. => 2,
             _ => 1,
@@ -98,7 +101,7 @@ impl fmt::Display for MetadataVersion {
 }
 
 /// Name and "changed the records" of every level from [`MetadataVersion::MINIMUM`] on.
-const NAMES: [(&str, bool); 21] = [
+const NAMES: [(&str, bool); 24] = [
     ("3.3-IV3", true),
     ("3.4-IV0", true),
     ("3.5-IV0", false),
@@ -120,6 +123,9 @@ const NAMES: [(&str, bool); 21] = [
     ("4.0-IV3", false),
     ("4.1-IV0", false),
     ("4.1-IV1", false),
+    ("4.2-IV0", false),
+    ("4.2-IV1", false),
+    ("4.3-IV0", true),
 ];
 
 #[cfg(test)]
@@ -136,13 +142,17 @@ mod tests {
         assert_eq!(MetadataVersion::MINIMUM.name(), "3.3-IV3");
         assert_eq!(level(17).name(), "3.7-IV2");
         assert_eq!(level(23).name(), "4.0-IV1");
-        assert_eq!((MetadataVersion::from_level(6), MetadataVersion::from_level(28)), (None, None));
+        assert_eq!((MetadataVersion::from_level(6), MetadataVersion::from_level(31)), (None, None));
+        assert_eq!(level(30), MetadataVersion::NEWEST_UNDERSTOOD);
+        assert_eq!(level(30).name(), "4.3-IV0");
     }
 
     #[test]
     fn only_some_downgrades_lose_metadata() {
         assert!(!level(27).loses_metadata_at(level(23)), "nothing changed since 4.0-IV1");
         assert!(level(27).loses_metadata_at(level(22)), "4.0-IV1 added ELR");
+        assert!(!level(29).loses_metadata_at(level(23)));
+        assert!(level(30).loses_metadata_at(level(29)), "4.3-IV0 added cordoned directories");
         assert!(!level(10).loses_metadata_at(level(8)));
         assert!(!level(27).loses_metadata_at(level(27)));
     }

@@ -210,8 +210,9 @@ impl MetadataRecord {
 /// The newest version of a typed record; `None` for the verbatim ones, whose body is not looked into.
 fn newest_version(api_key: i16) -> Option<i16> {
     match api_key {
-        0 => Some(3),
-        3 | 5 | 17 => Some(2),
+        0 => Some(4),
+        17 => Some(3),
+        3 | 5 => Some(2),
         1 | 2 | 4 | 7 | 8 | 9 | 12 | 15 | 20 | 23 | 24 | 25 | 27 | 28 => Some(0),
         _ => None,
     }

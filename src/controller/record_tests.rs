@@ -98,6 +98,9 @@ fn brokers_expected() -> Vec<(&'static str, MetadataRecord)> {
     rackless.rack = None;
     let mut with_dirs = register_broker(3);
     with_dirs.log_dirs = vec![uuid(20), uuid(30)];
+    let mut with_cordoned = register_broker(4);
+    with_cordoned.log_dirs = vec![uuid(20), uuid(30)];
+    with_cordoned.cordoned_log_dirs = Some(vec![uuid(30)]);
     let mut unfenced = registration_change(0);
     unfenced.fencing = FencingChange::Unfence;
     let mut fenced = registration_change(1);
@@ -105,6 +108,10 @@ fn brokers_expected() -> Vec<(&'static str, MetadataRecord)> {
     fenced.enters_controlled_shutdown = true;
     let mut moved = registration_change(2);
     moved.log_dirs = vec![uuid(20)];
+    let mut cordoned = registration_change(3);
+    cordoned.cordoned_log_dirs = Some(vec![uuid(20)]);
+    let mut uncordoned = registration_change(3);
+    uncordoned.cordoned_log_dirs = Some(Vec::new());
     let unknown = Vec::new;
     vec![
         ("register_broker_0", MetadataRecord::RegisterBroker(rackless)),
@@ -112,6 +119,8 @@ fn brokers_expected() -> Vec<(&'static str, MetadataRecord)> {
         ("register_broker_2", MetadataRecord::RegisterBroker(migrating)),
         ("register_broker_3", MetadataRecord::RegisterBroker(with_dirs)),
         ("register_broker_3_no_dirs", MetadataRecord::RegisterBroker(register_broker(3))),
+        ("register_broker_4", MetadataRecord::RegisterBroker(with_cordoned)),
+        ("register_broker_4_not_cordoned", MetadataRecord::RegisterBroker(register_broker(4))),
         (
             "unregister_broker",
             MetadataRecord::UnregisterBroker(UnregisterBrokerRecord {
@@ -139,6 +148,8 @@ fn brokers_expected() -> Vec<(&'static str, MetadataRecord)> {
         ("registration_change_0", MetadataRecord::BrokerRegistrationChange(unfenced)),
         ("registration_change_1", MetadataRecord::BrokerRegistrationChange(fenced)),
         ("registration_change_2", MetadataRecord::BrokerRegistrationChange(moved)),
+        ("registration_change_3", MetadataRecord::BrokerRegistrationChange(cordoned)),
+        ("registration_change_3_uncordoned", MetadataRecord::BrokerRegistrationChange(uncordoned)),
         (
             "register_controller",
             MetadataRecord::RegisterController(RegisterControllerRecord {

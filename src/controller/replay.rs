@@ -122,6 +122,9 @@ impl Image {
                 broker.log_dirs.clone_from(&record.log_dirs);
                 broker.log_dirs.sort_unstable();
             }
+            if record.cordoned_log_dirs.is_some() {
+                broker.cordoned_log_dirs.clone_from(&record.cordoned_log_dirs);
+            }
         })
     }
 
@@ -242,7 +245,7 @@ impl Image {
                         "metadata.version {} is not between {} and {}",
                         record.feature_level,
                         MetadataVersion::MINIMUM.level(),
-                        MetadataVersion::LATEST.level()
+                        MetadataVersion::NEWEST_UNDERSTOOD.level()
                     )
                 })?;
                 features.metadata_version = Some(version);

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
+use model::codec::TaggedField;
 use model::{BrokerId, Offset, TopicId};
 use uuid::Uuid;
 
 use crate::controller::{Controller, ReplayError};
 use crate::record::{
-    ClearElrRecord, EndTransactionRecord, FeatureLevelRecord, FenceBrokerRecord, MetadataRecord,
-    PartitionChangeRecord, PartitionRecord, ProducerIdsRecord, RemoveTopicRecord, TopicRecord,
-    UnfenceBrokerRecord, UnregisterBrokerRecord, VerbatimRecord,
+    BrokerRegistrationChangeRecord, ClearElrRecord, EndTransactionRecord, FeatureLevelRecord,
+    FenceBrokerRecord, MetadataRecord, PartitionChangeRecord, PartitionRecord, ProducerIdsRecord,
+    RemoveTopicRecord, TopicRecord, UnfenceBrokerRecord, UnregisterBrokerRecord, VerbatimRecord,
 };
 use crate::testing::{World, ids, settings};
 
@@ -61,7 +62,7 @@ fn records_that_cannot_follow_are_refused() {
         }),
         MetadataRecord::FeatureLevel(FeatureLevelRecord {
             name: "metadata.version".to_owned(),
-            feature_level: 28,
+            feature_level: 31,
             unknown: Vec::new(),
         }),
         MetadataRecord::EndTransaction(EndTransactionRecord::default()),
@@ -183,4 +184,32 @@ fn unknown_features_are_kept_and_the_quorums_own_is_not_here() {
     let image = fresh.image();
     assert_eq!(image.features().level("planet.version"), 3);
     assert_eq!(image.features().level("kraft.version"), 0);
+}
+
+#[test]
+fn what_only_later_versions_act_on_survives_a_snapshot() {
+    let world = World::of(1);
+    let mut controller = world.controller.clone();
+    let level = |feature_level| {
+        let name = crate::feature::METADATA_VERSION.to_owned();
+        MetadataRecord::FeatureLevel(FeatureLevelRecord { name, feature_level, unknown: Vec::new() })
+    };
+    assert!(controller.replay(Offset::new(99), &level(31)).is_err());
+    controller.replay(Offset::new(99), &level(30)).unwrap();
+    let broker = controller.image().broker(BrokerId::new(1)).unwrap().clone();
+    let mut registered = broker.to_record(4);
+    registered.unknown = vec![TaggedField { tag: 9, value: vec![1, 2].into() }];
+    controller.replay(Offset::new(100), &MetadataRecord::RegisterBroker(registered.clone())).unwrap();
+    let cordoned = BrokerRegistrationChangeRecord {
+        version: 3,
+        broker_id: broker.id,
+        broker_epoch: broker.epoch,
+        cordoned_log_dirs: Some(broker.log_dirs.clone()),
+        ..BrokerRegistrationChangeRecord::default()
+    };
+    controller.replay(Offset::new(101), &MetadataRecord::BrokerRegistrationChange(cordoned)).unwrap();
+    registered.cordoned_log_dirs = Some(broker.log_dirs.clone());
+    let snapshot = controller.snapshot();
+    assert!(snapshot.contains(&level(30)));
+    assert!(snapshot.contains(&MetadataRecord::RegisterBroker(registered)));
 }

@@ -106,6 +106,12 @@ impl Controller {
 
     /// Why this controller, or a registered node, cannot work with the level.
     fn reason_not_supported(&self, name: &str, level: i16) -> Option<String> {
+        // A cluster is served at a later level than it is upgraded to.
+        if name == METADATA_VERSION
+            && Some(level) == self.image.metadata_version().map(MetadataVersion::level)
+        {
+            return None;
+        }
         let ours = self.settings.supported_features.iter().find(|feature| feature.name == name);
         let node_id = self.settings.node_id;
         let local = out_of_range(&format!("Local controller {node_id}"), ours, level);
@@ -132,7 +138,7 @@ impl Controller {
             format!(
                 "Invalid metadata.version {level}. Valid versions are from {} to {}.",
                 MetadataVersion::MINIMUM.level(),
-                MetadataVersion::LATEST.level()
+                MetadataVersion::NEWEST_UNDERSTOOD.level()
             )
         })?;
         let current = self.image.record_version();

@@ -21,13 +21,16 @@ pub(crate) const TRANSACTION_VERSION: &str = "transaction.version";
 
 /// The features that Kafka 4.1 knows. A level of 0 means that the feature is not there yet: share groups (KIP-932) come
 /// with their coordinator.
-pub(super) fn supported() -> Vec<FeatureRange> {
+///
+/// A cluster that Kafka has brought to a later `metadata.version` is served at that.
+pub(super) fn supported(image: &Image) -> Vec<FeatureRange> {
     let oldest = MetadataVersion::MINIMUM.level();
+    let newest = MetadataVersion::LATEST.max(image.metadata_version().unwrap_or(MetadataVersion::MINIMUM));
     vec![
         FeatureRange::new(ELIGIBLE_LEADER_REPLICAS_VERSION, 0, 1),
         FeatureRange::new(GROUP_VERSION, 0, 1),
         FeatureRange::new(KRAFT_VERSION, 0, KRAFT_VERSION_MAX),
-        FeatureRange::new(METADATA_VERSION, oldest, MetadataVersion::LATEST.level()),
+        FeatureRange::new(METADATA_VERSION, oldest, newest.level()),
         FeatureRange::new("share.version", 0, 0),
         FeatureRange::new(TRANSACTION_VERSION, 0, 2),
     ]
@@ -76,7 +79,7 @@ mod tests {
             default_replication_factor: 1,
             min_insync_replicas: 1,
             unclean_leader_election: false,
-            supported_features: supported(),
+            supported_features: supported(&Image::default()),
             kraft_version: 1,
             config_rules: ConfigRules {
                 validate_topic: |_| Ok(()),
@@ -102,6 +105,7 @@ mod tests {
             fenced: false,
             in_controlled_shutdown: false,
             log_dirs: Vec::new(),
+            cordoned_log_dirs: None,
             unknown: Vec::new(),
         }));
         for (record, offset) in records.iter().zip(0..) {

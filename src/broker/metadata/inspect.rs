@@ -37,8 +37,8 @@ pub enum Refusal {
     #[error(
         "the cluster in {} has metadata.version {level}, and this version knows {} to {} ({} to {}): use a newer Ottla, \
          or have Kafka lower it (kafka-features.sh downgrade) before it is stopped",
-        .dir.display(), MetadataVersion::MINIMUM.level(), MetadataVersion::LATEST.level(),
-        MetadataVersion::MINIMUM.name(), MetadataVersion::LATEST.name()
+        .dir.display(), MetadataVersion::MINIMUM.level(), MetadataVersion::NEWEST_UNDERSTOOD.level(),
+        MetadataVersion::MINIMUM.name(), MetadataVersion::NEWEST_UNDERSTOOD.name()
     )]
     MetadataVersion {
         /// Where its metadata is.

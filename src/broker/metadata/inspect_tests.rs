@@ -124,6 +124,23 @@ fn a_newer_cluster_is_refused() {
 }
 
 #[test]
+fn a_cluster_of_the_newest_kafka_is_served_where_it_is() {
+    let disk = MemoryDisk::new();
+    live(&disk, &[]);
+    let level = |level| {
+        let name = "metadata.version".to_owned();
+        MetadataRecord::FeatureLevel(FeatureLevelRecord { name, feature_level: level, unknown: Vec::new() })
+    };
+    write(&disk, &[level(30)], &[]);
+    live(&disk, &[("orders", &[])]);
+    let image = inspect(&disk, &[]).unwrap().image;
+    assert_eq!(image.metadata_version().map(controller::MetadataVersion::level), Some(30));
+    let own = image.broker(BrokerId::new(1)).unwrap();
+    let range = own.features.iter().find(|range| range.name == "metadata.version").unwrap();
+    assert_eq!((range.min, range.max), (7, 30));
+}
+
+#[test]
 fn a_quorum_of_several_nodes_is_refused() {
     let disk = MemoryDisk::new();
     live(&disk, &[]);

@@ -109,6 +109,7 @@ impl Metadata {
         let mut ledger = Ledger { controller: replayed.controller, log: replayed.log };
         start.bootstrap(&mut ledger, &replayed.bootstrap)?;
         let broker_epoch = start.register(&mut ledger, &identity)?;
+        let features = supported(&ledger.controller.image());
         ledger.sync()?;
 
         let view = View::empty(loaded.layers.clone(), loaded.broker.clone());
@@ -140,7 +141,7 @@ impl Metadata {
             broker_epoch,
             view,
             quorum,
-            features: supported(),
+            features,
             requests,
             thread: Mutex::new(Some(thread)),
         })
@@ -356,7 +357,7 @@ impl Start<'_> {
                 controller_id: self.own,
                 incarnation_id,
                 endpoints: self.controller_endpoints(),
-                features: supported(),
+                features: supported(&image),
             });
             match ledger.execute(self.now_ms, command)? {
                 Reply::RegisterController(result) => result.map_err(OpenError::Refused)?,
@@ -368,7 +369,7 @@ impl Start<'_> {
             cluster_id: identity.cluster_id.clone(),
             incarnation_id: random::uuid(),
             endpoints: self.broker_endpoints(),
-            features: supported(),
+            features: supported(&image),
             rack: self.config.identity.rack.clone(),
             log_dirs: identity.log_dirs.clone(),
             // An end without notice loses nothing that was acknowledged: what is, is on disk. So every start counts
@@ -487,7 +488,7 @@ pub(super) fn controller_settings(
         default_replication_factor: i16::try_from(topics.replication_factor).unwrap_or(i16::MAX),
         min_insync_replicas: defaults.min_insync_replicas,
         unclean_leader_election: defaults.unclean_leader_election,
-        supported_features: supported(),
+        supported_features: supported(&controller::Image::default()),
         kraft_version,
         config_rules: ConfigRules {
             validate_topic: config::rules::validate_topic,

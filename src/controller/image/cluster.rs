@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::BrokerId;
+use model::codec::TaggedField;
 use uuid::Uuid;
 
 use super::topics::{DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED};
@@ -39,6 +40,10 @@ pub struct Broker {
     pub is_migrating_zk_broker: bool,
     /// Its available log directories, sorted.
     pub log_dirs: Vec<Uuid>,
+    /// Those that get no more partitions (KIP-1066): kept for brokers that know them.
+    pub cordoned_log_dirs: Option<Vec<Uuid>>,
+    /// Tagged fields of later versions.
+    pub unknown: Vec<TaggedField>,
 }
 
 impl Cluster {
@@ -112,6 +117,8 @@ impl Broker {
             in_controlled_shutdown: record.in_controlled_shutdown,
             is_migrating_zk_broker: record.is_migrating_zk_broker,
             log_dirs,
+            cordoned_log_dirs: record.cordoned_log_dirs.clone(),
+            unknown: record.unknown.clone(),
         }
     }
 
@@ -128,7 +135,8 @@ impl Broker {
             fenced: self.fenced,
             in_controlled_shutdown: self.in_controlled_shutdown,
             log_dirs: if version >= 3 { self.log_dirs.clone() } else { Vec::new() },
-            unknown: Vec::new(),
+            cordoned_log_dirs: self.cordoned_log_dirs.clone().filter(|_| version >= 4),
+            unknown: self.unknown.clone(),
         }
     }
 }

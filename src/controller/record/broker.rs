@@ -4,7 +4,7 @@ use model::BrokerId;
 use model::codec::{ReadError, Reader, TaggedField, Writer};
 use uuid::Uuid;
 
-use super::fields::{TagWriter, Tags, read_uuids, write_uuids};
+use super::fields::{TagWriter, Tags, read_nullable_uuids, read_uuids, write_uuids};
 
 /// Where a node can be reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct FeatureRange {
     pub unknown: Vec<TaggedField>,
 }
 
-/// A broker process has joined (api key 0, versions 0-3).
+/// A broker process has joined (api key 0, versions 0-4).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegisterBrokerRecord {
     /// Schema version to write.
@@ -60,6 +60,8 @@ pub struct RegisterBrokerRecord {
     pub in_controlled_shutdown: bool,
     /// Its available log directories (KIP-858).
     pub log_dirs: Vec<Uuid>,
+    /// Those of them that get no more partitions (KIP-1066).
+    pub cordoned_log_dirs: Option<Vec<Uuid>>,
     /// Tagged fields of later versions.
     pub unknown: Vec<TaggedField>,
 }
@@ -80,6 +82,10 @@ impl RegisterBrokerRecord {
             3.. => tags.take(0, read_uuids)?.unwrap_or_default(),
             _ => Vec::new(),
         };
+        let cordoned_log_dirs = match version {
+            4.. => tags.take(1, read_nullable_uuids)?.flatten(),
+            _ => None,
+        };
         Ok(Self {
             version,
             broker_id,
@@ -92,6 +98,7 @@ impl RegisterBrokerRecord {
             fenced,
             in_controlled_shutdown,
             log_dirs,
+            cordoned_log_dirs,
             unknown: tags.unknown(),
         })
     }
@@ -113,6 +120,9 @@ impl RegisterBrokerRecord {
         let mut tags = TagWriter::new(&self.unknown);
         if self.version >= 3 && !self.log_dirs.is_empty() {
             tags.put(0, |writer| write_uuids(writer, &self.log_dirs));
+        }
+        if let Some(cordoned) = self.cordoned_log_dirs.as_ref().filter(|_| self.version >= 4) {
+            tags.put(1, |writer| write_uuids(writer, cordoned));
         }
         tags.write(writer);
     }
@@ -197,7 +207,7 @@ pub enum FencingChange {
     Fence,
 }
 
-/// The state of a registered broker has changed (api key 17, versions 0-2).
+/// The state of a registered broker has changed (api key 17, versions 0-3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BrokerRegistrationChangeRecord {
     /// Schema version to write.
@@ -212,6 +222,8 @@ pub struct BrokerRegistrationChangeRecord {
     pub enters_controlled_shutdown: bool,
     /// The log directories that are available from now on; empty when they did not change.
     pub log_dirs: Vec<Uuid>,
+    /// Those that get no more partitions from now on (KIP-1066); `None` when they did not change.
+    pub cordoned_log_dirs: Option<Vec<Uuid>>,
     /// Tagged fields of later versions.
     pub unknown: Vec<TaggedField>,
 }
@@ -239,6 +251,10 @@ impl BrokerRegistrationChangeRecord {
             2.. => tags.take(2, read_uuids)?.unwrap_or_default(),
             _ => Vec::new(),
         };
+        let cordoned_log_dirs = match version {
+            3.. => tags.take(3, read_nullable_uuids)?.flatten(),
+            _ => None,
+        };
         Ok(Self {
             version,
             broker_id,
@@ -246,6 +262,7 @@ impl BrokerRegistrationChangeRecord {
             fencing,
             enters_controlled_shutdown,
             log_dirs,
+            cordoned_log_dirs,
             unknown: tags.unknown(),
         })
     }
@@ -264,6 +281,9 @@ impl BrokerRegistrationChangeRecord {
         }
         if !self.log_dirs.is_empty() {
             tags.put(2, |writer| write_uuids(writer, &self.log_dirs));
+        }
+        if let Some(cordoned) = self.cordoned_log_dirs.as_ref().filter(|_| self.version >= 3) {
+            tags.put(3, |writer| write_uuids(writer, cordoned));
         }
         tags.write(writer);
     }
