@@ -212,9 +212,32 @@ def share_groups(b):
     assert err.count("\n") == 1 and err.startswith("This cluster has no share groups: "), err
 
 
+def not_built(b):
+    """What the Java tools have and these have not ends with one sentence and status 1, before anybody is asked."""
+    controllers, servers = "--bootstrap-controller localhost:9", "--bootstrap-server localhost:9"
+    for line, what in [
+        (f"kafka-metadata-quorum {controllers} describe --status", "--bootstrap-controller"),
+        (f"kafka-features {controllers} describe", "--bootstrap-controller"),
+        (f"kafka-cluster cluster-id {controllers}", "--bootstrap-controller"),
+        (f"kafka-cluster unregister -i 1 {controllers}", "--bootstrap-controller"),
+        (f"kafka-configs {controllers} --describe --entity-type brokers --entity-name 1", "--bootstrap-controller"),
+        (f"kafka-acls {controllers} --list", "--bootstrap-controller"),
+        (f"kafka-reassign-partitions {controllers} --list", "--bootstrap-controller"),
+        (f"kafka-features {servers} upgrade --metadata 4.1", "kafka-features upgrade"),
+        (f"kafka-metadata-quorum {servers} add-controller", "kafka-metadata-quorum add-controller"),
+        ("kafka-run-class org.apache.kafka.tools.JmxTool", "kafka-jmx"),
+        ("kafka-delegation-tokens --describe", "kafka-delegation-tokens"),
+        ("connect-standalone worker.properties", "connect-standalone"),
+        ("trogdor agent", "trogdor"),
+    ]:
+        out, err = b.run(*line.split(), status=1)
+        told = f"{what} is not built in Ottla's tools yet: use Apache Kafka's own tool for it.\n"
+        assert (out, err) == ("", told), f"{line}: {out}{err}"
+
+
 def run(label, bootstrap):
     broker = Broker(label, bootstrap)
-    for part in (topics, produce, consume, interrupted, groups, perf, described, terminal, refusals, completion, share_groups, bytes_stay_bytes, end):
+    for part in (topics, produce, consume, interrupted, groups, perf, described, terminal, refusals, completion, share_groups, bytes_stay_bytes, not_built, end):
         try:
             part(broker)
             print(f"ok {label}/own-{part.__name__}", flush=True)
