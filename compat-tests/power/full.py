@@ -36,7 +36,7 @@ class Disk:
         self.node.device.make()
         self.node.start()
         self.admin = AdminClient({"bootstrap.servers": self.node.address, **CLIENT})
-        topics = [NewTopic(name, 1, 1, config={"segment.bytes": "1048576"}) for name in ["kept", "ballast"]]
+        topics = [NewTopic(name, 1, 1, config={"segment.bytes": "1048576"}) for name in ["kept", "ballast", "transacted"]]
         self.wait(self.admin.create_topics(topics))
         self.consumer = Consumer({"bootstrap.servers": self.node.address, "group.id": "group", "enable.auto.commit": False, **CLIENT})
 
@@ -63,6 +63,33 @@ class Disk:
             producer.produce(topic, random.randbytes(size), on_delivery=delivered)
             producer.flush(20)
         return refusals[0] if refusals else None
+
+    def begin(self):
+        """A transaction with a record and an offset, open until there is room again."""
+        settings = {"transactional.id": "open", "transaction.timeout.ms": 800_000, "metadata.recovery.strategy": "none"}
+        self.transaction = Producer({"bootstrap.servers": self.node.address, **settings, **CLIENT})
+        self.transaction.init_transactions(PATIENCE_SECONDS)
+        self.transaction.begin_transaction()
+        self.transaction.produce("transacted", b"begun")
+        assert self.transaction.flush(PATIENCE_SECONDS) == 0
+        place = [TopicPartition("kept", 0, 7)]
+        self.transaction.send_offsets_to_transaction(place, self.member().consumer_group_metadata(), PATIENCE_SECONDS)
+
+    def member(self):
+        settings = {"group.id": "in-transaction", "enable.auto.commit": False, "isolation.level": "read_committed"}
+        return Consumer({"bootstrap.servers": self.node.address, **settings, **CLIENT})
+
+    def end(self):
+        """Commits it, and finds what was in it."""
+        self.transaction.commit_transaction(PATIENCE_SECONDS)
+        consumer = self.member()
+        consumer.assign([TopicPartition("transacted", 0, 0)])
+        found, deadline = [], time.monotonic() + PATIENCE_SECONDS
+        while not found and time.monotonic() < deadline:
+            found = [message.value() for message in consumer.consume(1, 0.5) if message.error() is None]
+        committed = consumer.committed([TopicPartition("kept", 0)], timeout=20)[0].offset
+        consumer.close()
+        assert (found, committed) == ([b"begun"], 7), f"{found} and offset {committed} were committed"
 
     def commit(self, offset):
         """Commits an offset, and reads it back."""
@@ -93,6 +120,7 @@ class Disk:
 
 def fills_up(disk):
     disk.commit(0)
+    disk.begin()
     refusal = disk.produce("kept", 5, size=1000) if len(disk.acked) else None
     refusal = refusal or disk.produce("ballast", PATIENCE_SECONDS)
     assert refusal is not None, "the disk does not fill up"
@@ -133,6 +161,7 @@ def recovers_by_itself(disk):
     while disk.produce("kept", 0.5) is not None:
         assert time.monotonic() < deadline, "space that is free again is not used"
         time.sleep(0.5)
+    disk.end()
     assert disk.missing() == []
     assert disk.node.starts == start and disk.node.process.poll() is None
 
