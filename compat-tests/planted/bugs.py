@@ -1,7 +1,7 @@
 """What is planted: where, what stands there, what comes in its place, and the tests that must find it.
 
 Each is a bug that a young Kafka has had, or could have. The simulations have a list of their own besides: what the shell around
-a transaction coordinator can do wrong is planted in every run of `txn::tests::simulation::planted_bugs_are_found`.
+a transaction coordinator can do wrong is planted in every run of `txn::tests::simulation_tests::planted_bugs_are_found`.
 """
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ SCRIPTS = "-p coordinator --lib group::tests::cells"
 CONSUMER = "-p coordinator --lib group::consumer::tests::simulation::whole_lives"
 OFFSETS = "-p coordinator --lib group::offsets::model_tests"
 LOG = "-p storage --lib transactions::model_tests"
-ENDS = "-p coordinator --lib txn::tests::simulation::transactions_hold"
+ENDS = "-p coordinator --lib txn::tests::simulation_tests::transactions_hold"
 
 
 @dataclass

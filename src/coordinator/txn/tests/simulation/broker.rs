@@ -1,51 +1,64 @@
 //! The shell around a shard: its log, what waits for the log to be durable, and the partitions that get markers.
 
+use super::super::leader::{Guard, Leader};
 use super::client::Produce;
-use super::partition::{Holder, Partition, pair};
+use super::leaders::Waiting;
+use super::seam::{Ended, Holder};
 use super::{Answer, Bug, Event, FAULTS_MS, LATE_MS, Simulation};
 use crate::test_support::Random;
 use crate::txn::record::{Record, Status};
 use crate::txn::tests::world::{WALL_MS, partitions, producer, value};
-use crate::txn::{Context, Marker, OpenTransactions, Reply, Request, Settings, Shard, Step, Ticket};
+use crate::txn::{
+    Context, Marker, OpenTransactions, ProducerIdAndEpoch, Reply, Request, Settings, Shard, Step, Ticket,
+};
 use bytes::Bytes;
 use model::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet};
 
-const PARTITIONS: usize = 3;
+/// The last is one of `__consumer_offsets`.
+const PARTITIONS: usize = 4;
+pub const OFFSETS: usize = PARTITIONS - 1;
 
 #[derive(Clone, Debug)]
 pub struct Waiter {
     pub client: usize,
     pub attempt: u64,
-    pub produce: Option<(Produce, u64)>,
+    /// The record that waits for it, and what proves that it may be appended.
+    pub produce: Option<(Produce, Guard)>,
 }
 
 /// By generation of the shard, producer id, end and partition. A transactional id would not do: one that has expired comes
 /// back with another producer id and numbers its ends anew, so that the marker of an end after that would pass for a copy
 /// of one before, and be acknowledged without being written.
 /// What was left behind has no number, but an epoch.
-type End = (u64, i64, i16, u64, usize);
+pub type End = (u64, i64, i16, u64, usize);
 
 pub struct Broker {
     pub shard: Shard,
     pub log: Vec<(Bytes, Option<Bytes>)>,
-    pub partitions: Vec<Partition>,
+    pub partitions: Vec<Leader>,
+    /// What is answered once a partition's log is durable up to there.
+    pub waiting: Vec<Vec<(u64, Waiting)>>,
+    /// How often each of the leaders has crashed.
+    pub lives: Vec<u64>,
+    /// Up to where a reader of committed records has come.
+    pub read_to: Vec<u64>,
     durable: usize,
     pending: Vec<Step>,
     /// Answers for what was written ahead of the coordinator's log: to be sent once that is durable.
-    ahead: Vec<(usize, u64, Answer)>,
+    pub ahead: Vec<(u64, Waiting, usize)>,
     /// And where that was written.
     ahead_in: BTreeSet<usize>,
     waiters: BTreeMap<Ticket, Waiter>,
     tickets: u64,
     next_producer_id: i64,
-    generation: u64,
+    pub generation: u64,
     /// Partitions whose logs could not be opened at the start.
-    away: BTreeSet<usize>,
+    pub away: BTreeSet<usize>,
     /// Transactions that were left behind, which nobody commits any more. Whoever was fenced since may go on with one until
     /// its end comes.
     pub behind: BTreeSet<(usize, Holder)>,
-    written: BTreeSet<End>,
+    pub written: BTreeSet<End>,
     acknowledged: BTreeSet<End>,
     rounds: BTreeMap<String, u64>,
     version: i16,
@@ -70,7 +83,10 @@ impl Broker {
             shard: Shard::default(),
             durable: log.len(),
             log,
-            partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
+            partitions: (0..PARTITIONS).map(|index| Leader::new(random, index)).collect(),
+            waiting: (0..PARTITIONS).map(|_| Vec::new()).collect(),
+            lives: vec![0; PARTITIONS],
+            read_to: vec![0; PARTITIONS],
             pending: Vec::new(),
             ahead: Vec::new(),
             ahead_in: BTreeSet::new(),
@@ -151,7 +167,7 @@ impl Broker {
         self.away.contains(&partition)
     }
 
-    /// What these partitions have open, of which a crash takes nothing.
+    /// What these partitions have open.
     fn open(&self, partitions: impl Iterator<Item = usize>) -> OpenTransactions {
         let mut open = OpenTransactions::default();
         for index in partitions {
@@ -237,15 +253,21 @@ impl Simulation {
         };
         let Some((ticket, Reply::AddPartitions(Ok(errors)))) = step.replies.first() else { return };
         let Some(waiter) = self.broker.waiters.get(ticket) else { return };
-        let Some((produce, _)) = waiter.produce.filter(|_| is_allowed && errors[0].1[0].1.is_none()) else {
+        let Some((produce, guard)) = waiter.produce.filter(|_| is_allowed && errors[0].1[0].1.is_none())
+        else {
             return;
         };
         if produce.kip_890 && self.random.chance(800) {
             let Waiter { client, attempt, .. } = *waiter;
             self.broker.waiters.remove(ticket);
             step.replies.clear();
-            let answer = self.written(client, produce);
-            self.broker.ahead.push((client, attempt, answer));
+            match self.written(client, produce, Some(guard)) {
+                Err(code) => self.answer(client, attempt, Answer::Failed(code)),
+                Ok(end) => {
+                    let waiting = Waiting::Answer { client, attempt, answer: Answer::Produced };
+                    self.broker.ahead.push((end, waiting, produce.partition));
+                }
+            }
             self.broker.ahead_in.insert(produce.partition);
             // While it matters most: by chance it would hardly ever be then.
             if self.faulty(60) {
@@ -257,8 +279,8 @@ impl Simulation {
     pub fn durable(&mut self) {
         self.broker.durable = self.broker.log.len();
         self.broker.ahead_in.clear();
-        for (client, attempt, answer) in std::mem::take(&mut self.broker.ahead) {
-            self.answer(client, attempt, answer);
+        for (end, waiting, partition) in std::mem::take(&mut self.broker.ahead) {
+            self.waits(partition, end, waiting);
         }
         for step in std::mem::take(&mut self.broker.pending) {
             self.release(step.replies);
@@ -280,7 +302,8 @@ impl Simulation {
                     (ErrorCode::None, None) => Answer::Added,
                     (ErrorCode::None, Some((produce, guard))) => {
                         let waiter = Waiter { client, attempt, produce: None };
-                        let high_ms = if self.faulty(100) { LATE_MS } else { 20 };
+                        let may_be_late = produce.kip_890 || produce.partition != OFFSETS;
+                        let high_ms = if may_be_late && self.faulty(100) { LATE_MS } else { 20 };
                         self.after(1, high_ms, Event::Verified { waiter, produce, guard });
                         continue;
                     }
@@ -331,20 +354,35 @@ impl Simulation {
                 self.after(0, LATE_MS, late);
             }
         }
-        let is_lost = self.faulty(100) || self.broker.is_away(partition);
-        if is_lost && self.bug != Some(Bug::AcknowledgedUnwritten) {
+        if self.broker.is_away(partition) || self.faulty(100) {
+            if self.bug == Some(Bug::AcknowledgedUnwritten) {
+                self.after(0, 50, Event::Acknowledged { generation, marker, partition });
+            }
             return;
         }
         // Before KIP-890 nothing tells a second copy from the marker of the next transaction: there is none.
         let is_copy = marker.transaction_version < 2 && !self.broker.written.insert(end);
-        if !is_lost && !is_copy && !self.broker.partitions[partition].end(&marker, generation) {
-            return;
+        let leader = &mut self.broker.partitions[partition];
+        let is_over = |&(id, epoch): &Holder| id != marker.producer_id || epoch >= marker.producer_epoch;
+        let is_needless = marker.is_for_left_behind() && leader.open().iter().all(is_over);
+        let ended =
+            if is_copy || is_needless { Ended::Yes } else { leader.end(&marker, generation, self.bug) };
+        let acknowledgement = Waiting::Acknowledgement { generation, marker, end, is_new: !is_copy };
+        match ended {
+            Ended::No => _ = self.broker.written.remove(&end),
+            Ended::Failed => {
+                self.broker.written.remove(&end);
+                self.leader_crashes(partition);
+            }
+            Ended::NotNeeded => self.release_one(acknowledgement),
+            Ended::Yes => {
+                let end_offset = self.broker.partitions[partition].end_offset();
+                self.waits(partition, end_offset, acknowledgement);
+                if self.faulty(40) {
+                    self.after(0, 5, Event::LeaderCrash { partition });
+                }
+            }
         }
-        let acknowledged = Event::Acknowledged { generation, marker, partition };
-        if self.now_ms < FAULTS_MS && self.random.chance(100) {
-            self.after(0, LATE_MS, acknowledged.clone());
-        }
-        self.after(0, 50, acknowledged);
     }
 
     pub fn acknowledged(&mut self, generation: u64, mut marker: Marker, partition: usize) {
@@ -378,4 +416,8 @@ fn unbump(step: &mut Step) {
         marker.producer_epoch -= 1;
         marker.transaction_version = 0;
     }
+}
+
+pub fn pair(producer: ProducerIdAndEpoch) -> Holder {
+    (producer.producer_id, producer.producer_epoch)
 }

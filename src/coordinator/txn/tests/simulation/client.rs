@@ -1,6 +1,7 @@
 //! A producer: transaction after transaction, in either protocol, with an application that may forget everything.
 
-use super::partition::Holder;
+use super::OFFSETS;
+use super::seam::Holder;
 use crate::test_support::Random;
 use crate::txn::tests::world::{partitions, producer};
 use crate::txn::{AddPartitionsRequest, EndTxnRequest, InitProducerIdRequest, Request};
@@ -39,6 +40,8 @@ pub struct Client {
     /// Whether it may go over to KIP-890 between two transactions: the cluster has it.
     may_upgrade: bool,
     pub awaits_markers: bool,
+    /// It has given up a record, and asks for another epoch when the transaction is aborted.
+    gave_up: bool,
     pub phase: Phase,
     pub attempt: u64,
     pub holder: Option<Holder>,
@@ -58,6 +61,7 @@ impl Client {
             kip_890,
             may_upgrade,
             awaits_markers: false,
+            gave_up: false,
             phase: Phase::Init { recover: false },
             attempt: 0,
             holder: None,
@@ -92,7 +96,12 @@ impl Client {
                 return Ask::Produce(Produce {
                     holder: (id, epoch),
                     partition,
-                    sequence: self.sequences.get(&partition).copied().unwrap_or(0),
+                    // The offsets of groups have none.
+                    sequence: if partition == OFFSETS {
+                        -1
+                    } else {
+                        self.sequences.get(&partition).copied().unwrap_or(0)
+                    },
                     transaction: self.transaction,
                     value: self.value,
                     kip_890: self.kip_890,
@@ -155,7 +164,26 @@ impl Client {
     pub fn restarts(&mut self, random: &mut Random) {
         self.phase = Phase::Init { recover: false };
         self.kip_890 = self.may_upgrade && random.chance(500);
-        self.awaits_markers = false;
+        (self.awaits_markers, self.gave_up) = (false, false);
+    }
+
+    /// A client of before KIP-890 has waited long enough for a record: it aborts, and then asks for another epoch
+    /// (KIP-360). The record may still come, under the epoch that nobody in its partition has ended.
+    pub fn gives_up(&mut self) {
+        (self.phase, self.gave_up) = (Phase::End { commit: false }, true);
+    }
+
+    /// Whether it may give up.
+    pub fn waits_for_record(&self) -> bool {
+        !self.kip_890 && self.phase == Phase::Produce
+    }
+
+    /// Its transaction has ended: true when it asks for another epoch before the next.
+    pub fn ended(&mut self) -> bool {
+        if self.gave_up {
+            self.phase = Phase::Init { recover: true };
+        }
+        std::mem::take(&mut self.gave_up)
     }
 
     pub fn begin(&mut self, random: &mut Random, transaction: u64, partitions: usize) {
@@ -187,8 +215,12 @@ impl Client {
     /// Goes on after an error: true when it asks the same again.
     pub fn failed(&mut self, random: &mut Random, code: ErrorCode) -> bool {
         use ErrorCode as E;
+        let gave_up = std::mem::take(&mut self.gave_up);
         match code {
-            E::ConcurrentTransactions | E::CoordinatorNotAvailable | E::NotEnoughReplicas => return true,
+            E::ConcurrentTransactions | E::CoordinatorNotAvailable | E::NotEnoughReplicas => {
+                self.gave_up = gave_up;
+                return true;
+            }
             // It comes back, or the producer gives up.
             E::KafkaStorageError if random.chance(800) => return true,
             // A late copy of what has not been written must not get into the next transaction: only a new epoch sees to

@@ -1,8 +1,9 @@
 //! What must hold.
 
-use super::partition::{Entry, Holder, Partition};
+use super::OFFSETS;
+use super::seam::{Entry, Holder, Seen};
 use crate::txn::record::Record;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -14,6 +15,10 @@ pub struct Ledger {
     /// What a producer was told of its transaction, and what it wrote.
     promised: BTreeMap<u64, (bool, Vec<(usize, u64)>)>,
     pub committed: usize,
+    /// Transactions whose commit was asked for.
+    asked: BTreeSet<u64>,
+    /// By partition: what a reader of committed records has seen there since the beginning, over all crashes.
+    seen: BTreeMap<usize, Vec<Seen>>,
 }
 
 impl Ledger {
@@ -60,37 +65,83 @@ impl Ledger {
         self.promised.insert(transaction, (commit, written.to_vec()));
     }
 
-    /// Each transaction has ended, in one way, the one that was told, with everything that was acknowledged.
-    pub fn check(&mut self, partitions: &[Partition]) {
+    pub fn commit_asked(&mut self, transaction: u64) {
+        self.asked.insert(transaction);
+    }
+
+    /// A reader has gone on in a partition.
+    pub fn read(&mut self, partition: usize, seen: Vec<Seen>) {
+        if let Some(early) = seen.iter().find(|record| !self.asked.contains(&record.transaction)) {
+            self.violated(format!("{early:?} is seen in {partition} before anybody has committed it"));
+        }
+        self.seen.entry(partition).or_default().extend(seen);
+    }
+
+    /// Each transaction has ended, in one way, the one that was told, with everything that was acknowledged; and whoever has
+    /// read committed records all the time has seen what is seen now, and nothing else. `logs` are what each partition has, and
+    /// what it shows to readers from its beginning on.
+    pub fn check(&mut self, logs: &[(Vec<Entry>, Vec<Seen>)]) {
         let mut ends: BTreeMap<u64, bool> = BTreeMap::new();
         let mut found: BTreeMap<(usize, u64), u64> = BTreeMap::new();
-        for (index, partition) in partitions.iter().enumerate() {
-            let mut end_of: BTreeMap<i64, bool> = BTreeMap::new();
-            for entry in partition.log.iter().rev() {
-                match *entry {
-                    Entry::End { producer, commit } => _ = end_of.insert(producer.0, commit),
-                    Entry::Data { producer, transaction, value } => {
-                        *found.entry((index, value)).or_default() += 1;
-                        match end_of.get(&producer.0) {
-                            None => self.violated(format!("transaction {transaction} has not ended")),
-                            Some(end) if *ends.entry(transaction).or_insert(*end) != *end => {
-                                self.violated(format!("transaction {transaction} is torn"));
-                            }
-                            Some(_) => {}
-                        }
-                    }
-                }
-            }
+        for (index, (entries, _)) in logs.iter().enumerate() {
+            self.check_log(index, entries, &mut ends, &mut found);
         }
-        if let Some((place, _)) = found.iter().find(|(_, times)| **times > 1) {
+        let twice = found.iter().find(|((index, _), times)| **times > 1 && *index != OFFSETS);
+        if let Some((place, _)) = twice {
             self.violated(format!("{place:?} was written twice"));
         }
+        let visible: BTreeSet<(usize, u64)> = logs
+            .iter()
+            .enumerate()
+            .flat_map(|(index, (_, seen))| seen.iter().map(move |record| (index, record.value)))
+            .collect();
         for (transaction, (commit, written)) in std::mem::take(&mut self.promised) {
             if ends.get(&transaction).is_some_and(|end| *end != commit) {
                 self.violated(format!("transaction {transaction} did not end as was told"));
             }
             if commit && written.iter().any(|place| !found.contains_key(place)) {
                 self.violated(format!("transaction {transaction} has lost records"));
+            }
+            if commit && written.iter().any(|place| !visible.contains(place)) {
+                self.violated(format!("transaction {transaction} is not seen as a whole"));
+            }
+        }
+        for (index, (_, now)) in logs.iter().enumerate() {
+            if let Some(aborted) = now.iter().find(|record| ends.get(&record.transaction) != Some(&true)) {
+                self.violated(format!("{aborted:?} is seen in {index}, and aborted"));
+            }
+            if self.seen.remove(&index).unwrap_or_default() != *now {
+                self.violated(format!("a reader of {index} has not seen what is there"));
+            }
+        }
+    }
+
+    fn check_log(
+        &mut self,
+        index: usize,
+        entries: &[Entry],
+        ends: &mut BTreeMap<u64, bool>,
+        found: &mut BTreeMap<(usize, u64), u64>,
+    ) {
+        let mut end_of: BTreeMap<i64, bool> = BTreeMap::new();
+        let mut later: BTreeMap<u64, u64> = BTreeMap::new();
+        for entry in entries.iter().rev() {
+            match *entry {
+                Entry::End { producer, commit } => _ = end_of.insert(producer.0, commit),
+                Entry::Data { producer, transaction, value } => {
+                    *found.entry((index, value)).or_default() += 1;
+                    let is_late = later.insert(transaction, value).is_some_and(|later| later < value);
+                    if is_late && index != OFFSETS {
+                        self.violated(format!("{value} of transaction {transaction} is not in order"));
+                    }
+                    match end_of.get(&producer.0) {
+                        None => self.violated(format!("transaction {transaction} has not ended")),
+                        Some(end) if *ends.entry(transaction).or_insert(*end) != *end => {
+                            self.violated(format!("transaction {transaction} is torn"));
+                        }
+                        Some(_) => {}
+                    }
+                }
             }
         }
     }

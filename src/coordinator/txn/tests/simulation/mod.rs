@@ -1,33 +1,35 @@
 //! Whole lives of two transactional ids, from one number: two producers each, of which one is the other's zombie, in both
 //! protocols; requests that are lost, late and doubled; appends that fail; coordinators that end before their log is
-//! durable; markers that come late and twice; partitions that are opened some time after the coordinator. `ledger` says what must hold.
+//! durable; markers that come late and twice; leaders of partitions that end before theirs is, alone or together with the
+//! coordinator, and are away for a while; readers of committed records all the time. One of the partitions has the offsets of
+//! groups. `ledger` says what must hold.
 //!
 //! A client of the protocol before KIP-890 never has its EndTxn late or doubled: that protocol cannot tell one transaction's
 //! from the next one's.
+//! Nor does a TxnOffsetCommit of it come late or doubled, which has no sequence: where the next transaction is open by then, it
+//! would be taken for a part of that, here as in Kafka.
 //! Nor does one go over to KIP-890 under its epoch while the marker of its last transaction is missing anywhere: see
 //! [`client::Client::upgrades`].
-//!
-//! `OTTLA_SEEDS=10000 cargo test -p coordinator txn::tests::simulation` runs more of them.
 
-mod broker;
-mod client;
+pub mod broker;
+pub mod client;
+mod leaders;
 mod ledger;
-mod partition;
+pub mod seam;
 
+use super::leader::{Guard, Leader};
 use crate::test_support::Random;
 use crate::txn::record::Status;
-use crate::txn::tests::world::partitions;
 use crate::txn::{Marker, Request};
+pub use broker::OFFSETS;
 use broker::{Broker, Waiter};
 use client::{Ask, Client, Phase, Produce};
 use ledger::Ledger;
 use model::ErrorCode;
-use partition::{Appended, Entry, Holder};
+use seam::Holder;
 use std::collections::BTreeMap;
 
-/// Runs in every test run.
-const SEEDS: u64 = 300;
-const FAULTS_MS: i64 = 60_000;
+pub const FAULTS_MS: i64 = 60_000;
 const PATIENCE_MS: i64 = 1_000;
 const LATE_MS: i64 = 5_000;
 /// After the faults: what is late arrives, what is open times out, and a failed abort is tried again.
@@ -53,97 +55,32 @@ pub enum Bug {
     LeftBehind,
     TakenAlong,
     OpenedUnseen,
-}
-
-#[test]
-fn transactions_hold() {
-    let seeds = std::env::var("OTTLA_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS);
-    let mut committed = 0;
-    for seed in 0..seeds {
-        committed += Simulation::new(seed, None)
-            .run()
-            .unwrap_or_else(|what| panic!("seed {seed}: {what}; run it alone with OTTLA_SEED={seed}"));
-    }
-    assert!(committed as u64 > 20 * seeds, "the producers get something done: {committed}");
-}
-
-#[test]
-fn one_seed() {
-    if let Some(seed) = std::env::var("OTTLA_SEED").ok().and_then(|text| text.parse().ok()) {
-        Simulation::new(seed, None).run().expect("nothing is violated");
-    }
-}
-
-#[test]
-fn planted_bugs_are_found() {
-    use Bug::*;
-    let bugs = [
-        NoEpochCheck,
-        NoVerification,
-        NoBump,
-        RepliesBeforeDurable,
-        MarkersBeforeDurable,
-        AcknowledgedUnwritten,
-        AnyRound,
-        IdsAgain,
-        LoadedForgotten,
-        FailureForgotten,
-        MarkersOnce,
-        LostForGood,
-        AheadInAnyEpoch,
-        LeftBehind,
-        TakenAlong,
-        OpenedUnseen,
-    ];
-    let is_found = |bug| {
-        let found = (0..SEEDS).find_map(|seed| {
-            let violated = Simulation::new(seed, Some(bug)).run().err();
-            violated.map(|what| format!("seed {seed}: {what}"))
-        });
-        println!("{bug:?}: {found:?}");
-        found.is_some()
-    };
-    let missed: Vec<Bug> = bugs.into_iter().filter(|bug| !is_found(*bug)).collect();
-    assert_eq!(missed, [], "are not found");
-}
-
-#[test]
-fn a_seed_is_a_whole_run() {
-    let log = |seed| {
-        let mut simulation = Simulation::new(seed, None);
-        simulation.go().expect("nothing is violated");
-        let logs: Vec<_> = simulation.broker.partitions.into_iter().map(|partition| partition.log).collect();
-        (simulation.broker.log, logs)
-    };
-    for seed in [1, 77, 4_711] {
-        assert_eq!(log(seed), log(seed), "seed {seed} runs the same twice");
-    }
-}
-
-/// Which numbers its ends anew: the simulation must not take its marker for a copy.
-#[test]
-fn an_id_that_has_expired_and_come_back_gets_its_markers() {
-    let mut simulation = Simulation::new(0, None);
-    simulation.now_ms = FAULTS_MS;
-    for producer_id in [1000, 1001] {
-        let marker = Marker {
-            transactional_id: "a".into(),
-            producer_id,
-            producer_epoch: 0,
-            commit: true,
-            transaction_version: 0,
-            round: 1,
-            partitions: partitions(&[0]),
-        };
-        simulation.marks(0, marker.clone(), 0, true);
-        simulation.marks(0, marker, 0, true);
-    }
-    let end = |producer_id| Entry::End { producer: (producer_id, 0), commit: true };
-    assert_eq!(simulation.broker.partitions[0].log, [end(1000), end(1001)], "one each, and no copies");
+    /// A marker is acknowledged before it is synced.
+    AcknowledgedUnsynced,
+    /// A record is.
+    AnsweredUnsynced,
+    /// A marker that a crash took is not written again.
+    LostTakenForWritten,
+    /// A leader that is loaded takes a snapshot of its producers that is newer than its log.
+    SnapshotTooNew,
+    /// Knows still who was being verified.
+    GuardSurvives,
+    /// Shows readers what is open.
+    StableForgotten,
+    /// Does not know that a transaction is open.
+    StartForgotten,
+    /// Takes a marker that it has.
+    MarkerAgain,
+    /// Takes a marker from a coordinator that has been replaced.
+    CoordinatorForgotten,
+    /// Does not know which transactions were aborted.
+    AbortedForgotten,
+    /// Takes any sequence.
+    SequencesForgotten,
 }
 
 #[derive(Clone, Debug)]
-enum Event {
+pub enum Event {
     Arrive {
         client: usize,
         attempt: u64,
@@ -165,7 +102,7 @@ enum Event {
     Verified {
         waiter: Waiter,
         produce: Produce,
-        guard: u64,
+        guard: Guard,
     },
     Durable,
     Mark {
@@ -183,6 +120,16 @@ enum Event {
     Crash {
         again: bool,
     },
+    /// A partition's log is on disk.
+    Synced {
+        partition: usize,
+        life: u64,
+    },
+    LeaderCrash {
+        partition: usize,
+    },
+    /// One after the other, at any time.
+    LeaderCrashes,
     /// A log that could not be opened at the start is.
     Opened {
         generation: u64,
@@ -191,7 +138,7 @@ enum Event {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Answer {
+pub enum Answer {
     Granted(Holder),
     Added,
     Produced,
@@ -199,12 +146,12 @@ enum Answer {
     Failed(ErrorCode),
 }
 
-struct Simulation {
+pub struct Simulation {
     random: Random,
-    now_ms: i64,
+    pub now_ms: i64,
     queue: BTreeMap<(i64, u64), Event>,
     events: u64,
-    broker: Broker,
+    pub broker: Broker,
     clients: Vec<Client>,
     transactions: u64,
     ledger: Ledger,
@@ -212,7 +159,7 @@ struct Simulation {
 }
 
 impl Simulation {
-    fn new(seed: u64, bug: Option<Bug>) -> Self {
+    pub fn new(seed: u64, bug: Option<Bug>) -> Self {
         let mut random = Random(seed);
         let version = [0, 1, 2, 2, 2][random.within(0, 5) as usize];
         let broker = Broker::new(&mut random, version);
@@ -225,18 +172,19 @@ impl Simulation {
     }
 
     /// How many commits were acknowledged, or what was violated.
-    fn run(mut self) -> Result<usize, String> {
+    pub fn run(mut self) -> Result<usize, String> {
         self.go()?;
         Ok(self.ledger.committed)
     }
 
-    fn go(&mut self) -> Result<(), String> {
+    pub fn go(&mut self) -> Result<(), String> {
         for client in 0..self.clients.len() {
             let at_ms = self.random.within(0, 2_000);
             self.at(at_ms, Event::Wake { client });
         }
         self.at(0, Event::Tick);
         self.at(500, Event::Crash { again: true });
+        self.at(700, Event::LeaderCrashes);
         while let Some(((at_ms, _), event)) = self.queue.pop_first() {
             if at_ms > FAULTS_MS + SETTLE_MS {
                 break;
@@ -253,7 +201,7 @@ impl Simulation {
 
     fn settled(&mut self) {
         for shown in self.broker.shard.list() {
-            if matches!(shown.status, Status::Ongoing | Status::PrepareCommit | Status::PrepareAbort) {
+            if shown.status == Status::Ongoing || is_prepared(shown.status) {
                 self.ledger.violated(format!(
                     "{} is {} for ever",
                     shown.transactional_id,
@@ -261,10 +209,12 @@ impl Simulation {
                 ));
             }
         }
-        if self.broker.partitions.iter().any(|partition| partition.hanging() > 0) {
+        if self.broker.partitions.iter().any(|leader| !leader.open().is_empty()) {
             self.ledger.violated("a transaction hangs in a partition".into());
         }
-        self.ledger.check(&self.broker.partitions);
+        let logs: Vec<_> =
+            self.broker.partitions.iter_mut().map(|leader| (leader.entries(), leader.read(0).1)).collect();
+        self.ledger.check(&logs);
     }
 
     fn at(&mut self, at_ms: i64, event: Event) {
@@ -287,6 +237,9 @@ impl Simulation {
             Event::Answer { client, attempt, answer } => self.answered(client, attempt, answer),
             Event::Overdue { client, attempt } => {
                 if self.clients[client].attempt == attempt {
+                    if self.clients[client].waits_for_record() && self.random.chance(300) {
+                        self.clients[client].gives_up();
+                    }
                     self.send(client);
                 }
             }
@@ -294,15 +247,25 @@ impl Simulation {
             Event::Verified { waiter: Waiter { client, attempt, .. }, produce, guard } => {
                 if self.broker.is_away(produce.partition) {
                     self.answer(client, attempt, Answer::Failed(ErrorCode::KafkaStorageError));
-                } else if self.broker.partitions[produce.partition].guard(produce.holder.0) == guard {
-                    self.append(client, attempt, produce);
                 } else {
-                    let answer = Answer::Failed(ErrorCode::ConcurrentTransactions);
-                    self.answer(client, attempt, answer);
+                    self.append(client, attempt, produce, Some(guard));
                 }
             }
             Event::Opened { generation, partition } => self.opened(generation, partition),
             Event::Durable => self.durable(),
+            Event::Synced { partition, life } => self.synced(partition, life),
+            Event::LeaderCrash { partition } => {
+                if self.now_ms < FAULTS_MS {
+                    self.leader_crashes(partition);
+                }
+            }
+            Event::LeaderCrashes => {
+                if self.now_ms < FAULTS_MS {
+                    let partition = self.random.within(0, self.broker.partitions.len() as i64) as usize;
+                    self.leader_crashes(partition);
+                    self.after(100, 4_000, Event::LeaderCrashes);
+                }
+            }
             Event::Mark { generation, marker, partition, again } => {
                 self.marks(generation, marker, partition, again);
             }
@@ -319,6 +282,10 @@ impl Simulation {
             }
             Event::Crash { again } => {
                 if self.now_ms < FAULTS_MS {
+                    // With the coordinator's machine perhaps.
+                    if self.random.chance(500) {
+                        (0..self.broker.partitions.len()).for_each(|partition| self.loses(partition));
+                    }
                     let step = self.broker.crash(self.now_ms, &mut self.random, self.bug);
                     self.take(step);
                     self.opens_later();
@@ -335,8 +302,13 @@ impl Simulation {
             return;
         }
         if self.clients[client].awaits_markers {
-            let holder = self.clients[client].holder;
-            if self.broker.partitions.iter().any(|it| it.open().any(|open| Some(open) == holder)) {
+            // A marker that is in a log may be lost again until the whole end is complete.
+            let known = &self.clients[client];
+            let is_open = |leader: &Leader| leader.open().into_iter().any(|open| Some(open) == known.holder);
+            let shown = self.broker.shard.describe(&known.transactional_id);
+            if shown.is_some_and(|shown| is_prepared(shown.status))
+                || self.broker.partitions.iter().any(is_open)
+            {
                 self.after(1, 20, Event::Wake { client });
                 return;
             }
@@ -346,8 +318,16 @@ impl Simulation {
         let attempt = self.clients[client].attempt;
         self.after(PATIENCE_MS, PATIENCE_MS + 1, Event::Overdue { client, attempt });
         let ask = self.clients[client].ask();
-        let is_end = matches!(ask, Ask::Coordinator(Request::EndTxn(_)));
-        let may_be_late = self.clients[client].kip_890 || !is_end;
+        if let Ask::Coordinator(Request::EndTxn(end)) = &ask
+            && end.commit
+        {
+            self.ledger.commit_asked(self.clients[client].transaction);
+        }
+        let is_plain = match &ask {
+            Ask::Coordinator(request) => matches!(request, Request::EndTxn(_)),
+            Ask::Produce(produce) => produce.partition == OFFSETS,
+        };
+        let may_be_late = self.clients[client].kip_890 || !is_plain;
         if self.faulty(40) {
             return;
         }
@@ -373,42 +353,19 @@ impl Simulation {
                 self.answer(client, attempt, Answer::Failed(ErrorCode::KafkaStorageError));
             }
             Ask::Produce(produce) => {
-                let partition = &self.broker.partitions[produce.partition];
-                let is_open = partition.is_open(produce.holder, self.bug);
-                if is_open || self.bug == Some(Bug::NoVerification) {
-                    self.append(client, attempt, produce);
-                    return;
-                }
-                let guard = partition.guard(produce.holder.0);
+                let guard = match self.broker.partitions[produce.partition].ask(&produce, self.bug) {
+                    Err(_fenced) => {
+                        return self.answer(client, attempt, Answer::Failed(ErrorCode::InvalidProducerEpoch));
+                    }
+                    Ok(Some(guard)) if self.bug != Some(Bug::NoVerification) => guard,
+                    Ok(guard) => return self.append(client, attempt, produce, guard),
+                };
                 let known = &self.clients[client];
                 let request = known.first_record(&produce);
                 let waiter = Waiter { client, attempt, produce: Some((produce, guard)) };
                 let step = self.broker.ask(self.now_ms, waiter, Request::AddPartitions(request));
                 self.take(step);
             }
-        }
-    }
-
-    fn append(&mut self, client: usize, attempt: u64, produce: Produce) {
-        let answer = self.written(client, produce);
-        self.answer(client, attempt, answer);
-    }
-
-    fn written(&mut self, client: usize, produce: Produce) -> Answer {
-        let data = (produce.transaction, produce.value);
-        let partition = &mut self.broker.partitions[produce.partition];
-        match partition.append(produce.holder, produce.sequence, data, self.bug) {
-            Appended::Yes if self.broker.behind.contains(&(produce.partition, produce.holder)) => {
-                Answer::Produced
-            }
-            Appended::Yes => {
-                self.ledger.appended(&self.clients[client].transactional_id, produce.holder);
-                Answer::Produced
-            }
-            Appended::Again => Answer::Produced,
-            Appended::Fenced => Answer::Failed(ErrorCode::InvalidProducerEpoch),
-            Appended::OutOfOrder => Answer::Failed(ErrorCode::OutOfOrderSequenceNumber),
-            Appended::Earlier => Answer::Failed(ErrorCode::NotEnoughReplicas),
         }
     }
 
@@ -439,7 +396,7 @@ impl Simulation {
                 if let Some(holder) = next {
                     known.granted(holder);
                 }
-                if !known.upgrades(random) {
+                if !known.ended() && !known.upgrades(random) {
                     self.transactions += 1;
                     known.begin(random, self.transactions, self.broker.partitions.len());
                 }
@@ -458,4 +415,8 @@ impl Simulation {
         }
         self.after(wait_ms.0, wait_ms.1, Event::Wake { client });
     }
+}
+
+fn is_prepared(status: Status) -> bool {
+    matches!(status, Status::PrepareCommit | Status::PrepareAbort)
 }
