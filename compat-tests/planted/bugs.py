@@ -51,8 +51,8 @@ BUGS = [
     # --- the end of a transaction
     Bug(
         "no-bump-at-the-end", "an end of KIP-890 leaves the epoch as it is", "src/coordinator/txn/transaction.rs",
-        "producer_epoch: self.producer_epoch.saturating_add(1),\n            last_producer_epoch: self.producer_epoch,\n            start_ms: if",
-        "producer_epoch: self.producer_epoch,\n            last_producer_epoch: self.producer_epoch,\n            start_ms: if", ENDS,
+        "producer_epoch: self.producer_epoch.saturating_add(1),\n            last_producer_epoch: self.producer_epoch.min(EPOCH_EXHAUSTED),\n            start_ms: if",
+        "producer_epoch: self.producer_epoch,\n            last_producer_epoch: self.producer_epoch.min(EPOCH_EXHAUSTED),\n            start_ms: if", ENDS,
     ),
     # --- a coordinator that is loaded
     Bug(
