@@ -141,6 +141,8 @@ kafka_libs() {
     quietly timeout 900 mvn -q -B -f "$COMPAT_ROOT/oracle/pom.xml" -Dkafka.version="$version" \
       dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$home/libs" ||
       die "cannot fetch Kafka $version"
+    # Kafka 3 brings another way of logging along.
+    rm -f "$home"/libs/slf4j-reload4j-*.jar
     touch "$home/complete"
   fi
   printf '%s\n' "$home/libs"

@@ -1,12 +1,13 @@
 """What a broker knows of groups and transactions, kept over a change of brokers in one directory.
 
-directory/state.py write BOOTSTRAP            groups of both protocols, transactions that ended, and two that nobody ends
+directory/state.py write BOOTSTRAP PROTOCOL   groups of the classic protocol and of this one, transactions that ended, and two that nobody ends
 directory/state.py read BOOTSTRAP FILE        groups, their offsets, transactions, and what of them a consumer sees
 directory/state.py hold BOOTSTRAP FOLDER      a producer that lives while brokers change: what it began with one it commits with
                                               the next, when FOLDER/1 and FOLDER/2 appear; FOLDER/open-N and FOLDER/done-N say when
 directory/state.py leave BOOTSTRAP ID         a process that goes away; its transaction stays open, and so do its group's offsets
 directory/state.py abort BOOTSTRAP ID         takes a transactional id, and so aborts what is open
 directory/state.py fresh BOOTSTRAP FILE       a new id has a producer id that nobody in FILE has
+directory/state.py set BOOTSTRAP TOPIC KEY VALUE   a setting of a topic
 """
 import json
 import os
@@ -15,16 +16,16 @@ import sys
 import time
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
 TOOL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle", "tool")
 # Without the recovery of metadata: librdkafka #5511, see ../transactions/FINDINGS.md.
 QUIET = {"log_level": 0, "reconnect.backoff.max.ms": 200, "metadata.recovery.strategy": "none"}
-TOPICS = {"source": 3, "held": 2, "left": 1, "ended": 2}
+TOPICS = {"source": 3, "held": 2, "left": 1, "ended": 2, "doomed-1": 1, "doomed-2": 1}
 GROUPS = ["classic", "modern", "in-transactions", "held-group", "left-1-group", "left-2-group", "left-3-group"]
 
 
-def write(bootstrap):
+def write(bootstrap, protocol):
     admin = AdminClient(QUIET | {"bootstrap.servers": bootstrap})
     for created in admin.create_topics([NewTopic(name, count, 1) for name, count in TOPICS.items()]).values():
         created.result(20)
@@ -32,8 +33,8 @@ def write(bootstrap):
     for number in range(300):
         producer.produce("source", f"r{number}", partition=number % 3)
     assert producer.flush(30) == 0
-    for group, protocol in [("classic", "classic"), ("modern", "consumer")]:
-        member(bootstrap, group, protocol)
+    for group, spoken in [("classic", "classic"), ("modern", protocol)]:
+        member(bootstrap, group, spoken)
     ended(bootstrap)
     for number in (1, 2):
         subprocess.run([sys.executable, "-W", "ignore", __file__, "leave", bootstrap, f"left-{number}"], check=True, timeout=60)
@@ -116,6 +117,13 @@ def fresh(bootstrap, path):
     assert new not in known, f"producer id {new} is handed out twice"
 
 
+def change(bootstrap, topic, key, value):
+    entry = ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    admin = AdminClient(QUIET | {"bootstrap.servers": bootstrap})
+    admin.incremental_alter_configs([resource])[resource].result(20)
+
+
 def read(bootstrap, path):
     admin = AdminClient(QUIET | {"bootstrap.servers": bootstrap})
     wait_for_leaders(admin)
@@ -145,7 +153,10 @@ def wait_for_leaders(admin):
 def groups(admin):
     listed = admin.list_consumer_groups(request_timeout=20).result(30)
     assert not listed.errors, listed.errors
-    return sorted([group.group_id, group.type.name, group.state.name] for group in listed.valid if group.group_id in GROUPS)
+    # The coordinator of Kafka 3 forgets a group that never committed anything when it is started again.
+    ignored = ("left-",) if "IGNORE_LEFT" in os.environ else ()
+    known = [group for group in listed.valid if group.group_id in GROUPS and not group.group_id.startswith(ignored)]
+    return sorted([group.group_id, group.type.name, group.state.name] for group in known)
 
 
 def offsets(admin, group, stable):
@@ -191,5 +202,5 @@ def records(bootstrap, isolation):
 
 
 if __name__ == "__main__":
-    commands = {"write": write, "read": read, "hold": hold, "leave": leave, "abort": abort, "fresh": fresh}
+    commands = {"write": write, "read": read, "hold": hold, "leave": leave, "abort": abort, "fresh": fresh, "set": change}
     commands[sys.argv[1]](*sys.argv[2:])
