@@ -94,7 +94,7 @@ async fn commits(pair: &mut Pair) {
 }
 
 /// Topics and partitions; all where there are none.
-fn fetch(names: &[&str], topics: Option<&[(&str, &[i32])]>, version: i16) -> OffsetFetchRequest {
+pub fn fetch(names: &[&str], topics: Option<&[(&str, &[i32])]>, version: i16) -> OffsetFetchRequest {
     if version < MANY_FROM {
         let topics = topics.map(|topics| {
             let topics = topics.iter().map(|(name, ids)| {
@@ -158,15 +158,17 @@ async fn fetches(pair: &mut Pair) {
     }
 }
 
+/// Offsets to be forgotten.
+pub fn delete_offsets(name: &str, topics: &[(&str, &[i32])]) -> OffsetDeleteRequest {
+    let topics = topics.iter().map(|(name, ids)| {
+        let partitions =
+            ids.iter().map(|id| OffsetDeleteRequestPartition::default().with_partition_index(*id));
+        OffsetDeleteRequestTopic::default().with_name(topic(name)).with_partitions(partitions.collect())
+    });
+    OffsetDeleteRequest::default().with_group_id(group(name)).with_topics(topics.collect())
+}
+
 async fn deletes(pair: &mut Pair) {
-    let ask = |name: &str, topics: &[(&str, &[i32])]| {
-        let topics = topics.iter().map(|(name, ids)| {
-            let partitions =
-                ids.iter().map(|id| OffsetDeleteRequestPartition::default().with_partition_index(*id));
-            OffsetDeleteRequestTopic::default().with_name(topic(name)).with_partitions(partitions.collect())
-        });
-        OffsetDeleteRequest::default().with_group_id(group(name)).with_topics(topics.collect())
-    };
     joined(pair, "busy", 3).await;
     for name in ["keeper-3", "busy", "unheard-of", ""] {
         let cases: [(&str, &[Places]); 7] = [
@@ -179,7 +181,7 @@ async fn deletes(pair: &mut Pair) {
             ("nothing", &[]),
         ];
         for (step, topics) in cases {
-            pair.all(&format!("{step} of {name:?}"), |_, _| ask(name, topics)).await;
+            pair.all(&format!("{step} of {name:?}"), |_, _| delete_offsets(name, topics)).await;
         }
     }
     pair.all("what is left", |_, v| fetch(&["keeper-3"], Some(&[("kept", &[0, 1, 2])]), v)).await;

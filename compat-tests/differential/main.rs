@@ -18,6 +18,7 @@ mod groups;
 mod groups_admin;
 mod groups_consumer;
 mod groups_offsets;
+mod groups_walks;
 mod hostile;
 mod idempotence;
 mod log_dirs;
@@ -95,6 +96,7 @@ async fn script(pair: &mut Pair) {
     family!(groups_offsets);
     family!(groups_admin);
     family!(groups_consumer);
+    family!(groups_walks);
     family!(transactions);
     family!(transactions_produced);
     family!(transactions_offsets);

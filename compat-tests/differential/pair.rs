@@ -36,13 +36,14 @@ pub const CLOSED: &str = "<closed>";
 /// There was no answer in time.
 pub const SILENT: &str = "<no answer>";
 /// Fields that name the element of an unordered list.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "member_id",
     "group_id",
     "transactional_id",
     "name",
     "topic",
     "topic_name",
+    "topic_id",
     "resource_name",
     "api_key",
     "feature",
@@ -223,6 +224,17 @@ impl Pair {
                 tokio::time::sleep(SETTLING / 10).await;
             }
         }
+    }
+
+    /// Members that come from now on get the same names on both sides, whatever differed before.
+    pub fn number_members_alike(&mut self) {
+        let most = self.sides.iter().map(|side| side.members).max().unwrap_or_default();
+        self.sides.iter_mut().for_each(|side| side.members = most);
+    }
+
+    /// How many steps had a difference so far.
+    pub fn failed(&self) -> usize {
+        self.report.failed()
     }
 
     /// A family begins.

@@ -60,6 +60,11 @@ impl Report {
         self.passed + self.failed
     }
 
+    /// Steps with a difference so far, times versions.
+    pub fn failed(&self) -> usize {
+        self.failed
+    }
+
     /// Prints every difference once with the versions it was seen in, then the count.
     pub fn print(&self, allow: &Allow) -> ExitCode {
         for difference in &self.order {

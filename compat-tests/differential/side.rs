@@ -29,7 +29,7 @@ pub struct Side {
     /// Texts that the broker chose and later requests need.
     texts: BTreeMap<String, String>,
     /// How many members of groups have been named.
-    members: usize,
+    pub members: usize,
     /// What to write in place of texts that are the broker's own.
     names: Vec<(String, String)>,
 }
@@ -132,15 +132,17 @@ impl Side {
 
     /// Brokers make a member's id of a random UUID; members are numbered as they come.
     fn learn_member(&mut self, tree: &Tree) {
-        let Some(id) = tree.field("member_id").and_then(Tree::leaf).map(|id| id.trim_matches('"').to_owned())
-        else {
-            return;
-        };
-        let tail = id.char_indices().rev().nth(35).map_or("", |(at, _)| &id[at..]);
-        let is_made = Uuid::parse_str(tail).is_ok() || (id.len() == 22 && !id.starts_with('<'));
-        if is_made && !self.names.iter().any(|(known, _)| *known == id) {
-            self.members += 1;
-            self.call_it(id, &format!("<member {}>", self.members));
+        for field in ["member_id", "leader"] {
+            let Some(id) = tree.field(field).and_then(Tree::leaf).map(|id| id.trim_matches('"').to_owned())
+            else {
+                continue;
+            };
+            let tail = id.char_indices().rev().nth(35).map_or("", |(at, _)| &id[at..]);
+            let is_made = Uuid::parse_str(tail).is_ok() || (id.len() == 22 && !id.starts_with('<'));
+            if is_made && !self.names.iter().any(|(known, _)| *known == id) {
+                self.members += 1;
+                self.call_it(id, &format!("<member {}>", self.members));
+            }
         }
     }
 
