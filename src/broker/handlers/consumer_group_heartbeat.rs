@@ -5,12 +5,11 @@ use std::sync::Arc;
 use coordinator::group::record::Assignment as GroupAssignment;
 use coordinator::group::{ConsumerHeartbeatReply, ConsumerHeartbeatRequest, Refusal, Reply, Request};
 use model::{ErrorCode, TopicId};
-use uuid::Uuid;
 use wire::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
 use wire::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 
 use super::answer::text;
-use super::groups::{client, owned, owned_option};
+use super::groups::{client, fresh_id, owned, owned_option};
 use crate::context::{Broker, RequestContext};
 use crate::metadata::GROUP_VERSION;
 
@@ -52,7 +51,7 @@ fn heartbeat(context: &RequestContext, request: &ConsumerGroupHeartbeatRequest) 
         version: context.header.api_version,
         group_id: owned(&request.group_id),
         member_id: owned(&request.member_id),
-        fresh_id: Uuid::new_v4(),
+        fresh_id: fresh_id(&request.member_id),
         member_epoch: request.member_epoch,
         instance_id: owned_option(request.instance_id.as_ref()),
         rack_id: owned_option(request.rack_id.as_ref()),

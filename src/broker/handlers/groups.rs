@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use coordinator::group::Client;
 use model::ErrorCode;
+use uuid::Uuid;
 use wire::StrBytes;
 use wire::messages;
 
@@ -29,6 +30,11 @@ pub(super) fn owned_option(value: Option<&StrBytes>) -> Option<String> {
 /// A member's bytes, on their own: groups keep them for as long as the member lives.
 pub(super) fn owned_bytes(value: &Bytes) -> Bytes {
     Bytes::copy_from_slice(value)
+}
+
+/// What the id of a new member is made of. It is drawn where the request has none: that asks the kernel.
+pub(super) fn fresh_id(member_id: &str) -> Uuid {
+    if member_id.is_empty() { Uuid::new_v4() } else { Uuid::nil() }
 }
 
 /// Who sent a request.

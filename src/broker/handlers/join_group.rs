@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use coordinator::group::{JoinReply, JoinRequest, Reply, Request};
-use uuid::Uuid;
 use wire::compat::join_group::{member_id_required, skip_assignment_known};
 use wire::messages::join_group_response::JoinGroupResponseMember;
 use wire::messages::{JoinGroupRequest, JoinGroupResponse};
 
 use super::answer::text;
-use super::groups::{client, owned, owned_bytes, owned_option};
+use super::groups::{client, fresh_id, owned, owned_bytes, owned_option};
 use crate::context::{Broker, RequestContext};
 
 /// Answers a JoinGroup request once the group's members are known.
@@ -25,7 +24,7 @@ pub async fn handle(
         client: client(context),
         group_id: owned(&request.group_id),
         member_id: member_id.clone(),
-        fresh_id: Uuid::new_v4(),
+        fresh_id: fresh_id(&request.member_id),
         instance_id: owned_option(request.group_instance_id.as_ref()),
         session_timeout_ms: request.session_timeout_ms,
         rebalance_timeout_ms: request.rebalance_timeout_ms,

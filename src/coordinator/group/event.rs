@@ -40,7 +40,7 @@ pub struct JoinRequest {
     pub group_id: String,
     /// Empty for a member that has none yet.
     pub member_id: String,
-    /// What a new member's id ends in, after the client id or instance id.
+    /// What a new member's id ends in, after the client id or instance id; zeros where the request has an id.
     pub fresh_id: Uuid,
     pub instance_id: Option<String>,
     pub session_timeout_ms: i32,
@@ -106,7 +106,7 @@ pub struct ConsumerHeartbeatRequest {
     pub version: i16,
     pub group_id: String,
     pub member_id: String,
-    /// A new member's id in version 0.
+    /// A new member's id in version 0; zeros where the request has an id.
     pub fresh_id: Uuid,
     pub member_epoch: i32,
     pub instance_id: Option<String>,
