@@ -191,7 +191,7 @@ impl Loader {
             let base = |at: usize| self.segments.get(at).map(Segment::base);
             let Some(segment) = base(at) else { break };
             expected.below = base(at + 1).unwrap_or(Offset::new(i64::MAX));
-            if expected.offset < segment && !self.is_gap_of_compaction(at)? {
+            if expected.offset < segment && !self.is_gap_of_compaction(at, expected)? {
                 // The end of the segment before never reached the disk.
                 self.drop_from(at, point, expected.offset)?;
                 break;
