@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""seeds.py SRC SEEDS: writes what each fuzz target starts from to SEEDS/<target>/, made of the golden request frames
-and group records in SRC."""
+"""seeds.py SRC SEEDS: writes what each fuzz target starts from to SEEDS/<target>/, made of the golden request frames,
+group records and Kafka's own directory in SRC."""
 import pathlib
 import shutil
 import struct
@@ -49,10 +49,48 @@ def group_records(lines):
         yield name, bytes([len(key)]) + key + bytes.fromhex(value.strip("-"))
 
 
+# What the target `directory` knows files by: a number of four segments and their files, then of everything else.
+BASES = (0, 6, 12, 15)
+SUFFIXES = (".log", ".index", ".timeindex", ".txnindex", ".snapshot", ".log.swap")
+CHECKPOINTS = (
+    "fixture-0/leader-epoch-checkpoint",
+    "fixture-0/partition.metadata",
+    "recovery-point-offset-checkpoint",
+    "log-start-offset-checkpoint",
+    "replication-offset-checkpoint",
+    "cleaner-offset-checkpoint",
+    "meta.properties",
+)
+MARKER = ".kafka_cleanshutdown"
+
+
+def directories(kafka):
+    """Names and inputs for the target `directory`: some segments of the directory that Kafka has left in `kafka`."""
+
+    def one(number, path):
+        data = path.read_bytes() if path.exists() else b""
+        return struct.pack(">BH", number, len(data)) + data if path.exists() else b""
+
+    others = len(BASES) * len(SUFFIXES)
+    for name, bases in (("older", (0, 6, 12)), ("newest", (15,)), ("gap", (0, 12))):
+        files = b""
+        for at, base in enumerate(BASES):
+            for of, suffix in enumerate(SUFFIXES):
+                if base in bases:
+                    files += one(at * len(SUFFIXES) + of, kafka / "fixture-0" / f"{base:020}{suffix}")
+        for at, checkpoint in enumerate(CHECKPOINTS):
+            files += one(others + at, kafka / checkpoint)
+        clean = one(others + len(CHECKPOINTS), kafka / MARKER)
+        # Bits of the first byte: is it left clean, may it be repaired, is it compacted?
+        yield f"{name}-0", b"\x00" + files
+        yield f"{name}-1", b"\x01" + files + clean
+        yield f"{name}-5", b"\x05" + files + clean
+
+
 def main():
     src, out = map(pathlib.Path, sys.argv[1:])
     shutil.rmtree(out, ignore_errors=True)
-    for target in ("frame", "header", "request", "response", "batch", "record"):
+    for target in ("frame", "header", "request", "response", "batch", "record", "directory"):
         (out / target).mkdir(parents=True)
     for path in sorted((src / "wire/testdata").glob("*.hex")):
         for number, (target, data) in enumerate(seeds(bytes.fromhex(path.read_text()))):
@@ -60,6 +98,9 @@ def main():
     for path in (src / "coordinator/group/record/testdata").glob("*.txt"):
         for name, data in group_records(path.read_text().splitlines()):
             (out / "record" / name).write_bytes(data)
+    for kafka in (src / "storage/testdata").glob("kafka-*"):
+        for name, data in directories(kafka):
+            (out / "directory" / name).write_bytes(data)
 
 
 if __name__ == "__main__":
