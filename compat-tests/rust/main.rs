@@ -7,3 +7,4 @@ mod groups;
 mod hostile;
 mod lifecycle;
 mod metrics;
+mod scale;
