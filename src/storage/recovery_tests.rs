@@ -289,21 +289,30 @@ fn a_gap_is_compactions_where_the_segments_beside_it_lack_records_too() {
     assert_eq!((recovery.segments_dropped, read_all(&mut log).len()), (1, 7), "a torn tail");
 }
 
-/// Found by fuzzing: the batch beyond the next segment was cut off, and with it went what the gap was judged by.
+/// Found by fuzzing: what speaks for compaction was cut off, and with it went what the gap was judged by.
 #[test]
 fn a_batch_that_is_not_sound_says_nothing_of_a_gap() {
-    let bench = gap_before_the_third_segment(None);
-    bench.disk.corrupt(&bench.dir.join("00000000000000000000.log"), Vec::clear);
-    let second = bench.dir.join("00000000000000000004.log");
-    bench.disk.corrupt(&second, |data| {
+    fn beyond_the_next_segment(data: &mut [u8]) {
         let at = data.len() / 3;
         data[at..at + 8].copy_from_slice(&39_i64.to_be_bytes());
-    });
-    for time in ["first", "second"] {
-        let (mut log, recovery) = bench.recovered(Offset::ZERO);
-        let dropped = if time == "first" { 2 } else { 0 };
-        assert_eq!((recovery.truncated, recovery.segments_dropped), (None, dropped), "{time}");
-        assert_eq!((read_all(&mut log).len(), log.log_end_offset()), (0, Offset::ZERO), "{time}");
+    }
+    fn before_an_earlier_epoch(data: &mut [u8]) {
+        data[12..16].copy_from_slice(&9_i32.to_be_bytes());
+    }
+    let damages = [(None, beyond_the_next_segment as fn(&mut [u8])), (Some(1), before_an_earlier_epoch)];
+    for (thinned, damage) in damages {
+        let bench = gap_before_the_third_segment(thinned);
+        bench.disk.corrupt(&bench.dir.join("00000000000000000000.log"), Vec::clear);
+        bench.disk.corrupt(&bench.dir.join("00000000000000000004.log"), |data| damage(data));
+        for (time, dropped) in [("first", 2), ("second", 0)] {
+            let (mut log, recovery) = bench.recovered(Offset::ZERO);
+            assert_eq!(
+                (recovery.truncated, recovery.segments_dropped),
+                (None, dropped),
+                "{thinned:?} {time}"
+            );
+            assert_eq!((read_all(&mut log).len(), log.log_end_offset()), (0, Offset::ZERO), "{time}");
+        }
     }
 }
 

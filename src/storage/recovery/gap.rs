@@ -36,6 +36,9 @@ impl Loader {
             {
                 return Ok(true);
             }
+            if header.leader_epoch != LeaderEpoch::NONE {
+                expected.epoch = header.leader_epoch;
+            }
             expected.offset = header.last_offset().next();
         }
         Ok(false)
