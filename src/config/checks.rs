@@ -120,7 +120,8 @@ fn check_quorum(config: &BrokerConfig) -> Result<(), ConfigError> {
             )
         })?;
         require(!listeners.controller_names.is_empty(), || {
-            "controller.listener.names must contain at least one value when running KRaft with just the broker role"
+            "controller.listener.names must contain at least one value when running KRaft with just the broker role; set \
+             process.roles=broker,controller for a node alone"
                 .to_owned()
         })?;
         require(listeners.controller.is_empty(), || {
