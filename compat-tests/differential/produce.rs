@@ -29,7 +29,7 @@ pub async fn script(pair: &mut Pair) {
         request
     })
     .await;
-    in_sight(pair).await;
+    in_sight(pair, "produced").await;
     read(pair, "produced").await;
     for (codec, name) in CODECS {
         let topic = format!("produced-{name}");
@@ -109,15 +109,17 @@ async fn stamped(pair: &mut Pair) {
         request
     })
     .await;
-    in_sight(pair).await;
+    in_sight(pair, "many").await;
     read(pair, "many").await;
 }
 
-/// Ottla shows readers what is on the disk: what nobody waits for gets there within a second.
-async fn in_sight(pair: &mut Pair) {
-    for _ in 0..8 {
-        pair.settle().await;
-    }
+/// Ottla shows readers what is on the disk. Where a record is whose producer waits for that, all before it are.
+async fn in_sight(pair: &mut Pair, name: &str) {
+    let now_ms = pair.start_ms;
+    pair.newest(&format!("{name}: in sight"), |side, v| {
+        produce(side, v, name, -1, Some(batch(now_ms, &["in sight"])))
+    })
+    .await;
 }
 
 /// Everything in partition 0 as a consumer sees it.
