@@ -77,6 +77,37 @@ fn a_second_jump_is_doubted_together_with_the_first() {
 }
 
 #[test]
+fn a_machine_that_sleeps_every_night_grows_older_by_day() {
+    let mut world = World::new();
+    let mut most_ms = 0;
+    for _night in 0..30 {
+        world.ahead(8 * HOUR_MS, 0);
+        most_ms = most_ms.max(world.ahead(0, 16 * HOUR_MS));
+    }
+    assert_eq!(most_ms, 2 * 16 * HOUR_MS, "the last two nights");
+    assert_eq!(world.ahead(16 * HOUR_MS, 0), 0);
+}
+
+#[test]
+fn of_very_many_jumps_the_oldest_are_believed() {
+    let mut world = World::new();
+    for _jump in 0..1_000 {
+        world.ahead(1_000, HOUR_MS);
+    }
+    assert_eq!(world.ahead(1_000, 0), 64 * HOUR_MS);
+}
+
+#[test]
+fn a_jump_back_takes_the_newest_jumps_along() {
+    let mut world = World::new();
+    world.ahead(5_000, 20 * HOUR_MS);
+    world.ahead(5_000, 3 * HOUR_MS);
+    assert_eq!(world.ahead(5_000, -5 * HOUR_MS), 18 * HOUR_MS);
+    assert_eq!(world.ahead(18 * HOUR_MS, 0), 18 * HOUR_MS, "doubted for as long as it was when it came");
+    assert_eq!(world.ahead(2 * HOUR_MS, 0), 0);
+}
+
+#[test]
 fn extremes_are_no_overflow() {
     let mut aging = Aging::new(i64::MIN, Duration::ZERO);
     assert_eq!(aging.ahead_ms(i64::MAX, Duration::from_secs(1)), i64::MAX - 1_000);

@@ -88,8 +88,9 @@ pub struct VirtualClock {
 }
 
 impl VirtualClock {
-    /// Moves both times forward.
+    /// Moves both times forward: who looks meanwhile sees neither, or both.
     pub fn advance(&self, by: Duration) {
+        let _no_looks = self.aging.lock().unwrap_or_else(PoisonError::into_inner);
         let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         self.elapsed_ms.fetch_add(by_ms, Ordering::AcqRel);
         self.jump(by_ms);

@@ -248,7 +248,8 @@ impl Housekeeper {
         if ahead_ms > 0 {
             tracing::warn!(
                 "The wall clock has jumped {} s ahead. Nothing is deleted or forgotten for its age because of that until \
-                 the clock has stood by it for as long, or for {} hours; a restart believes it at once",
+                 the clock has stood by it for as long, or for {} hours: only retention.bytes frees space. A restart believes it \
+                 at once",
                 ahead_ms / 1000,
                 DOUBT_MS_MAX / (60 * 60 * 1000)
             );

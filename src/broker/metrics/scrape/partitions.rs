@@ -238,7 +238,8 @@ impl Sums {
         self.producers += figures.producers;
         self.open_transactions += figures.open_transactions.len();
         let late = figures.open_transactions.iter();
-        let late = late.filter(|producer| broker.partitions.is_late(producer, now_ms)).count();
+        let aging_ms = broker.clock.aging_ms();
+        let late = late.filter(|producer| broker.partitions.is_late(producer, aging_ms)).count();
         self.hanging_transactions += late;
         self.late_partitions += usize::from(late > 0);
         // A clock of a producer may be ahead, or say nothing.
