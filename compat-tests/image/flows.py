@@ -68,7 +68,7 @@ class Java:
     """Kafka's tools in one JVM, where the mapped ports of the engine are."""
 
     def __init__(self, engine):
-        command = ["nsenter", "-t", engine, "-n", "timeout", "300", *shlex.split(os.environ["JAVA_TOOLS"])]
+        command = ["nsenter", "-t", engine, "-n", "timeout", "900", *shlex.split(os.environ["JAVA_TOOLS"])]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8")
 
