@@ -1,5 +1,4 @@
-//! What a partition's leader is asked, and what it says. `super::super::leader::Leader` is one: a model of a log, or the log
-//! itself (`src/broker/tests/leaders`).
+//! What a partition's leader is asked, and what it says. `super::super::leader::Leader` is one: a model of a log.
 
 /// A producer id and epoch.
 pub type Holder = (i64, i16);
