@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 const NOW: i64 = 1_700_000_000_000;
 
-fn rules() -> ProduceRules<'static> {
+pub(super) fn rules() -> ProduceRules<'static> {
     ProduceRules {
         topic: "orders",
         partition: 7,
@@ -251,6 +251,11 @@ fn batch(codec: Codec, records: i32) -> Bytes {
         builder.append(NOW + i64::from(i), Some(&i.to_be_bytes()), Some(value.as_bytes()), &[header, header]);
     }
     builder.build().unwrap()
+}
+
+/// Of a batch of one record.
+pub(super) fn header() -> BatchHeader {
+    BatchHeader::parse(&batch(Codec::None, 1)).unwrap()
 }
 
 fn resealed(batch: &Bytes, change: impl FnOnce(&mut BytesMut)) -> Bytes {

@@ -3,6 +3,7 @@
 use model::{BatchHeader, ErrorCode};
 
 use super::error::{RecordError, RecordsError};
+use super::skim::Skim;
 use super::{ProduceRules, TimestampType};
 use crate::iter::BadRecord;
 use crate::stream::Outline;
@@ -87,6 +88,22 @@ impl<'r> Facts<'r> {
         self.in_order &= outline.offset_delta == self.seen;
         self.seen = self.seen.wrapping_add(1);
         Ok(())
+    }
+
+    /// The largest timestamp, -1 for none, if a walk that saw no fault says enough to know that no record is refused.
+    pub(super) fn largest_of(&self, skim: &Skim) -> Option<i64> {
+        let (least, most) = skim.timestamp_deltas;
+        let least = self.base_timestamp.checked_add(least)?;
+        let most = self.base_timestamp.checked_add(most)?;
+        if self.stamp.is_some() || self.rules.key_required && skim.lacks_key {
+            return None;
+        }
+        // Between two times that are not negative nothing wraps, and what holds for the first and the last holds for all.
+        let is_bound = matches!(self.bound, Bound::Create { .. });
+        if is_bound && (least < 0 || self.rules.now_ms < 0 || !self.allows([least, most])) {
+            return None;
+        }
+        Some(most.max(NO_TIMESTAMP))
     }
 
     /// Whether no record with one of these timestamps is refused for it.
