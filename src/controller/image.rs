@@ -3,6 +3,7 @@
 mod cluster;
 mod configs;
 mod topics;
+mod unknown;
 mod verbatim;
 
 pub use cluster::{Broker, Cluster};
@@ -12,11 +13,14 @@ pub use topics::{
     DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED, LeaderRecoveryState, OngoingReassignment,
     Partition, Topic, Topics,
 };
+pub(crate) use unknown::Subject;
+use unknown::UnknownFields;
 pub use verbatim::VerbatimRecords;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::codec::TaggedField;
 use model::{BrokerId, Offset, TopicId};
 
 use crate::feature::{ELIGIBLE_LEADER_REPLICAS_VERSION, MetadataVersion};
@@ -31,6 +35,7 @@ pub struct Image {
     pub(crate) configs: Arc<Configs>,
     pub(crate) next_producer_id: i64,
     pub(crate) verbatim: Arc<VerbatimRecords>,
+    pub(crate) unknown: Arc<UnknownFields>,
 }
 
 /// Which feature levels are finalized.
@@ -95,6 +100,18 @@ impl Image {
     /// Records of features that this broker does not act on.
     pub fn verbatim(&self) -> &VerbatimRecords {
         &self.verbatim
+    }
+
+    /// The tagged fields of later versions that the last record of a subject had.
+    pub(crate) fn unknown_fields(&self, subject: impl FnOnce() -> Subject) -> Vec<TaggedField> {
+        if self.unknown.is_empty() { Vec::new() } else { self.unknown.of(&subject()) }
+    }
+
+    /// A record of a subject came with these fields.
+    pub(crate) fn set_unknown_fields(&mut self, subject: impl FnOnce() -> Subject, fields: &[TaggedField]) {
+        if !fields.is_empty() || !self.unknown.is_empty() {
+            Arc::make_mut(&mut self.unknown).set(subject(), fields);
+        }
     }
 
     /// The value of a topic config that brokers share: the topic's own, else this node's, else that of all

@@ -7,7 +7,7 @@ use model::{BrokerId, Offset};
 
 use crate::controller::{Controller, ReplayError};
 use crate::feature::{KRAFT_VERSION, METADATA_VERSION, MetadataVersion};
-use crate::image::{Broker, ConfigResource, ConfigResourceType, Image, Partition, Topic};
+use crate::image::{Broker, ConfigResource, ConfigResourceType, Image, Partition, Subject, Topic};
 use crate::record::{
     BrokerRegistrationChangeRecord, ClearElrRecord, ConfigRecord, FeatureLevelRecord, FencingChange,
     MetadataRecord, PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord, RemoveTopicRecord,
@@ -87,6 +87,7 @@ impl Image {
                     ));
                 }
                 self.next_producer_id = record.next_producer_id;
+                self.set_unknown_fields(|| Subject::ProducerIds, &record.unknown);
             }
             MetadataRecord::Verbatim(record) => Arc::make_mut(&mut self.verbatim).replay(record),
             MetadataRecord::NoOp(_)
@@ -164,6 +165,7 @@ impl Image {
             id: record.topic_id,
             partitions: std::collections::BTreeMap::new(),
         });
+        self.set_unknown_fields(|| Subject::Topic(record.topic_id), &record.unknown);
         Ok(())
     }
 
@@ -173,6 +175,8 @@ impl Image {
             .topic_mut(record.topic_id)
             .ok_or_else(|| format!("there is no topic with id {}", record.topic_id))?;
         topic.partitions.insert(record.partition_id, Arc::new(partition));
+        let subject = || Subject::Partition(record.topic_id, record.partition_id);
+        self.set_unknown_fields(subject, &record.unknown);
         Ok(())
     }
 
@@ -195,6 +199,9 @@ impl Image {
         let resource = ConfigResource::topic(&topic.name);
         if self.configs.of(&resource).is_some() {
             Arc::make_mut(&mut self.configs).remove(&resource);
+        }
+        if !self.unknown.is_empty() {
+            Arc::make_mut(&mut self.unknown).remove_topic(record.topic_id, &resource);
         }
         Ok(())
     }
@@ -231,6 +238,8 @@ impl Image {
             resource_type: ConfigResourceType::from_id(record.resource_type),
             name: record.resource_name.clone(),
         };
+        let unknown = if record.value.is_some() { record.unknown.as_slice() } else { &[] };
+        self.set_unknown_fields(|| Subject::Config(resource.clone(), record.name.clone()), unknown);
         Arc::make_mut(&mut self.configs).set(resource, record.name.clone(), record.value.clone());
     }
 
@@ -251,14 +260,17 @@ impl Image {
                 features.metadata_version = Some(version);
             }
             // Its level stands in control records; Kafka skips these records as well (KAFKA-18979).
-            KRAFT_VERSION => {}
+            KRAFT_VERSION => return Ok(()),
             name if record.feature_level <= 0 => {
                 features.finalized.remove(name);
+                self.set_unknown_fields(|| Subject::Feature(record.name.clone()), &[]);
+                return Ok(());
             }
             name => {
                 features.finalized.insert(name.to_owned(), record.feature_level);
             }
         }
+        self.set_unknown_fields(|| Subject::Feature(record.name.clone()), &record.unknown);
         Ok(())
     }
 }

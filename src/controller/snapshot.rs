@@ -2,8 +2,10 @@
 
 use crate::controller::Controller;
 use crate::feature::{METADATA_VERSION, MetadataVersion};
-use crate::image::Image;
-use crate::record::{ConfigRecord, FeatureLevelRecord, MetadataRecord, ProducerIdsRecord, TopicRecord};
+use crate::image::{Image, Subject};
+use crate::record::{
+    ConfigRecord, FeatureLevelRecord, MetadataRecord, PartitionRecord, ProducerIdsRecord, TopicRecord,
+};
 
 impl Controller {
     /// Records that lead from nothing to the current image.
@@ -25,7 +27,7 @@ impl Image {
                 broker_id: model::BrokerId::NONE,
                 broker_epoch: -1,
                 next_producer_id: self.next_producer_id,
-                unknown: Vec::new(),
+                unknown: self.unknown_fields(|| Subject::ProducerIds),
             }));
         }
         let verbatim = self.verbatim.iter().cloned();
@@ -37,7 +39,13 @@ impl Image {
         let metadata_version = self.metadata_version().map(|version| (METADATA_VERSION, version.level()));
         let others = self.features.finalized.iter();
         let levels = metadata_version.into_iter().chain(others.map(|(name, level)| (name.as_str(), *level)));
-        records.extend(levels.map(|(name, level)| feature_level(name, level)));
+        records.extend(levels.map(|(name, level)| {
+            MetadataRecord::FeatureLevel(FeatureLevelRecord {
+                name: name.to_owned(),
+                feature_level: level,
+                unknown: self.unknown_fields(|| Subject::Feature(name.to_owned())),
+            })
+        }));
     }
 
     fn snapshot_cluster(&self, records: &mut Vec<MetadataRecord>) {
@@ -56,10 +64,12 @@ impl Image {
             records.push(MetadataRecord::Topic(TopicRecord {
                 name: topic.name.to_string(),
                 topic_id: topic.id,
-                unknown: Vec::new(),
+                unknown: self.unknown_fields(|| Subject::Topic(topic.id)),
             }));
             for (index, partition) in &topic.partitions {
-                records.push(MetadataRecord::Partition(partition.to_record(topic.id, *index, version)));
+                let unknown = self.unknown_fields(|| Subject::Partition(topic.id, *index));
+                let record = partition.to_record(topic.id, *index, version);
+                records.push(MetadataRecord::Partition(PartitionRecord { unknown, ..record }));
             }
         }
     }
@@ -72,7 +82,7 @@ impl Image {
                     resource_name: resource.name.clone(),
                     name: name.clone(),
                     value: Some(value.clone()),
-                    unknown: Vec::new(),
+                    unknown: self.unknown_fields(|| Subject::Config(resource.clone(), name.clone())),
                 }));
             }
         }

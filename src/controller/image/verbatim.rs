@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use crate::record::{VerbatimEffect, VerbatimKey, VerbatimRecord};
 
 /// Records that are kept as they are; removal records have taken their counterparts away.
@@ -34,7 +36,9 @@ impl VerbatimRecords {
         if let Some(place) = key.as_ref().and_then(|key| self.by_key.remove(key)) {
             self.records.remove(&place);
         }
-        self.records.insert(self.next, record.clone());
+        // A slice would keep the whole buffer that the record was read from.
+        let body = Bytes::copy_from_slice(&record.body);
+        self.records.insert(self.next, VerbatimRecord { body, ..*record });
         if let Some(key) = key {
             self.by_key.insert(key, self.next);
         }

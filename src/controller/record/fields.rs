@@ -74,6 +74,8 @@ impl TagWriter {
     pub(super) fn put(&mut self, tag: u32, write: impl FnOnce(&mut Writer)) {
         let mut writer = Writer::new();
         write(&mut writer);
+        // What was unknown in the version that it was read in may be known in the one that is written.
+        self.fields.retain(|field| field.tag != tag);
         self.fields.push(TaggedField { tag, value: writer.freeze() });
     }
 
