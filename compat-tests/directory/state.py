@@ -18,7 +18,8 @@ import time
 from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
-TOOL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle", "tool")
+import java_tool
+
 # Without the recovery of metadata: librdkafka #5511, see ../transactions/FINDINGS.md.
 QUIET = {"log_level": 0, "reconnect.backoff.max.ms": 200, "metadata.recovery.strategy": "none"}
 TOPICS = {"source": 3, "held": 2, "left": 1, "ended": 2, "doomed-1": 1, "doomed-2": 1}
@@ -168,8 +169,8 @@ def offsets(admin, group, stable):
 
 
 def transactions(bootstrap):
-    command = [TOOL, "org.apache.kafka.tools.TransactionsCommand", "--bootstrap-server", bootstrap, "list"]
-    listed = subprocess.run(command, capture_output=True, check=True, timeout=90).stdout.decode()
+    status, listed, complaint = java_tool.called("org.apache.kafka.tools.TransactionsCommand", "--bootstrap-server", bootstrap, "list")
+    assert status == 0, complaint
     # Transactional id, coordinator, producer id, state.
     rows = [line.split() for line in listed.splitlines()[1:] if line.strip()]
     return sorted([words[0], words[2], words[3]] for words in rows)
@@ -191,7 +192,7 @@ def records(bootstrap, isolation):
     consumer.assign([TopicPartition(place.topic, place.partition, OFFSET_BEGINNING) for place in places()])
     found, left, deadline = [], len(places()), time.monotonic() + 60
     while left and time.monotonic() < deadline:
-        for message in consumer.consume(500, 0.5):
+        for message in consumer.consume(500, 0.05):
             if message.error() is None:
                 found.append([message.topic(), message.partition(), message.offset(), message.value().decode()])
             elif message.error().code() == KafkaError._PARTITION_EOF:

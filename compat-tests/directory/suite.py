@@ -86,7 +86,7 @@ def records(bootstrap, partitions):
     left = len(partitions)
     deadline = time.monotonic() + 60
     while left and time.monotonic() < deadline:
-        for message in consumer.consume(500, 1):
+        for message in consumer.consume(500, 0.1):
             if message.error() and message.error().code() == KafkaError._PARTITION_EOF:
                 left -= 1
                 continue

@@ -161,6 +161,7 @@ def recovers_by_itself(disk):
     while disk.produce("kept", 0.5) is not None:
         assert time.monotonic() < deadline, "space that is free again is not used"
         time.sleep(0.5)
+    print(f"space that is free again is used after {PATIENCE_SECONDS - (deadline - time.monotonic()):.1f} s", flush=True)
     disk.end()
     assert disk.missing() == []
     assert disk.node.starts == start and disk.node.process.poll() is None

@@ -111,6 +111,7 @@ class Session:
                 consumer.commit(offsets=[TopicPartition("plain", 0, offset)], asynchronous=True)
                 while self.committed < offset and not self._is_gone():
                     if time.monotonic() > deadline:
+                        print(f"offset {offset} was not committed in 3 s", flush=True)
                         return
                     found = consumer.committed([TopicPartition("plain", 0)], timeout=1)[0].offset
                     self.committed = max(self.committed, found)

@@ -13,7 +13,10 @@ import java.util.List;
 import java.util.Map;
 import org.apache.kafka.common.utils.Exit;
 
-/** Runs Kafka's tools one after the other in one JVM: a JSON object with class, args and stdin a line in, one with rc, out and err a line out. */
+/**
+ * Runs Kafka's tools one after the other in one JVM: a JSON object with class, args and stdin a line in, one with rc, out and err
+ * a line out. Who gives seconds waits longer than a minute.
+ */
 public class JavaTools {
     static class Exited extends RuntimeException {
         final int status;
@@ -88,7 +91,7 @@ public class JavaTools {
                 }
             });
             runner.start();
-            runner.join(60000);
+            runner.join(call.get("seconds") instanceof Integer seconds ? seconds * 1000L : 60000);
             Map<String, Object> answer = new LinkedHashMap<>();
             answer.put("rc", runner.isAlive() ? 124 : Math.max(status[0], 0));
             answer.put("out", out.toString(StandardCharsets.UTF_8));
