@@ -18,20 +18,43 @@ use crate::disk::{DirEntry, DirLock, Disk, DiskFile, LockOwner, Metadata, OpenMo
 #[derive(Clone, Debug, Default)]
 pub struct MemoryDisk {
     state: Arc<Mutex<State>>,
-    gate: Arc<Gate>,
+    gates: Arc<Gates>,
 }
 
-/// Holds reads up.
+#[derive(Debug, Default)]
+struct Gates {
+    reads: Gate,
+    syncs: Gate,
+}
+
+/// Holds up whoever would pass.
 #[derive(Debug, Default)]
 struct Gate {
-    is_closed: Mutex<bool>,
+    before: Mutex<Before>,
     opened: Condvar,
 }
 
+#[derive(Debug, Default)]
+struct Before {
+    is_closed: bool,
+    waiting: usize,
+}
+
 impl Gate {
+    fn before(&self) -> MutexGuard<'_, Before> {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self, is_closed: bool) {
+        self.before().is_closed = is_closed;
+        self.opened.notify_all();
+    }
+
     fn pass(&self) {
-        let closed = self.is_closed.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.opened.wait_while(closed, |closed| *closed).unwrap_or_else(PoisonError::into_inner));
+        let mut before = self.before();
+        before.waiting += 1;
+        let passed = self.opened.wait_while(before, |before| before.is_closed);
+        passed.unwrap_or_else(PoisonError::into_inner).waiting -= 1;
     }
 }
 
@@ -90,8 +113,17 @@ impl MemoryDisk {
 
     /// Makes reads wait, as those of a slow disk do, until they may go on.
     pub fn hold_reads(&self, hold: bool) {
-        *self.gate.is_closed.lock().unwrap_or_else(PoisonError::into_inner) = hold;
-        self.gate.opened.notify_all();
+        self.gates.reads.close(hold);
+    }
+
+    /// As [`MemoryDisk::hold_reads`], for syncs of files.
+    pub fn hold_syncs(&self, hold: bool) {
+        self.gates.syncs.close(hold);
+    }
+
+    /// Syncs of files that are held up.
+    pub fn syncs_held(&self) -> usize {
+        self.gates.syncs.before().waiting
     }
 
     /// Number of reads and openings of files so far.
@@ -334,7 +366,7 @@ impl Disk for MemoryDisk {
             }
         };
         let boot = state.boot;
-        Ok(Arc::new(MemoryFile { state: Arc::clone(&self.state), gate: Arc::clone(&self.gate), id, boot }))
+        Ok(Arc::new(MemoryFile { state: Arc::clone(&self.state), gates: Arc::clone(&self.gates), id, boot }))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>> {
@@ -509,7 +541,7 @@ impl Drop for MemoryLock {
 #[derive(Debug)]
 struct MemoryFile {
     state: Arc<Mutex<State>>,
-    gate: Arc<Gate>,
+    gates: Arc<Gates>,
     id: u64,
     boot: u64,
 }
@@ -534,7 +566,7 @@ impl MemoryFile {
 
 impl DiskFile for MemoryFile {
     fn read_at(&self, out: &mut Vec<u8>, position: u64, len: usize) -> io::Result<usize> {
-        self.gate.pass();
+        self.gates.reads.pass();
         self.read(out, position, len)
     }
 
@@ -578,6 +610,7 @@ impl DiskFile for MemoryFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        self.gates.syncs.pass();
         let mut state = self.state();
         let fails = state.step();
         let inode = state.inode(self.id, self.boot)?;

@@ -158,8 +158,12 @@ fn refuse_repeated(dirs: &[PathBuf]) -> Result<(), OpenError> {
     }
 }
 
-fn close_in_parallel(partitions: Vec<&Arc<Partition>>, threads: usize) -> Vec<ClosedLog> {
-    let threads = threads.min(partitions.len());
+/// Threads that close logs, at least. A log takes some five syncs, one after the other, and clients are without the broker
+/// meanwhile; what several threads wait for is one commit of the file system's journal.
+const CLOSING_THREADS: usize = 16;
+
+fn close_in_parallel(partitions: Vec<&Arc<Partition>>, recovery_threads: usize) -> Vec<ClosedLog> {
+    let threads = recovery_threads.max(CLOSING_THREADS).min(partitions.len());
     let queue = Mutex::new(partitions.into_iter());
     let closed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

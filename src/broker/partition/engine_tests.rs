@@ -93,6 +93,34 @@ fn partitions_of(topic: &str, id: u128, count: i32) -> Vec<NewPartition> {
     (0..count).map(new).collect()
 }
 
+/// On a busy disk a sync takes 50 ms and more, and each log has several: one log after the other, a stop took longer than the
+/// sessions of its groups.
+#[test]
+fn logs_are_closed_together_on_a_slow_disk() {
+    const TOGETHER: usize = 16;
+    let (disk, reports) = (MemoryDisk::new(), Reports::default());
+    let registry = still_registry(&disk, &reports);
+    assert!(registry.create_all(partitions_of("many", 1, 40)).is_empty());
+    for partition in registry.all() {
+        append(&partition, Acks::Written, 3);
+    }
+    let all = registry.all();
+    disk.hold_syncs(true);
+    let (closed, together) = std::thread::scope(|scope| {
+        let closing = scope.spawn(|| close_in_parallel(all.iter().collect(), 1));
+        let mut tries = 0;
+        while disk.syncs_held() < TOGETHER && tries < 10_000 {
+            tries += 1;
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let together = disk.syncs_held();
+        disk.hold_syncs(false);
+        (closing.join().unwrap(), together)
+    });
+    assert_eq!(together, TOGETHER);
+    assert_eq!(closed.iter().filter(|log| log.clean && log.log_end == offset(3)).count(), 40);
+}
+
 #[test]
 fn a_bulk_change_writes_every_checkpoint_once() {
     const MANY: i32 = 60;
