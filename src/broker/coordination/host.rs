@@ -231,7 +231,7 @@ impl<M: Machine> Host<M> {
     /// Does what is due; `armed_ms` is the deadline it was armed with.
     pub(super) fn tick(self: &Arc<Self>, armed_ms: i64) {
         let _reload = self.reload_after_panic();
-        self.shared.with_context(|moment, context| {
+        self.shared.with_ages(|moment, context| {
             let mut state = self.state.lock();
             if state.armed_ms > armed_ms {
                 // It was armed with an earlier one since, and has been here for that.
@@ -271,7 +271,7 @@ impl<M: Machine> Host<M> {
     /// The shard is what its log says; `end` is where that ends.
     pub(super) fn loaded(self: &Arc<Self>, shard: M, end: Offset) {
         let _reload = self.reload_after_panic();
-        self.shared.with_context(|moment, context| {
+        self.shared.with_ages(|moment, context| {
             let mut state = self.state.lock();
             if state.stage != Stage::Loading {
                 return;
@@ -351,7 +351,7 @@ impl<M: Machine> Host<M> {
             if !state.shard.is_unsettled() {
                 return settled;
             }
-            step = state.shard.tick(context);
+            step = self.shared.with_ages(|_moment, context| state.shard.tick(context));
         }
     }
 

@@ -21,14 +21,16 @@ struct Fickle {
     fails: bool,
 }
 
-/// Tells the test when a shard was loaded.
+/// Tells the test when a shard was loaded, and by what time each step could tell ages.
 #[derive(Debug, Default)]
 struct Around {
     loaded: Arc<Mutex<u32>>,
+    aging_ms: Arc<Mutex<Vec<i64>>>,
 }
 
 impl Environment<Fickle> for Around {
-    fn with_context<R>(&self, _moment: Moment, act: impl FnOnce(&()) -> R) -> R {
+    fn with_context<R>(&self, moment: Moment, act: impl FnOnce(&()) -> R) -> R {
+        self.aging_ms.lock().push(moment.aging_ms);
         act(&())
     }
 
@@ -97,23 +99,39 @@ fn marker(epoch: i16) -> TxnMarker {
     }
 }
 
-#[test]
-fn a_shard_that_panics_over_a_marker_is_what_its_log_says() {
-    let reports = Reports::default();
-    let registry = still_registry(&MemoryDisk::new(), &reports);
-    let partition = partition(&registry, settings(|_| {}));
-    let clock = Clock::system();
-    let environment = Around::default();
-    let loads = Arc::clone(&environment.loaded);
-    let shared = Shared {
+fn shared(clock: Clock, environment: Around, reports: &Reports) -> Arc<Shared<Fickle>> {
+    Arc::new(Shared {
         clockwork: Clockwork::new(clock.clone()),
         clock,
         environment,
         commit_timeout: Duration::from_secs(10),
         codec: records::Codec::None,
         fatal: reports.fatal(),
-    };
-    let host = Host::<Fickle>::new(Arc::new(shared), partition);
+    })
+}
+
+#[test]
+fn only_what_is_due_asks_how_old_things_are() {
+    let (reports, wall_ms) = (Reports::default(), 1_700_000_000_000);
+    let registry = still_registry(&MemoryDisk::new(), &reports);
+    let environment = Around::default();
+    let aging_ms = Arc::clone(&environment.aging_ms);
+    let shared = shared(Clock::virtual_at(wall_ms), environment, &reports);
+    let host = Host::<Fickle>::new(shared, partition(&registry, settings(|_| {})));
+    host.loaded(Fickle::default(), Offset::ZERO);
+    assert_eq!(host.append_marker(&marker(1)), Ok(Offset::new(1)));
+    host.tick(0);
+    assert_eq!(*aging_ms.lock(), [wall_ms, i64::MIN, wall_ms]);
+}
+
+#[test]
+fn a_shard_that_panics_over_a_marker_is_what_its_log_says() {
+    let reports = Reports::default();
+    let registry = still_registry(&MemoryDisk::new(), &reports);
+    let partition = partition(&registry, settings(|_| {}));
+    let environment = Around::default();
+    let loads = Arc::clone(&environment.loaded);
+    let host = Host::<Fickle>::new(shared(Clock::system(), environment, &reports), partition);
     host.loaded(Fickle::default(), Offset::ZERO);
     assert_eq!(host.append_marker(&marker(1)), Ok(Offset::new(1)));
 

@@ -133,9 +133,12 @@ pub(crate) struct Moment {
     pub now_ms: i64,
     /// Milliseconds since the Unix epoch.
     pub wall_ms: i64,
-    /// Milliseconds since the Unix epoch that ages are measured by.
+    /// Milliseconds since the Unix epoch that ages are measured by; [`NO_AGES`] while a request is answered.
     pub aging_ms: i64,
 }
+
+/// In place of the time to age by, which costs a lock of the process: nothing is old. Only what is due forgets by age.
+const NO_AGES: i64 = i64::MIN;
 
 /// What a step's sequel depends on.
 #[derive(Clone, Copy, Debug)]
@@ -160,10 +163,19 @@ pub(crate) struct Shared<M: Machine> {
 }
 
 impl<M: Machine> Shared<M> {
-    /// Runs `act` with the circumstances of this moment.
+    /// Runs `act` with the circumstances of this moment, in which nothing is old.
     pub fn with_context<R>(&self, act: impl FnOnce(Moment, &M::Context<'_>) -> R) -> R {
+        self.at_moment(NO_AGES, act)
+    }
+
+    /// As [`Shared::with_context`], for what is due and may forget by age.
+    pub fn with_ages<R>(&self, act: impl FnOnce(Moment, &M::Context<'_>) -> R) -> R {
+        self.at_moment(self.clock.aging_ms(), act)
+    }
+
+    fn at_moment<R>(&self, aging_ms: i64, act: impl FnOnce(Moment, &M::Context<'_>) -> R) -> R {
         let now_ms = i64::try_from(self.clock.monotonic().as_millis()).unwrap_or(i64::MAX);
-        let moment = Moment { now_ms, wall_ms: self.clock.wall_ms(), aging_ms: self.clock.aging_ms() };
+        let moment = Moment { now_ms, wall_ms: self.clock.wall_ms(), aging_ms };
         self.environment.with_context(moment, |context| act(moment, context))
     }
 }

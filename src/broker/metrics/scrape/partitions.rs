@@ -77,7 +77,7 @@ impl Topics {
     pub(super) fn gather(broker: &Broker, series_max: usize) -> Self {
         let image = broker.metadata.image();
         let count: usize = image.topics().iter().map(|topic| topic.partitions.len()).sum();
-        let now_ms = broker.clock.wall_ms();
+        let (now_ms, aging_ms) = (broker.clock.wall_ms(), broker.clock.aging_ms());
         let mut topics = Self { traffic: broker.partitions.departed(), ..Self::default() };
         for topic in image.topics().iter() {
             let mut gathered = Topic { partition_count: topic.partitions.len(), ..Topic::default() };
@@ -86,7 +86,7 @@ impl Topics {
                 let figures = broker.partitions.by_id(topic.id, *index).and_then(|here| here.figures());
                 if let Some(figures) = &figures {
                     gathered.traffic.add(&figures.traffic);
-                    topics.sums.add_figures(broker, figures, now_ms);
+                    topics.sums.add_figures(broker, figures, now_ms, aging_ms);
                 }
                 let row = Row {
                     figures: figures.map(|figures| Brief {
@@ -234,11 +234,10 @@ impl Sums {
         self.not_preferred += usize::from(row.leader != row.preferred);
     }
 
-    fn add_figures(&mut self, broker: &Broker, figures: &Figures, now_ms: i64) {
+    fn add_figures(&mut self, broker: &Broker, figures: &Figures, now_ms: i64, aging_ms: i64) {
         self.producers += figures.producers;
         self.open_transactions += figures.open_transactions.len();
         let late = figures.open_transactions.iter();
-        let aging_ms = broker.clock.aging_ms();
         let late = late.filter(|producer| broker.partitions.is_late(producer, aging_ms)).count();
         self.hanging_transactions += late;
         self.late_partitions += usize::from(late > 0);
