@@ -24,13 +24,8 @@ impl Skim {
         let mut left = section;
         let (mut least, mut most, mut lacks_key) = (i64::MAX, i64::MIN, false);
         for expected in 0..count {
-            let seen = match quick(left) {
-                Some((seen, rest)) => {
-                    left = rest;
-                    seen
-                }
-                None => slow(&mut left)?,
-            };
+            let (seen, rest) = quick(left).or_else(|| slow(left))?;
+            left = rest;
             if seen.offset_delta != expected {
                 return None;
             }
@@ -55,7 +50,7 @@ fn quick(left: &[u8]) -> Option<(Seen, &[u8])> {
     let mut numbers = Word::at(left, 0)?;
     let size = numbers.number()?;
     let end = numbers.taken.checked_add(size.length()?)?;
-    let _attributes = numbers.byte();
+    numbers.skip();
     let timestamp_delta = numbers.number()?.value();
     let offset_delta = numbers.number()?.value();
     let mut key = Word::at(left, numbers.taken)?;
@@ -73,9 +68,10 @@ fn quick(left: &[u8]) -> Option<(Seen, &[u8])> {
 }
 
 #[cold]
-fn slow(left: &mut &[u8]) -> Option<Seen> {
-    let Outline { timestamp_delta, offset_delta, key_bytes, .. } = Outline::from(&take_record(left).ok()?);
-    Some(Seen { timestamp_delta, offset_delta, lacks_key: key_bytes < 0 })
+fn slow(mut left: &[u8]) -> Option<(Seen, &[u8])> {
+    let Outline { timestamp_delta, offset_delta, key_bytes, .. } =
+        Outline::from(&take_record(&mut left).ok()?);
+    Some((Seen { timestamp_delta, offset_delta, lacks_key: key_bytes < 0 }, left))
 }
 
 /// Up to eight bytes, of which at most seven are taken.
@@ -97,23 +93,24 @@ impl Word {
         Some(Self { bits: u64::from_le_bytes(*bytes), taken: position })
     }
 
+    /// Passes over a byte.
     #[inline]
-    fn byte(&mut self) -> u8 {
-        let byte = self.bits as u8;
+    fn skip(&mut self) {
         self.bits >>= 8;
         self.taken += 1;
-        byte
     }
 
     /// A varint of one or two bytes.
     #[inline]
     fn number(&mut self) -> Option<Number> {
-        let first = self.byte();
-        if first < 0x80 {
-            return Some(Number(u32::from(first)));
+        let bits = self.bits as u32;
+        if bits & 0x80 == 0 {
+            self.skip();
+            return Some(Number(bits & 0x7f));
         }
-        let second = self.byte();
-        (second < 0x80).then(|| Number(u32::from(first & 0x7f) | u32::from(second) << 7))
+        self.bits >>= 16;
+        self.taken += 2;
+        (bits & 0x8000 == 0).then_some(Number(bits & 0x7f | bits >> 1 & 0x3f80))
     }
 }
 
