@@ -12,9 +12,12 @@ use crate::command::{
     ResourceValues,
 };
 use crate::controller::{Controller, MIN_INSYNC_REPLICAS, too_many_records};
+use crate::feature::MetadataVersion;
 use crate::image::{ConfigResource, ConfigResourceType};
 use crate::record::{ClearElrRecord, ConfigRecord, MetadataRecord};
 
+/// The log directories of a broker that get no more partitions.
+const CORDONED_LOG_DIRS: &str = "cordoned.log.dirs";
 /// Longest value, in UTF-16 units as Kafka counts.
 const VALUE_LENGTH_MAX: usize = i16::MAX as usize;
 
@@ -204,6 +207,7 @@ impl Controller {
         };
         for record in altered.iter().chain(deleted) {
             self.check_min_isr(resource, record)?;
+            self.check_cordon(resource, record)?;
             match &record.value {
                 None => {
                     values.remove(&record.name);
@@ -227,6 +231,20 @@ impl Controller {
             return Ok(());
         }
         self.check_existence(resource)
+    }
+
+    /// A metadata.version without cordoned directories has nobody to act on them (KIP-1066).
+    fn check_cordon(&self, resource: &ConfigResource, record: &ConfigRecord) -> Result<(), ApiError> {
+        let is_cordon =
+            resource.resource_type == ConfigResourceType::Broker && record.name == CORDONED_LOG_DIRS;
+        if !is_cordon || self.image.record_version().has_cordoned_directories() {
+            return Ok(());
+        }
+        let message = format!(
+            "The {CORDONED_LOG_DIRS} configuration value cannot be set because it requires metadata.version >= {}",
+            MetadataVersion::CORDONED_DIRECTORIES
+        );
+        Err(ApiError::new(ErrorCode::InvalidConfig, message))
     }
 
     fn validate_values(

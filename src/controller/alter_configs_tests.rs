@@ -235,3 +235,20 @@ fn split_is_javas() {
     assert_eq!(split(""), [""]);
     assert!(split(",,").is_empty());
 }
+
+#[test]
+fn cordons_need_a_metadata_version_that_knows_them() {
+    let mut world = World::of(1);
+    let set = |world: &mut World| {
+        world.set(ConfigResourceType::Broker, "1", &[("cordoned.log.dirs", 0, Some("/a"))])
+    };
+    assert_eq!(
+        set(&mut world),
+        Some(error(
+            ErrorCode::InvalidConfig,
+            "The cordoned.log.dirs configuration value cannot be set because it requires metadata.version >= 4.3-IV0"
+        ))
+    );
+    world.append(vec![crate::snapshot::feature_level(crate::feature::METADATA_VERSION, 30)]);
+    assert_eq!(set(&mut world), None);
+}

@@ -205,6 +205,7 @@ impl Controller {
             }
             BrokerChange::Unfence | BrokerChange::Fence | BrokerChange::ControlledShutdown => {}
             BrokerChange::OfflineDirs(dirs) => self.lose_directories(broker, &dirs, &mut records),
+            BrokerChange::CordonedDirs(dirs) => records.extend(self.cordon_directories(broker, dirs)),
         }
         Outcome { records, reply: Ok(()) }
     }
@@ -230,6 +231,22 @@ impl Controller {
             log_dirs: left,
             ..BrokerRegistrationChangeRecord::default()
         }));
+    }
+
+    /// Nothing where a metadata.version has no place for it (KIP-1066).
+    fn cordon_directories(&self, broker: &Broker, dirs: Vec<Uuid>) -> Option<MetadataRecord> {
+        let as_set = |dirs: &[Uuid]| dirs.iter().copied().collect::<BTreeSet<_>>();
+        let is_known = broker.cordoned_log_dirs.as_ref().is_some_and(|known| as_set(known) == as_set(&dirs));
+        if is_known || !self.image.record_version().has_cordoned_directories() {
+            return None;
+        }
+        Some(MetadataRecord::BrokerRegistrationChange(BrokerRegistrationChangeRecord {
+            version: 3,
+            broker_id: broker.id,
+            broker_epoch: broker.epoch,
+            cordoned_log_dirs: Some(dirs),
+            ..BrokerRegistrationChangeRecord::default()
+        }))
     }
 
     /// What the broker's last process led or had in sync goes to others, or waits.

@@ -1,6 +1,8 @@
 use model::{BrokerId, ErrorCode};
+use uuid::Uuid;
 
 use crate::command::{ApiError, BrokerChange, BrokerState, Command, RegisterController, Reply};
+use crate::feature::METADATA_VERSION;
 use crate::image::{ConfigResourceType, LeaderRecoveryState};
 use crate::record::{FeatureRange, MetadataRecord};
 use crate::testing::{World, dir, error, ids, supported_features};
@@ -295,4 +297,85 @@ fn stopping_is_final_for_a_process() {
     assert!(!world.partition("a", 0).has_leader());
     world.join(1);
     assert!(world.partition("a", 0).has_leader());
+}
+
+/// At 4.3-IV0, with two log directories each.
+fn with_cordons(brokers: i32) -> World {
+    let mut world = World::empty();
+    world.append(vec![crate::snapshot::feature_level(METADATA_VERSION, 30)]);
+    for id in 1..=brokers {
+        let mut registration = world.registration(id);
+        registration.log_dirs = vec![dir(id), dir(id + 100)];
+        registration.features = vec![FeatureRange::new(METADATA_VERSION, 7, 30)];
+        registration.features.extend(supported_features().into_iter().skip(1));
+        world.register(registration).unwrap();
+        world.change(id, BrokerChange::Unfence).unwrap();
+    }
+    world
+}
+
+fn cordoned(world: &World, id: i32) -> Option<Vec<Uuid>> {
+    world.controller.image().broker(BrokerId::new(id)).unwrap().cordoned_log_dirs.clone()
+}
+
+#[test]
+fn what_a_process_says_of_its_cordons_is_written_when_it_changes() {
+    let mut world = with_cordons(1);
+    assert_eq!(cordoned(&world, 1), None, "it has not said anything yet");
+    let mut tell = |dirs: &[Uuid]| {
+        let before = world.log.len();
+        world.change(1, BrokerChange::CordonedDirs(dirs.to_vec())).unwrap();
+        (world.log.len() - before, cordoned(&world, 1))
+    };
+    assert_eq!(tell(&[]), (1, Some(vec![])), "that there are none is said once");
+    assert_eq!(tell(&[]), (0, Some(vec![])));
+    assert_eq!(tell(&[dir(1)]), (1, Some(vec![dir(1)])));
+    assert_eq!(tell(&[dir(101), dir(1)]), (1, Some(vec![dir(101), dir(1)])));
+    assert_eq!(tell(&[dir(1), dir(101)]), (0, Some(vec![dir(101), dir(1)])), "their order says nothing");
+    let mut registration = world.registration(1);
+    registration.log_dirs = vec![dir(1), dir(101)];
+    registration.features = vec![FeatureRange::new(METADATA_VERSION, 7, 30)];
+    let outcome = world.decide(Command::RegisterBroker(registration));
+    assert!(matches!(outcome.reply, Reply::RegisterBroker(Ok(_))));
+    let says = |record: &MetadataRecord| match record {
+        MetadataRecord::RegisterBroker(record) => record.cordoned_log_dirs.is_some(),
+        _ => false,
+    };
+    assert!(!outcome.records.iter().any(says), "the next process has to say it itself");
+    // Before 4.3-IV0 there is no place for it.
+    let mut older = World::of(1);
+    let before = older.log.len();
+    older.change(1, BrokerChange::CordonedDirs(vec![dir(1)])).unwrap();
+    assert_eq!(older.log.len(), before);
+}
+
+#[test]
+fn a_broker_whose_directories_are_all_cordoned_gets_no_partitions() {
+    let mut world = with_cordons(2);
+    world.change(1, BrokerChange::CordonedDirs(vec![dir(1)])).unwrap();
+    world.create_assigned("half", &[&[1]]);
+    world.change(1, BrokerChange::CordonedDirs(vec![dir(1), dir(101)])).unwrap();
+    let mut placed = world.new_topic("placed");
+    placed.partitions = 6;
+    placed.replication_factor = 1;
+    world.create(placed).unwrap();
+    for index in 0..6 {
+        assert_eq!(world.partition("placed", index).replicas, ids(&[2]));
+    }
+    let mut both = world.new_topic("both");
+    both.partitions = 1;
+    both.replication_factor = 2;
+    let refused = world.create(both).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::InvalidReplicationFactor);
+    let mut assigned = world.new_topic("assigned");
+    assigned.assignments = [(0, ids(&[1]))].into();
+    assert_eq!(
+        world.create(assigned).unwrap_err(),
+        error(
+            ErrorCode::InvalidReplicaAssignment,
+            "The manual partition assignment includes broker 1, but all its log directories are cordoned."
+        )
+    );
+    world.change(1, BrokerChange::CordonedDirs(Vec::new())).unwrap();
+    world.create_assigned("after", &[&[1]]);
 }

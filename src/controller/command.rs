@@ -139,6 +139,8 @@ pub enum BrokerChange {
     ControlledShutdown,
     /// These of its log directories have failed.
     OfflineDirs(Vec<Uuid>),
+    /// These of its log directories, and no others, get no more partitions (KIP-1066).
+    CordonedDirs(Vec<Uuid>),
 }
 
 /// Topics to create.

@@ -259,8 +259,11 @@ impl Image {
         sorted.sort_unstable();
         let mut previous = None;
         for id in sorted {
-            if self.broker(id).is_none() {
+            let Some(broker) = self.broker(id) else {
                 return refuse(format!("broker {id}, but no such broker is registered."));
+            };
+            if !broker.takes_replicas() {
+                return refuse(format!("broker {id}, but all its log directories are cordoned."));
             }
             if previous == Some(id) {
                 return refuse(format!("the broker {id} more than once."));

@@ -21,6 +21,15 @@ impl MetadataVersion {
     /// 4.3-IV0: the newest that is understood. A cluster that is there already stays there.
     pub const NEWEST_UNDERSTOOD: Self = Self(30);
 
+    /// 4.3-IV0: the first with cordoned log directories.
+    pub(crate) const CORDONED_DIRECTORIES: Self = Self(30);
+
+    /// The newest level of a cluster that is at `current`: none is upgraded beyond [`Self::LATEST`], but one that Kafka
+    /// has brought further is served there.
+    pub fn newest_of(current: Option<Self>) -> Self {
+        Self::LATEST.max(current.unwrap_or(Self::MINIMUM))
+    }
+
     /// The version of this level, if it is one that is understood here.
     pub fn from_level(level: i16) -> Option<Self> {
         (Self::MINIMUM.0..=Self::NEWEST_UNDERSTOOD.0).contains(&level).then_some(Self(level))
@@ -67,6 +76,11 @@ impl MetadataVersion {
     /// Partition records can carry eligible leader replicas (KIP-966).
     pub fn has_elr(self) -> bool {
         self.0 >= 23
+    }
+
+    /// Brokers say which log directories get no more partitions (KIP-1066).
+    pub fn has_cordoned_directories(self) -> bool {
+        self.0 >= Self::CORDONED_DIRECTORIES.0
     }
 
     /// Version of `RegisterBrokerRecord`.

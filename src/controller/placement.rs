@@ -32,11 +32,12 @@ pub(crate) fn place(
     Ok((0..partitions).map(|_| racks.place(replication_factor)).collect())
 }
 
-/// Brokers that can take replicas: `(fenced, rack, id)`. One that is being stopped takes none.
+/// Brokers that can take replicas: `(fenced, rack, id)`. One that is being stopped takes none, nor does one whose
+/// directories are all cordoned.
 pub(crate) fn usable(cluster: &Cluster) -> impl Iterator<Item = (bool, Option<&str>, BrokerId)> {
     cluster
         .brokers()
-        .filter(|broker| broker.fenced || !broker.in_controlled_shutdown)
+        .filter(|broker| (broker.fenced || !broker.in_controlled_shutdown) && broker.takes_replicas())
         .map(|broker| (broker.fenced, broker.rack.as_deref(), broker.id))
 }
 

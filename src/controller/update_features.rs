@@ -106,15 +106,12 @@ impl Controller {
 
     /// Why this controller, or a registered node, cannot work with the level.
     fn reason_not_supported(&self, name: &str, level: i16) -> Option<String> {
-        // A cluster is served at a later level than it is upgraded to.
-        if name == METADATA_VERSION
-            && Some(level) == self.image.metadata_version().map(MetadataVersion::level)
-        {
-            return None;
+        let mut ours = self.settings.supported_features.iter().find(|feature| feature.name == name).cloned();
+        if let Some(ours) = ours.as_mut().filter(|ours| ours.name == METADATA_VERSION) {
+            ours.max = ours.max.max(MetadataVersion::newest_of(self.image.metadata_version()).level());
         }
-        let ours = self.settings.supported_features.iter().find(|feature| feature.name == name);
         let node_id = self.settings.node_id;
-        let local = out_of_range(&format!("Local controller {node_id}"), ours, level);
+        let local = out_of_range(&format!("Local controller {node_id}"), ours.as_ref(), level);
         local
             .or_else(|| {
                 let mut brokers = self.image.cluster().brokers();

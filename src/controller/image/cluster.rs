@@ -40,7 +40,7 @@ pub struct Broker {
     pub is_migrating_zk_broker: bool,
     /// Its available log directories, sorted.
     pub log_dirs: Vec<Uuid>,
-    /// Those that get no more partitions (KIP-1066): kept for brokers that know them.
+    /// Those that get no more partitions (KIP-1066); `None` until its process has said so.
     pub cordoned_log_dirs: Option<Vec<Uuid>>,
     /// Tagged fields of later versions.
     pub unknown: Vec<TaggedField>,
@@ -87,6 +87,12 @@ impl Broker {
             DIRECTORY_LOST => false,
             directory => self.log_dirs.is_empty() || self.log_dirs.contains(&directory),
         }
+    }
+
+    /// Whether there is a directory for new replicas (KIP-1066).
+    pub(crate) fn takes_replicas(&self) -> bool {
+        let Some(cordoned) = &self.cordoned_log_dirs else { return true };
+        self.log_dirs.is_empty() || self.log_dirs.iter().any(|directory| !cordoned.contains(directory))
     }
 
     /// Where a new replica on this broker goes: into the only directory, or wherever the broker says later.
