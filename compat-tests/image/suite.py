@@ -1,4 +1,6 @@
-"""suite.py DOCKER ENGINE WORK: the image `ottla` in containers, from outside.
+"""suite.py DOCKER ENGINE WORK [TEST...]: the image `ottla` in containers, from outside.
+
+`with-ports` are the tests that take ports of the engine's, `without-ports` are all others: those run beside each other.
 
 Clients are kcat in the network and with the resolver of another container: what is tested is what that container sees.
 """
@@ -20,7 +22,8 @@ import flows
 DOCKER, ENGINE, WORK = sys.argv[1:4]
 HERE = os.path.dirname(os.path.abspath(__file__))
 IMAGES = os.path.join(HERE, "..", "..", "docker")
-NETWORK = "net"
+# What several processes of this have at once is called by the process.
+NETWORK = f"net-{os.getpid()}"
 RUNNING = "Transitioning from RECOVERY to RUNNING"
 SIZE_MAX = 30_000_000
 
@@ -152,6 +155,7 @@ def advertised(client, broker="kafka:9092"):
 
 @contextlib.contextmanager
 def volume(name):
+    name = f"{name}-{os.getpid()}"
     docker("volume", "create", name)
     try:
         yield name
@@ -385,6 +389,17 @@ def a_broker_of_zookeeper_s_days_is_a_node_of_its_own():
         round_trip(CLIENT, "kafka:29092")
 
 
+def a_zookeeper_in_the_background_keeps_its_port():
+    script = """echo clientPort=2199 >/tmp/zookeeper.properties
+      zookeeper-server-start -daemon /tmp/zookeeper.properties || exit 1
+      for turn in 1 2 3; do
+        for attempt in $(seq 300); do nc -z localhost 2199 && echo $turn && continue 2; sleep 0.1; done
+        exit 1
+      done"""
+    done = docker("exec", CLIENT, "bash", "-c", script).stdout.splitlines()
+    assert done[0].startswith("zookeeper-server-start is ignored") and done[1:] == ["1", "2", "3"], done
+
+
 def bitnami_by_environment():
     with folder({"id": "abcdefghijklmnopqrstug\n", "01-topics.sh": "#!/bin/bash\necho script was run\n"}) as home:
         options = ["-v", f"{home}/id:/run/secrets/id:ro", "-v", f"{home}/01-topics.sh:/docker-entrypoint-initdb.d/01.sh:ro"]
@@ -412,16 +427,16 @@ def bitnami_by_entry_point_and_mounted_file():
 
 
 def a_read_only_root_and_foreign_users_are_served():
-    cases = {
-        "read-only": (["--read-only"], None),
-        "read-only confluent": (["--read-only", "--tmpfs", "/tmp"], CONFLUENT),
-        "1001:0": (["--user", "1001:0"], None),
-        "1001:0 bitnami": (["--user", "1001:0", "-v", "users:/bitnami/kafka"], BITNAMI),
-        "1001:0 read-only, no privileges": (
-            ["--user", "1001:0", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"], APACHE | {
-                "KAFKA_LOG_DIRS": "/var/lib/kafka/data"}),
-    }
-    with volume("users"):
+    with volume("users") as users:
+        cases = {
+            "read-only": (["--read-only"], None),
+            "read-only confluent": (["--read-only", "--tmpfs", "/tmp"], CONFLUENT),
+            "1001:0": (["--user", "1001:0"], None),
+            "1001:0 bitnami": (["--user", "1001:0", "-v", f"{users}:/bitnami/kafka"], BITNAMI),
+            "1001:0 read-only, no privileges": (
+                ["--user", "1001:0", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"], APACHE | {
+                    "KAFKA_LOG_DIRS": "/var/lib/kafka/data"}),
+        }
         for name, (options, environment) in cases.items():
             print(name, flush=True)
             port = {id(None): 9092, id(BITNAMI): 9092, id(CONFLUENT): 29092}.get(id(environment), 19092)
@@ -661,6 +676,7 @@ TESTS = [
     what_kafka_accepts_its_own_image_by,
     confluent_by_its_entry_point_and_without,
     a_broker_of_zookeeper_s_days_is_a_node_of_its_own,
+    a_zookeeper_in_the_background_keeps_its_port,
     bitnami_by_environment,
     bitnami_by_entry_point_and_mounted_file,
     a_read_only_root_and_foreign_users_are_served,
@@ -672,11 +688,23 @@ TESTS = [
     public_definitions_run,
     the_compose_files_run,
 ]
+WITH_PORTS = [
+    a_port_mapping_is_answered_with_localhost,
+    what_kafka_accepts_its_own_image_by,
+    testcontainers_start_protocols,
+    the_compose_files_run,
+]
+
+
+def is_wanted(test):
+    wanted = sys.argv[4:]
+    return not wanted or test.__name__ in wanted or ("with-ports" if test in WITH_PORTS else "without-ports") in wanted
+
 
 docker("network", "create", NETWORK)
 CLIENT = docker("run", "-d", "--network", NETWORK, "--no-healthcheck", "ottla", "sleep", "3600").stdout.strip()[:12]
 for test in TESTS:
-    if len(sys.argv) > 4 and test.__name__ not in sys.argv[4:]:
+    if not is_wanted(test):
         continue
     name = test.__name__.replace("_", "-")
     try:

@@ -1,7 +1,10 @@
 //! `kafka-server-stop`, and what is left of `zookeeper-server-start` and `-stop`.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpListener;
@@ -148,15 +151,17 @@ fn apaches(words: &[String]) -> Option<Served> {
 }
 
 /// Says that there is nothing to start, and stays until it is asked to end: scripts wait for it or watch it, and for its port,
-/// at which every connection is closed at once.
+/// at which every connection is closed at once. With `-daemon` another process stays.
 pub(crate) fn zookeeper_start(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
     terminal
         .line("zookeeper-server-start is ignored: the metadata is the broker's own, no ZooKeeper is needed.");
     terminal.flush();
-    if arguments.iter().any(|argument| argument == "-daemon") {
-        return Ok(());
+    let (options, rest): (Vec<&String>, Vec<&String>) =
+        arguments.iter().partition(|argument| argument.as_str() == "-daemon");
+    if !options.is_empty() {
+        return stay_in_background(&rest);
     }
-    let file = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let file = rest.into_iter().find(|argument| !argument.starts_with('-'));
     let port = client_port(&file.and_then(|file| fs::read(file).ok()).unwrap_or_default());
     kafka::block_on(async {
         let no_signal = |error| Stop::Error(format!("cannot listen for signals: {error}"));
@@ -169,6 +174,15 @@ pub(crate) fn zookeeper_start(arguments: &[String], terminal: &mut Terminal) -> 
         }
         Ok(())
     })
+}
+
+/// The same in a process of its own, which outlives the terminal and has nothing more to say.
+fn stay_in_background(arguments: &[&String]) -> Result<(), Stop> {
+    let failed = |error| Stop::Error(format!("cannot stay in the background: {error}"));
+    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    command.arg("zookeeper-server-start").args(arguments).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map(|_stays| ()).map_err(failed)
 }
 
 /// The port of ZooKeeper's file of settings; a file that is not there has the usual one.
@@ -185,11 +199,21 @@ async fn close_at_once(port: u16) {
         Err(_no_such_protocol) => TcpListener::bind(("0.0.0.0", port)).await,
     };
     if let Ok(listener) = listener {
-        while listener.accept().await.is_ok() {}
+        close_each(async || listener.accept().await.map(|_closed| ())).await;
     }
     std::future::pending::<()>().await;
 }
 
+/// One that fails, for want of file descriptors or because the other side has gone, ends nothing.
+async fn close_each(mut accept: impl AsyncFnMut() -> std::io::Result<()>) {
+    loop {
+        if accept().await.is_err() {
+            tokio::time::sleep(ACCEPT_AGAIN).await;
+        }
+    }
+}
+
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 const ZOOKEEPER_PORT: u16 = 2181;
 
 /// Says that there is nothing to stop.
@@ -209,6 +233,24 @@ mod tests {
         for file in [&b""[..], b"clientPort=x\n"] {
             assert_eq!(client_port(file), 2181);
         }
+    }
+
+    #[test]
+    fn a_connection_that_cannot_be_taken_is_not_the_last() {
+        let mut asked = 0;
+        let taken = kafka::block_on(async {
+            let accept = async || {
+                asked += 1;
+                match asked {
+                    1 => Err(rustix::io::Errno::MFILE.into()),
+                    2 => Ok(()),
+                    _ => std::future::pending().await,
+                }
+            };
+            Ok(tokio::time::timeout(Duration::from_secs(1), close_each(accept)).await.is_ok())
+        });
+        assert!(!taken.unwrap(), "it came to an end");
+        assert_eq!(asked, 3);
     }
 
     #[test]
