@@ -239,13 +239,11 @@ fn split_is_javas() {
 #[test]
 fn cordons_need_a_metadata_version_that_knows_them() {
     let mut world = World::of(1);
-    let set = |world: &mut World| {
-        world.set(ConfigResourceType::Broker, "1", &[("cordoned.log.dirs", 0, Some("/a"))])
-    };
+    let set = |world: &mut World| world.set(Broker, "1", &[("cordoned.log.dirs", 0, Some("/a"))]);
     assert_eq!(
         set(&mut world),
         Some(error(
-            ErrorCode::InvalidConfig,
+            InvalidConfig,
             "The cordoned.log.dirs configuration value cannot be set because it requires metadata.version >= 4.3-IV0"
         ))
     );

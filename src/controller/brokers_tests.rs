@@ -86,7 +86,7 @@ fn registrations_follow_kafkas_rules() {
     };
     let cases = [
         (vec![], "No directories specified in request".to_owned()),
-        (vec![dir(3), uuid::Uuid::from_u64_pair(0, 99)], "Reserved directory ID in request".to_owned()),
+        (vec![dir(3), Uuid::from_u64_pair(0, 99)], "Reserved directory ID in request".to_owned()),
         (vec![dir(3), dir(3)], "Duplicate directory ID in request".to_owned()),
         (
             vec![dir(2)],
