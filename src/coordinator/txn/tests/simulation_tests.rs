@@ -2,11 +2,13 @@
 //!
 //! `OTTLA_SEEDS=10000 cargo test -p coordinator txn::tests::simulation` runs more of them.
 
-use super::leader::Leader;
-use super::simulation::seam::Entry;
-use super::simulation::{Bug, FAULTS_MS, Simulation};
+use super::leader::Model;
+use super::simulation::seam::{Entry, Leader};
+use super::simulation::{Bug, FAULTS_MS};
 use super::world::partitions;
 use crate::txn::Marker;
+
+type Simulation = super::simulation::Simulation<Model>;
 
 /// Runs in every test run.
 const SEEDS: u64 = 300;
@@ -36,37 +38,7 @@ fn one_seed() {
 
 #[test]
 fn planted_bugs_are_found() {
-    use Bug::*;
-    let bugs = [
-        NoEpochCheck,
-        NoVerification,
-        NoBump,
-        RepliesBeforeDurable,
-        MarkersBeforeDurable,
-        AcknowledgedUnwritten,
-        AnyRound,
-        IdsAgain,
-        LoadedForgotten,
-        FailureForgotten,
-        MarkersOnce,
-        LostForGood,
-        AheadInAnyEpoch,
-        LeftBehind,
-        TakenAlong,
-        OpenedUnseen,
-        AcknowledgedUnsynced,
-        AnsweredUnsynced,
-        LostTakenForWritten,
-        SnapshotTooNew,
-        GuardSurvives,
-        StableForgotten,
-        StartForgotten,
-        MarkerAgain,
-        CoordinatorForgotten,
-        AbortedForgotten,
-        SequencesForgotten,
-    ];
-    let is_found = |bug| {
+    let is_found = |bug: Bug| {
         let found = (PLANTED_FROM..PLANTED_FROM + PLANTED_SEEDS).find_map(|seed| {
             let violated = Simulation::new(seed, Some(bug)).run().err();
             violated.map(|what| format!("seed {seed}: {what}"))
@@ -74,8 +46,8 @@ fn planted_bugs_are_found() {
         println!("{bug:?}: {found:?}");
         found.is_some()
     };
-    let missed: Vec<Bug> = bugs.into_iter().filter(|bug| !is_found(*bug)).collect();
-    assert_eq!(missed, [], "are not found");
+    let missed: Vec<&Bug> = Bug::ALL.iter().filter(|bug| !is_found(**bug)).collect();
+    assert!(missed.is_empty(), "are not found: {missed:?}");
 }
 
 #[test]
@@ -83,7 +55,7 @@ fn a_seed_is_a_whole_run() {
     let log = |seed| {
         let mut simulation = Simulation::new(seed, None);
         simulation.go().expect("nothing is violated");
-        let logs: Vec<_> = simulation.broker.partitions.iter_mut().map(Leader::entries).collect();
+        let logs: Vec<_> = simulation.broker.partitions.iter_mut().map(Model::entries).collect();
         (simulation.broker.log, logs)
     };
     for seed in [1, 77, 4_711] {

@@ -1,13 +1,12 @@
 //! The shell around a shard: its log, what waits for the log to be durable, and the partitions that get markers.
 
-use super::super::leader::{Guard, Leader};
+use super::super::world::{WALL_MS, partitions, producer, value};
 use super::client::Produce;
 use super::leaders::Waiting;
-use super::seam::{Ended, Holder};
+use super::seam::{Ended, Guard, Holder, Leader};
 use super::{Answer, Bug, Event, FAULTS_MS, LATE_MS, Simulation};
 use crate::test_support::Random;
 use crate::txn::record::{Record, Status};
-use crate::txn::tests::world::{WALL_MS, partitions, producer, value};
 use crate::txn::{
     Context, Marker, OpenTransactions, ProducerIdAndEpoch, Reply, Request, Settings, Shard, Step, Ticket,
 };
@@ -33,10 +32,10 @@ pub struct Waiter {
 /// What was left behind has no number, but an epoch.
 pub type End = (u64, i64, i16, u64, usize);
 
-pub struct Broker {
+pub struct Broker<L> {
     pub shard: Shard,
     pub log: Vec<(Bytes, Option<Bytes>)>,
-    pub partitions: Vec<Leader>,
+    pub partitions: Vec<L>,
     /// What is answered once a partition's log is durable up to there.
     pub waiting: Vec<Vec<(u64, Waiting)>>,
     /// How often each of the leaders has crashed.
@@ -65,7 +64,7 @@ pub struct Broker {
     settings: Settings,
 }
 
-impl Broker {
+impl<L: Leader> Broker<L> {
     pub fn new(random: &mut Random, version: i16) -> Self {
         let expiration_ms = if random.chance(300) { 4_000 } else { 604_800_000 };
         let settings =
@@ -83,7 +82,7 @@ impl Broker {
             shard: Shard::default(),
             durable: log.len(),
             log,
-            partitions: (0..PARTITIONS).map(|index| Leader::new(random, index)).collect(),
+            partitions: (0..PARTITIONS).map(|index| L::new(random, index)).collect(),
             waiting: (0..PARTITIONS).map(|_| Vec::new()).collect(),
             lives: vec![0; PARTITIONS],
             read_to: vec![0; PARTITIONS],
@@ -179,7 +178,7 @@ impl Broker {
     }
 }
 
-impl Simulation {
+impl<L: Leader> Simulation<L> {
     /// Has the partitions opened that could not be at the start, unless a start comes before.
     pub fn opens_later(&mut self) {
         let generation = self.broker.generation;

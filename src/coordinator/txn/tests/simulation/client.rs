@@ -1,9 +1,9 @@
 //! A producer: transaction after transaction, in either protocol, with an application that may forget everything.
 
+use super::super::world::{partitions, producer};
 use super::OFFSETS;
 use super::seam::Holder;
 use crate::test_support::Random;
-use crate::txn::tests::world::{partitions, producer};
 use crate::txn::{AddPartitionsRequest, EndTxnRequest, InitProducerIdRequest, Request};
 use model::ErrorCode;
 use std::collections::BTreeMap;

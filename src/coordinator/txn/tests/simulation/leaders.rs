@@ -1,9 +1,8 @@
 //! The leaders of partitions: what is answered when their logs are durable, what their crashes take, and what readers see.
 
-use super::super::leader::Guard;
 use super::broker::End;
 use super::client::Produce;
-use super::seam::Appended;
+use super::seam::{Appended, Guard, Leader};
 use super::{Answer, Bug, Event, FAULTS_MS, LATE_MS, Simulation};
 use crate::txn::Marker;
 use model::ErrorCode;
@@ -25,7 +24,7 @@ pub enum Waiting {
     },
 }
 
-impl Simulation {
+impl<L: Leader> Simulation<L> {
     /// Appends a record, and has its producer answered.
     pub fn append(&mut self, client: usize, attempt: u64, produce: Produce, guard: Option<Guard>) {
         match self.written(client, produce, guard) {

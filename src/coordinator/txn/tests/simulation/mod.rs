@@ -12,21 +12,22 @@
 //! [`client::Client::upgrades`].
 
 pub mod broker;
+mod bug;
 pub mod client;
 mod leaders;
 mod ledger;
 pub mod seam;
 
-use super::leader::{Guard, Leader};
 use crate::test_support::Random;
 use crate::txn::record::Status;
 use crate::txn::{Marker, Request};
 pub use broker::OFFSETS;
 use broker::{Broker, Waiter};
+pub use bug::Bug;
 use client::{Ask, Client, Phase, Produce};
 use ledger::Ledger;
 use model::ErrorCode;
-use seam::Holder;
+use seam::{Guard, Holder, Leader};
 use std::collections::BTreeMap;
 
 pub const FAULTS_MS: i64 = 60_000;
@@ -35,49 +36,6 @@ const LATE_MS: i64 = 5_000;
 /// After the faults: what is late arrives, what is open times out, and a failed abort is tried again.
 const SETTLE_MS: i64 = LATE_MS + 3_000 + 3_000;
 const TICK_MS: i64 = 50;
-
-/// Something that a coordinator, its shell or a partition could do wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bug {
-    NoEpochCheck,
-    NoVerification,
-    NoBump,
-    RepliesBeforeDurable,
-    MarkersBeforeDurable,
-    AcknowledgedUnwritten,
-    AnyRound,
-    IdsAgain,
-    LoadedForgotten,
-    FailureForgotten,
-    MarkersOnce,
-    LostForGood,
-    AheadInAnyEpoch,
-    LeftBehind,
-    TakenAlong,
-    OpenedUnseen,
-    /// A marker is acknowledged before it is synced.
-    AcknowledgedUnsynced,
-    /// A record is.
-    AnsweredUnsynced,
-    /// A marker that a crash took is not written again.
-    LostTakenForWritten,
-    /// A leader that is loaded takes a snapshot of its producers that is newer than its log.
-    SnapshotTooNew,
-    /// Knows still who was being verified.
-    GuardSurvives,
-    /// Shows readers what is open.
-    StableForgotten,
-    /// Does not know that a transaction is open.
-    StartForgotten,
-    /// Takes a marker that it has.
-    MarkerAgain,
-    /// Takes a marker from a coordinator that has been replaced.
-    CoordinatorForgotten,
-    /// Does not know which transactions were aborted.
-    AbortedForgotten,
-    /// Takes any sequence.
-    SequencesForgotten,
-}
 
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -146,19 +104,19 @@ pub enum Answer {
     Failed(ErrorCode),
 }
 
-pub struct Simulation {
+pub struct Simulation<L> {
     random: Random,
     pub now_ms: i64,
     queue: BTreeMap<(i64, u64), Event>,
     events: u64,
-    pub broker: Broker,
+    pub broker: Broker<L>,
     clients: Vec<Client>,
     transactions: u64,
     ledger: Ledger,
     bug: Option<Bug>,
 }
 
-impl Simulation {
+impl<L: Leader> Simulation<L> {
     pub fn new(seed: u64, bug: Option<Bug>) -> Self {
         let mut random = Random(seed);
         let version = [0, 1, 2, 2, 2][random.within(0, 5) as usize];
@@ -191,6 +149,9 @@ impl Simulation {
             }
             self.now_ms = at_ms;
             self.happens(event);
+            if let Some(what) = self.broker.partitions.iter_mut().find_map(L::fault) {
+                self.ledger.violated(what);
+            }
             if let Some(what) = &self.ledger.violation {
                 return Err(what.clone());
             }
@@ -304,7 +265,7 @@ impl Simulation {
         if self.clients[client].awaits_markers {
             // A marker that is in a log may be lost again until the whole end is complete.
             let known = &self.clients[client];
-            let is_open = |leader: &Leader| leader.open().into_iter().any(|open| Some(open) == known.holder);
+            let is_open = |leader: &L| leader.open().into_iter().any(|open| Some(open) == known.holder);
             let shown = self.broker.shard.describe(&known.transactional_id);
             if shown.is_some_and(|shown| is_prepared(shown.status))
                 || self.broker.partitions.iter().any(is_open)
@@ -333,7 +294,9 @@ impl Simulation {
         }
         let arrive = Event::Arrive { client, attempt, ask };
         if may_be_late && self.faulty(60) {
-            self.after(1, LATE_MS, arrive.clone());
+            // Soon enough that it is known still, or when nobody thinks of it any more.
+            let high_ms = if self.random.chance(500) { 400 } else { LATE_MS };
+            self.after(1, high_ms, arrive.clone());
         }
         if may_be_late && self.faulty(40) {
             self.after(1, LATE_MS, arrive);
