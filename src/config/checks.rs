@@ -1,6 +1,8 @@
 //! What Kafka checks between settings when a broker starts (`KafkaConfig.validateValues`), and the settings whose
 //! meaning this broker cannot serve yet.
 
+use std::path::Path;
+
 use crate::error::ConfigError;
 use crate::layers::Values;
 use crate::listeners::{Listener, SecurityProtocol, normalise, parse_csv};
@@ -48,6 +50,7 @@ fn check_log(config: &BrokerConfig, values: &Values) -> Result<(), ConfigError> 
     require(!config.storage.log_dirs.is_empty(), || {
         "At least one log directory must be defined via log.dirs or log.dir.".to_owned()
     })?;
+    check_cordon(config, values)?;
     let cleaner = &config.storage.cleaner;
     // Kafka divides by the number of threads and dies of a zero.
     let Some(bytes_per_thread) = cleaner.dedupe_buffer_bytes.checked_div(i64::from(cleaner.threads)) else {
@@ -67,6 +70,24 @@ fn check_log(config: &BrokerConfig, values: &Values) -> Result<(), ConfigError> 
     );
     const CODEC: &str = "offsets.topic.compression.codec";
     Err(ConfigError::invalid(CODEC, codec.to_string(), reason).with_source(values.source(CODEC)))
+}
+
+fn check_cordon(config: &BrokerConfig, values: &Values) -> Result<(), ConfigError> {
+    let cordoned = values.list("cordoned.log.dirs");
+    if cordoned.iter().any(|dir| dir == "*") {
+        return require(cordoned.len() == 1, || {
+            "When cordoned.log.dirs is set to *, it must not contain other values".to_owned()
+        });
+    }
+    let dirs = &config.storage.log_dirs;
+    let unknown = cordoned.iter().filter(|cordoned| !dirs.iter().any(|dir| dir == Path::new(cordoned)));
+    let unknown: Vec<&str> = unknown.map(String::as_str).collect();
+    require(unknown.is_empty(), || {
+        format!(
+            "All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing entries : {}",
+            unknown.join(", ")
+        )
+    })
 }
 
 fn check_replication(config: &BrokerConfig) -> Result<(), ConfigError> {

@@ -47,6 +47,7 @@ pub const AREAS: &[Area] = &[
     Area { title: "SASL", keys: sasl::KEYS },
     Area { title: "Tiered storage", keys: remote::KEYS },
     Area { title: "Set only while the broker runs", keys: extra::DYNAMIC_ONLY },
+    Area { title: "Of later releases", keys: extra::LATER },
     Area { title: "Beyond Kafka", keys: extra::OURS },
 ];
 

@@ -79,6 +79,8 @@ pub struct Identity {
 pub struct Storage {
     /// `log.dirs` (or `log.dir`), at least one.
     pub log_dirs: Vec<PathBuf>,
+    /// `cordoned.log.dirs`, those of `log_dirs` that get no more partitions.
+    pub cordoned_log_dirs: Vec<PathBuf>,
     /// `metadata.log.dir`, else the first of `log_dirs`.
     pub metadata_log_dir: PathBuf,
     /// `log.retention.check.interval.ms`.
@@ -174,7 +176,14 @@ impl Storage {
         let text = values.text("log.dirs").or(values.text("log.dir")).unwrap_or("");
         let log_dirs: Vec<PathBuf> = parse_csv(text).into_iter().map(PathBuf::from).collect();
         let first_dir = log_dirs.first().cloned().unwrap_or_default();
+        let cordoned = values.list("cordoned.log.dirs");
+        let cordoned_log_dirs = if cordoned.iter().any(|dir| dir == "*") {
+            log_dirs.clone()
+        } else {
+            cordoned.iter().map(PathBuf::from).collect()
+        };
         Self {
+            cordoned_log_dirs,
             metadata_log_dir: values.text("metadata.log.dir").map_or(first_dir, PathBuf::from),
             log_dirs,
             retention_check_interval_ms: values.long("log.retention.check.interval.ms"),

@@ -138,3 +138,20 @@ fn a_conflict_of_node_ids_is_kafkas() {
     );
     assert_eq!(resolve(&["broker.id=2"]).identity.node_id, 2);
 }
+
+#[test]
+fn cordoned_directories_are_some_of_all() {
+    let cordoned = |text: &str| {
+        let given = format!("cordoned.log.dirs={text}");
+        resolve(&["log.dirs=/a,/b", &given]).storage.cordoned_log_dirs
+    };
+    assert!(resolve(&[]).storage.cordoned_log_dirs.is_empty());
+    assert_eq!(cordoned("/b"), [PathBuf::from("/b")]);
+    assert_eq!(cordoned("*"), [PathBuf::from("/a"), PathBuf::from("/b")]);
+    let refused = |text: &str| fails(&["log.dirs=/a,/b", &format!("cordoned.log.dirs={text}")]);
+    let missing =
+        "All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing entries : /c, /d";
+    assert!(refused("/a,/c,/d").contains(missing), "{}", refused("/a,/c,/d"));
+    let alone = "When cordoned.log.dirs is set to *, it must not contain other values";
+    assert!(refused("*,/a").contains(alone), "{}", refused("*,/a"));
+}

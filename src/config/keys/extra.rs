@@ -2,9 +2,9 @@
 
 use crate::key::Check::{Any, AtLeast, OneOf};
 use crate::key::Importance::{Low, Medium};
-use crate::key::KeyType::{Boolean, Int, Long, String};
+use crate::key::KeyType::{Boolean, Int, List, Long, String};
 use crate::key::Support::{Accepted, Honoured};
-use crate::key::UpdateMode::{ClusterWide, ReadOnly};
+use crate::key::UpdateMode::{ClusterWide, PerBroker, ReadOnly};
 use crate::key::{Key, key};
 
 /// Throttles of replication (`QuotaConfig.brokerQuotaConfigs`), listed by DescribeConfigs only when they are set.
@@ -13,6 +13,12 @@ pub const DYNAMIC_ONLY: &[Key] = &[
     key("follower.replication.throttled.rate", Long, Some("9223372036854775807"), AtLeast(0), Medium, ClusterWide, Accepted, "Most bytes per second that followers fetch for throttled replicas.").internal(),
     key("leader.replication.throttled.rate", Long, Some("9223372036854775807"), AtLeast(0), Medium, ClusterWide, Accepted, "Most bytes per second that leaders send for throttled replicas.").internal(),
     key("replica.alter.log.dirs.io.max.bytes.per.second", Long, Some("9223372036854775807"), AtLeast(0), Medium, ClusterWide, Accepted, "Most bytes per second for moves between directories.").internal(),
+];
+
+/// Keys of releases after 4.1 that mean something here, listed by DescribeConfigs only when they are set.
+#[rustfmt::skip]
+pub const LATER: &[Key] = &[
+    key("cordoned.log.dirs", List, Some(""), Any, Medium, PerBroker, Honoured, "Those of log.dirs that get no more partitions, or * for all of them (KIP-1066, Kafka 4.3).").internal(),
 ];
 
 /// How much of compressed batches is validated.
