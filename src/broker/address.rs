@@ -76,6 +76,7 @@ mod tests {
         ConnectionInfo {
             id: 1,
             listener: listener.into(),
+            is_controllers: false,
             local: local.parse().unwrap(),
             peer: peer.parse().unwrap(),
         }

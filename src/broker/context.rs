@@ -108,6 +108,8 @@ pub struct ConnectionInfo {
     pub id: u64,
     /// Name of the listener that accepted it, such as `PLAINTEXT`.
     pub listener: Arc<str>,
+    /// Whether that is a controller's, which serves administrators and nobody else.
+    pub is_controllers: bool,
     /// The address the client reached.
     pub local: SocketAddr,
     /// The client's address.

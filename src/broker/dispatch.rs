@@ -77,6 +77,9 @@ pub fn start(
     frame: Bytes,
 ) -> Result<Started, DecodeError> {
     let (mut header, body) = RequestHeader::parse(frame)?;
+    if connection.is_controllers && !header.api_key.spec().is_for_controllers() {
+        return Err(DecodeError::UnknownApi(header.api_key.code()));
+    }
     header.client_id.detach(client_id);
     let request = request::decode(&header, body)?;
     let context = RequestContext { header, connection: Arc::clone(connection) };

@@ -324,8 +324,7 @@ fn log_notice(notice: &Notice) {
     }
 }
 
-/// Binds the broker's listeners. Controller listeners stay unbound: a single node is its own quorum, and nobody else
-/// has a reason to speak to it there.
+/// Binds the broker's listeners, then the controller's, where administrators are served.
 fn bind_all(loaded: &Loaded) -> Result<Vec<BoundListener>, StartError> {
     let sockets = &loaded.broker.sockets;
     // Kafka's default of 100 KiB would switch the system's automatic tuning off; only an explicit size does.
@@ -335,9 +334,10 @@ fn bind_all(loaded: &Loaded) -> Result<Vec<BoundListener>, StartError> {
     // A connection beyond Kafka's default of 50 would come in seconds later, when its first packet is sent again: that is
     // how long thousands of clients would take to be back after a restart.
     let backlog = if explicit("socket.listen.backlog.size") { sockets.backlog } else { BACKLOG };
-    let bind = |listener: &config::Listener| {
+    let bind = |listener: &config::Listener, is_controllers: bool| {
         let settings = ListenerSettings {
             name: listener.name.clone(),
+            is_controllers,
             host: listener.host.clone().unwrap_or_default(),
             port: listener.port,
             backlog,
@@ -347,10 +347,9 @@ fn bind_all(loaded: &Loaded) -> Result<Vec<BoundListener>, StartError> {
         BoundListener::bind(&settings)
             .map_err(|source| StartError::Bind { listener: listener.to_string(), source })
     };
-    for listener in &loaded.broker.listeners.controller {
-        tracing::info!(target: "ottla.server", "controller listener {listener} is not opened: this node is its own quorum");
-    }
-    loaded.broker.listeners.broker.iter().map(bind).collect()
+    let listeners = &loaded.broker.listeners;
+    let clients = listeners.broker.iter().map(|listener| bind(listener, false));
+    clients.chain(listeners.controller.iter().map(|listener| bind(listener, true))).collect()
 }
 
 /// Begins to answer what Prometheus and orchestrators ask, if somebody is to be answered.
@@ -358,6 +357,7 @@ fn answer_metrics(config: &BrokerConfig, metrics: &Arc<Metrics>) -> Result<Optio
     let Some((host, port)) = &config.metrics.listener else { return Ok(None) };
     let settings = ListenerSettings {
         name: METRICS_LISTENER.to_owned(),
+        is_controllers: false,
         host: host.clone(),
         port: *port,
         backlog: METRICS_BACKLOG,

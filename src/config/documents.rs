@@ -157,7 +157,8 @@ and ports are unique, except that one IPv4 and one IPv6 address may share a port
 need an entry in `listener.security.protocol.map`; only `PLAINTEXT` can be served yet. `advertised.listeners` names a
 subset of them and never `0.0.0.0`. When it is not set, every client is told the address that it reached itself.
 
-`controller.listener.names` and `controller.quorum.voters` are read and checked, but one node needs neither.
+`controller.listener.names` and `controller.quorum.voters` are read and checked, but one node needs neither. On a controller's
+listener the controller answers what administrators ask of it (KIP-919: `--bootstrap-controller` of Kafka's tools), and nobody else.
 ";
 
 fn config_md() -> String {

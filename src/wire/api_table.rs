@@ -167,6 +167,30 @@ impl ApiSpec {
         }
     }
 
+    /// Whether a controller's listener serves it too (KIP-919). What controllers ask of each other is not served.
+    pub const fn is_for_controllers(&self) -> bool {
+        self.served
+            && matches!(
+                self.key,
+                ApiKey::ApiVersions
+                    | ApiKey::CreateTopics
+                    | ApiKey::DeleteTopics
+                    | ApiKey::DescribeAcls
+                    | ApiKey::CreateAcls
+                    | ApiKey::DeleteAcls
+                    | ApiKey::DescribeConfigs
+                    | ApiKey::AlterConfigs
+                    | ApiKey::CreatePartitions
+                    | ApiKey::ElectLeaders
+                    | ApiKey::IncrementalAlterConfigs
+                    | ApiKey::AlterPartitionReassignments
+                    | ApiKey::ListPartitionReassignments
+                    | ApiKey::DescribeQuorum
+                    | ApiKey::UpdateFeatures
+                    | ApiKey::DescribeCluster
+            )
+    }
+
     /// Smallest version that `ApiVersions` shows.
     pub const fn min_advertised(&self) -> i16 {
         match self.key {
@@ -217,6 +241,11 @@ impl fmt::Display for ApiKey {
 /// The rows this broker serves, in ascending order of their keys: what `ApiVersions` lists.
 pub fn served_apis() -> impl Iterator<Item = &'static ApiSpec> {
     API_TABLE.iter().filter(|spec| spec.served)
+}
+
+/// The rows that a controller's listener serves, in ascending order of their keys.
+pub fn controller_apis() -> impl Iterator<Item = &'static ApiSpec> {
+    API_TABLE.iter().filter(|spec| spec.is_for_controllers())
 }
 
 /// Every API of Kafka 4.1 that has a decoder, in ascending order of the keys.
@@ -442,6 +471,13 @@ mod tests {
         assert_eq!((produce.min_advertised(), produce.min, produce.max), (0, 3, 13));
         assert!(!produce.supports(2) && produce.supports(3));
         assert!(served_apis().filter(|spec| spec.min_advertised() != spec.min).count() == 1);
+    }
+
+    #[test]
+    fn controllers_serve_administrators() {
+        let served: Vec<i16> = controller_apis().map(|spec| spec.key.code()).collect();
+        assert_eq!(served, [18, 19, 20, 29, 30, 31, 32, 33, 37, 43, 44, 45, 46, 55, 57, 60]);
+        assert!(!ApiKey::UnregisterBroker.spec().is_for_controllers(), "it is not served at all");
     }
 
     #[test]

@@ -136,6 +136,11 @@ impl ApiVersionsResponse {
         }
     }
 
+    /// What a controller's listener serves, with no features.
+    pub fn served_to_administrators() -> Self {
+        Self { api_keys: api_table::controller_apis().map(ApiVersion::of).collect(), ..Self::served() }
+    }
+
     /// An answer with an error. `UNSUPPORTED_VERSION` carries the range of `ApiVersions`, so that the client can ask
     /// again (KIP-511).
     pub fn refused(error: ErrorCode) -> Self {

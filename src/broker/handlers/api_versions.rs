@@ -13,12 +13,17 @@ use crate::context::{Broker, RequestContext};
 /// Answers an ApiVersions request.
 pub async fn handle(
     broker: &Arc<Broker>,
-    _context: &RequestContext,
+    context: &RequestContext,
     request: ApiVersionsRequest,
 ) -> ApiVersionsResponse {
     if let Some(error) = request.refusal() {
         return ApiVersionsResponse::refused(error);
     }
+    let served = if context.connection.is_controllers {
+        ApiVersionsResponse::served_to_administrators()
+    } else {
+        ApiVersionsResponse::served()
+    };
     let image = broker.metadata.image();
     let features = image.features();
     let supported_features = broker
@@ -39,7 +44,7 @@ pub async fn handle(
         supported_features,
         finalized_features_epoch: image.offset().map_or(-1, Offset::value),
         finalized_features: version.into_iter().chain(others).chain([quorum]).map(finalized).collect(),
-        ..ApiVersionsResponse::served()
+        ..served
     }
 }
 

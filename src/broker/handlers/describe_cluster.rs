@@ -1,4 +1,5 @@
-//! DescribeCluster: the brokers and the cluster's id (`AuthHelper.computeDescribeClusterResponse`).
+//! DescribeCluster: the brokers, or on a controller's listener the controllers (KIP-919), and the cluster's id
+//! (`AuthHelper.computeDescribeClusterResponse`).
 
 use std::sync::Arc;
 
@@ -21,43 +22,56 @@ pub async fn handle(
     context: &RequestContext,
     request: DescribeClusterRequest,
 ) -> DescribeClusterResponse {
-    if request.endpoint_type != BROKERS {
-        return refusal(request.endpoint_type);
+    let here = if context.connection.is_controllers { CONTROLLERS } else { BROKERS };
+    if request.endpoint_type != here {
+        return refusal(request.endpoint_type, here, context.header.api_version);
     }
     let image = broker.metadata.image();
     let (host, port) = broker.endpoints.node_for(&context.connection);
-    let brokers: Vec<_> = image
-        .broker(broker.node_id)
-        .filter(|registered| !registered.fenced || request.include_fenced_brokers)
-        .map(|registered| {
-            DescribeClusterBroker::default()
-                .with_broker_id(node(registered.id))
-                .with_host(text(host))
-                .with_port(i32::from(port))
-                .with_rack(registered.rack.clone().map(text))
-                .with_is_fenced(registered.fenced)
-        })
-        .into_iter()
-        .collect();
+    let this = DescribeClusterBroker::default()
+        .with_broker_id(node(broker.node_id))
+        .with_host(text(host))
+        .with_port(i32::from(port));
+    let (nodes, controller_id) = if here == CONTROLLERS {
+        (vec![this], broker.node_id)
+    } else {
+        let registered = image.broker(broker.node_id);
+        let shown = registered.filter(|registered| !registered.fenced || request.include_fenced_brokers);
+        let shown = shown.map(|registered| {
+            this.with_rack(registered.rack.clone().map(text)).with_is_fenced(registered.fenced)
+        });
+        (shown.into_iter().collect(), alive_broker(broker, &image))
+    };
     let cluster_operations =
         if request.include_cluster_authorized_operations { operations::CLUSTER } else { operations::OMITTED };
     DescribeClusterResponse::default()
-        .with_endpoint_type(BROKERS)
+        .with_endpoint_type(here)
         .with_cluster_id(text(&*broker.cluster_id))
-        .with_controller_id(node(alive_broker(broker, &image)))
-        .with_brokers(brokers)
+        .with_controller_id(node(controller_id))
+        .with_brokers(nodes)
         .with_cluster_authorized_operations(cluster_operations)
 }
 
-fn refusal(endpoint_type: i8) -> DescribeClusterResponse {
-    let (error, message) = if endpoint_type == CONTROLLERS {
-        (
+/// What a request for another type of listener is told.
+fn refusal(wanted: i8, here: i8, version: i16) -> DescribeClusterResponse {
+    let (error, message) = match (name_of(wanted), name_of(here)) {
+        (Some(wanted), Some(here)) => (
             ErrorCode::MismatchedEndpointType,
-            "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
-                .to_owned(),
-        )
-    } else {
-        (ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {endpoint_type}"))
+            format!(
+                "The request was sent to an endpoint of type {here}, but we wanted an endpoint of type {wanted}"
+            ),
+        ),
+        _ => (ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {wanted}")),
     };
+    // Version 0 does not know either error.
+    let error = if version == 0 { ErrorCode::InvalidRequest } else { error };
     DescribeClusterResponse::default().with_error_code(error.code()).with_error_message(Some(text(message)))
+}
+
+fn name_of(endpoint_type: i8) -> Option<&'static str> {
+    match endpoint_type {
+        BROKERS => Some("BROKER"),
+        CONTROLLERS => Some("CONTROLLER"),
+        _ => None,
+    }
 }

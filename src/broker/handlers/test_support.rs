@@ -199,6 +199,7 @@ pub(crate) fn context_of(client: &str) -> RequestContext {
         connection: Arc::new(ConnectionInfo {
             id: 1,
             listener: "PLAINTEXT".into(),
+            is_controllers: false,
             local: address,
             peer: address,
         }),

@@ -19,6 +19,8 @@ use crate::context::ConnectionInfo;
 pub struct ListenerSettings {
     /// Listener name, such as `PLAINTEXT`.
     pub name: String,
+    /// Whether it is a controller's.
+    pub is_controllers: bool,
     /// Host to bind; empty for all interfaces.
     pub host: String,
     /// Port; 0 lets the system choose.
@@ -35,6 +37,7 @@ pub struct ListenerSettings {
 #[derive(Debug)]
 pub struct BoundListener {
     name: Arc<str>,
+    is_controllers: bool,
     socket: std::net::TcpListener,
 }
 
@@ -55,7 +58,7 @@ impl BoundListener {
             let none = || io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
             bind(addresses.next().ok_or_else(none)?, settings)?
         };
-        Ok(Self { name: settings.name.as_str().into(), socket })
+        Ok(Self { name: settings.name.as_str().into(), is_controllers: settings.is_controllers, socket })
     }
 
     /// The address bound, with the port that the system chose for port 0.
@@ -112,12 +115,12 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 impl Acceptor {
     /// Accepts until the task is dropped.
     pub async fn run(self, listener: BoundListener) -> io::Result<()> {
-        let name = listener.name;
+        let (name, is_controllers) = (listener.name, listener.is_controllers);
         let socket = TcpListener::from_std(listener.socket)?;
         loop {
             match socket.accept().await {
                 Ok((stream, peer)) => {
-                    if let Err(error) = self.admit(&name, stream, peer).await {
+                    if let Err(error) = self.admit(&name, is_controllers, stream, peer).await {
                         tracing::debug!(target: "ottla.net", "connection of {peer} on {name}: {error}");
                     }
                 }
@@ -132,6 +135,7 @@ impl Acceptor {
     async fn admit(
         &self,
         name: &Arc<str>,
+        is_controllers: bool,
         stream: tokio::net::TcpStream,
         peer: SocketAddr,
     ) -> io::Result<()> {
@@ -157,6 +161,7 @@ impl Acceptor {
         let info = ConnectionInfo {
             id: self.next_connection.fetch_add(1, Ordering::Relaxed),
             listener: Arc::clone(name),
+            is_controllers,
             local: stream.local_addr()?,
             peer,
         };
