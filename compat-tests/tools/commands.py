@@ -1,4 +1,4 @@
-"""The commands that are compared. In a line, {b} is the bootstrap address, {who} keeps what the two tools make apart, {dir} is a
+"""The commands that are compared. In a line, {b} is the bootstrap address, {c} that of a controller, {who} keeps what the two tools make apart, {dir} is a
 folder for the case's files, {fixture} a partition's directory that Kafka has written, {logs} copies of the broker's files that the
 case's `logs` names. `once`: one broker is enough. `kafka`: only Kafka has it. `again`: it may be tried again, because it changes nothing. `own_jvm`: the Java tool gets a JVM of its own. `mask`: what is replaced before it
 is compared. `any_logs`: log lines may differ. `json`: lines of JSON, whose fields have no order. `sorted`: the order of lines is the Java tool's accident. `any_error`: only the status is compared on
@@ -472,4 +472,45 @@ STREAMS = [
     case(f"{Z} --nope", name="streams-reset-unknown", once=True),
 ]
 
-COMMANDS = TOPICS + PRODUCE + CONSUME + GROUPS + CONFIGS + REST + OTHERS + MEASURE + VERIFY + TRANSACTIONS + DUMPS + ADMIN + ACLS + SHARES + STREAMS
+# The controllers themselves (KIP-919): {c} is the address of theirs.
+C = "--bootstrap-controller {c}"
+# All but stack traces.
+SAID = r"(?m)^(?:Error|None|Clearing|Adding|Current|No ).*"
+CONTROLLERS = [
+    case(f"kafka-cluster cluster-id {C}", name="controllers-cluster-id"),
+    case("kafka-cluster cluster-id -C {c}", name="controllers-cluster-id-short"),
+    case(f"kafka-cluster list-endpoints {C}", name="controllers-endpoints"),
+    case(f"kafka-cluster list-endpoints {C} --include-fenced-brokers", name="controllers-endpoints-fenced"),
+    case(f"kafka-cluster cluster-id {C} {B}", name="controllers-and-brokers", once=True),
+    case(f"kafka-features {C} describe", name="controllers-features"),
+    case(f"kafka-features {C} describe --node-id 1", name="controllers-features-of-one"),
+    case(f"kafka-metadata-quorum {C} describe --status", name="controllers-quorum"),
+    case(f"kafka-metadata-quorum {C} describe --replication", name="controllers-quorum-replicas"),
+    case(f"kafka-configs {C} --alter --entity-type brokers --entity-name 1 --add-config num.io.threads=9", name="controllers-broker-alter"),
+    case(f"kafka-configs {C} --describe --entity-type brokers --entity-name 1", name="controllers-broker-describe"),
+    case(f"kafka-configs {C} --describe --entity-type brokers", name="controllers-brokers-describe"),
+    case(f"kafka-configs {C} --alter --broker 1 --add-config num.io.threads=x", name="controllers-broker-bad-value"),
+    case(f"kafka-configs {C} --alter --broker 1 --delete-config num.io.threads", name="controllers-broker-delete"),
+    case(f"kafka-configs {C} --alter --broker-defaults --add-config message.max.bytes=2000000", name="controllers-defaults-alter"),
+    case(f"kafka-configs {C} --describe --broker-defaults", name="controllers-defaults-describe"),
+    case(f"kafka-configs {C} --alter --broker-defaults --delete-config message.max.bytes", name="controllers-defaults-delete"),
+    case(f"kafka-configs {C} --describe --topic {TOPIC}", name="controllers-topic"),
+    case(f"kafka-configs {C} --describe --all --topic {TOPIC}", name="controllers-topic-all"),
+    case(f"kafka-configs {C} --alter --topic {TOPIC} --add-config retention.ms=70000", name="controllers-topic-alter"),
+    case(f"kafka-configs {B} --describe --topic {TOPIC}", name="controllers-topic-altered"),
+    case(f"kafka-configs {C} --alter --topic {TOPIC} --delete-config retention.ms", name="controllers-topic-delete"),
+    case(f"kafka-configs {C} --describe --entity-type topics", name="controllers-topics"),
+    case(f"kafka-configs {C} --describe --entity-type users", name="controllers-users"),
+    case(f"kafka-configs {C} --describe --group {GROUP}", name="controllers-group"),
+    case(f"kafka-configs {C} --describe --entity-type client-metrics", name="controllers-client-metrics"),
+    case(f"kafka-acls {C} --add --allow-principal User:c --operation Read --topic {TWO}", only=SAID, name="controllers-acls-add"),
+    case(f"kafka-acls {C} --list --topic {TWO}", only=SAID, name="controllers-acls"),
+    case(f"kafka-acls {C} --remove --force --allow-principal User:c --operation Read --topic {TWO}", only=SAID, name="controllers-acls-remove"),
+    case(f"kafka-reassign-partitions {C} --list", name="controllers-reassign-list"),
+    case(f"kafka-reassign-partitions {C} --cancel --reassignment-json-file {{dir}}/plan.json", files={"plan.json": PLAN}, only=SAID, name="controllers-reassign-cancel"),
+    case(f"kafka-reassign-partitions {C} --verify --reassignment-json-file {{dir}}/plan.json", files={"plan.json": PLAN}, name="controllers-reassign-verify", once=True),
+    case("kafka-cluster cluster-id --bootstrap-server {c}", any_logs=True, name="brokers-at-a-controller"),
+    case("kafka-cluster cluster-id --bootstrap-controller {b}", any_logs=True, name="controllers-at-a-broker"),
+]
+
+COMMANDS = TOPICS + PRODUCE + CONSUME + GROUPS + CONFIGS + REST + OTHERS + MEASURE + VERIFY + TRANSACTIONS + DUMPS + ADMIN + ACLS + SHARES + STREAMS + CONTROLLERS

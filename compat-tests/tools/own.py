@@ -214,15 +214,8 @@ def share_groups(b):
 
 def not_built(b):
     """What the Java tools have and these have not ends with one sentence and status 1, before anybody is asked."""
-    controllers, servers = "--bootstrap-controller localhost:9", "--bootstrap-server localhost:9"
+    servers = "--bootstrap-server localhost:9"
     for line, what in [
-        (f"kafka-metadata-quorum {controllers} describe --status", "--bootstrap-controller"),
-        (f"kafka-features {controllers} describe", "--bootstrap-controller"),
-        (f"kafka-cluster cluster-id {controllers}", "--bootstrap-controller"),
-        (f"kafka-cluster unregister -i 1 {controllers}", "--bootstrap-controller"),
-        (f"kafka-configs {controllers} --describe --entity-type brokers --entity-name 1", "--bootstrap-controller"),
-        (f"kafka-acls {controllers} --list", "--bootstrap-controller"),
-        (f"kafka-reassign-partitions {controllers} --list", "--bootstrap-controller"),
         (f"kafka-features {servers} upgrade --metadata 4.1", "kafka-features upgrade"),
         (f"kafka-metadata-quorum {servers} add-controller", "kafka-metadata-quorum add-controller"),
         ("kafka-run-class org.apache.kafka.tools.JmxTool", "kafka-jmx"),

@@ -124,10 +124,10 @@ def shown(out, case):
 
 def both(case, java, scratch, broker):
     results = []
-    bootstrap, data = broker
+    bootstrap, data, controller = broker
     logs = copied(case["logs"].replace("{data}", data), scratch) if "logs" in case else ""
     for who, run in (("java", own_jvm if case.get("own_jvm") else java.run), ("ours", ours)):
-        words = [word.replace("{who}", f"-{who}-").replace("{b}", bootstrap).replace("{dir}", scratch)
+        words = [word.replace("{who}", f"-{who}-").replace("{b}", bootstrap).replace("{c}", controller).replace("{dir}", scratch)
                  .replace("{logs}", logs).replace("{fixture}", FIXTURE)
                  for word in shlex.split(case["line"])]
         for file, (source, cut) in case.get("copies", {}).items():
@@ -184,8 +184,8 @@ def main():
     java = Java()
     wanted = sys.argv[1:]
     brokers = {
-        "subject": (os.environ["BOOTSTRAP"], os.environ.get("BROKER_DIR", "") + "/data"),
-        "kafka": (os.environ.get("KAFKA_BOOTSTRAP"), os.environ.get("KAFKA_DIR", "") + "/data"),
+        label: (os.environ.get(prefix + "BOOTSTRAP"), os.environ.get(directory, "") + "/data", os.environ.get(prefix + "CONTROLLER", ""))
+        for label, prefix, directory in [("subject", "", "BROKER_DIR"), ("kafka", "KAFKA_", "KAFKA_DIR")]
     }
     for label, broker in brokers.items():
         if not broker[0]:

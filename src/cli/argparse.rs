@@ -80,7 +80,7 @@ impl Tool {
             let missing = dashed(command.options, missing);
             return Err(self.refuse(Some(command), &format!("argument {missing} is required")));
         }
-        let mut given = command.one_of.iter().filter(|name| options.has(name));
+        let mut given = options.order(command.one_of).into_iter();
         let (first, second) = (given.next(), given.next());
         if first.is_none() && !command.one_of.is_empty() {
             let names: Vec<String> =

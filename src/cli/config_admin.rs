@@ -40,10 +40,13 @@ pub async fn alter(
         .with_resource_type(kind)
         .with_resource_name(text(name))
         .with_configs(deleted.chain(set).collect());
+    // A controller changes the settings of every broker, and only its own loggers.
+    let at = match kind {
+        BROKER if cluster.is_of_controllers() => Target::Any,
+        _ => node_of(kind, name),
+    };
     let answer = cluster
-        .call(node_of(kind, name), |_version| {
-            IncrementalAlterConfigsRequest::default().with_resources(vec![resource.clone()])
-        })
+        .call(at, |_version| IncrementalAlterConfigsRequest::default().with_resources(vec![resource.clone()]))
         .await?;
     answer.responses.iter().try_for_each(|result| check(result.error_code, result.error_message.as_deref()))
 }

@@ -1,6 +1,9 @@
 //! What Kafka's client says of an error for which the broker sent no words. Scripts look for these sentences.
 
+use client::ClusterError;
 use model::ErrorCode;
+
+use crate::kafka::Trouble;
 
 /// The sentence of an error, or its name where no tool shows one.
 pub fn sentence(code: ErrorCode) -> &'static str {
@@ -83,6 +86,12 @@ pub fn java_class(code: Option<ErrorCode>) -> &'static str {
         Some(ErrorCode::TransactionalIdNotFound) => {
             "org.apache.kafka.common.errors.TransactionalIdNotFoundException: "
         }
+        Some(ErrorCode::MismatchedEndpointType) => {
+            "org.apache.kafka.common.errors.MismatchedEndpointTypeException: "
+        }
+        Some(ErrorCode::UnsupportedEndpointType) => {
+            "org.apache.kafka.common.errors.UnsupportedEndpointTypeException: "
+        }
         Some(ErrorCode::SecurityDisabled) => "org.apache.kafka.common.errors.SecurityDisabledException: ",
         Some(ErrorCode::TopicAuthorizationFailed) => {
             "org.apache.kafka.common.errors.TopicAuthorizationException: "
@@ -94,5 +103,14 @@ pub fn java_class(code: Option<ErrorCode>) -> &'static str {
             "org.apache.kafka.common.errors.ClusterAuthorizationException: "
         }
         _ => "",
+    }
+}
+
+/// The same of whatever a call failed for.
+pub fn class_of(trouble: &Trouble) -> &'static str {
+    match trouble {
+        Trouble::Client(ClusterError::Unsupported(_)) => java_class(Some(ErrorCode::UnsupportedVersion)),
+        Trouble::Client(ClusterError::NoNode(_)) => "org.apache.kafka.common.errors.TimeoutException: ",
+        other => java_class(other.code()),
     }
 }

@@ -43,7 +43,12 @@ impl std::fmt::Display for Trouble {
 impl From<ClusterError> for Trouble {
     fn from(error: ClusterError) -> Self {
         match error {
-            ClusterError::Coordinator { code, message } => refused(code, message.as_deref()),
+            ClusterError::Coordinator { code, message } | ClusterError::Controllers { code, message } => {
+                refused(code, message.as_deref())
+            }
+            ClusterError::NotForControllers => {
+                refused(ErrorCode::UnsupportedEndpointType.code(), Some(&error.to_string()))
+            }
             other => Self::Client(other),
         }
     }
@@ -84,20 +89,50 @@ pub fn block_on<T>(calls: impl Future<Output = Result<T, Stop>>) -> Result<T, St
     runtime.block_on(calls)
 }
 
+/// Whom a tool asks first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bootstrap {
+    /// `--bootstrap-server`.
+    Brokers(String),
+    /// `--bootstrap-controller`.
+    Controllers(String),
+}
+
+impl Bootstrap {
+    /// The one of the two options that was given.
+    pub fn of(servers: Option<String>, controllers: Option<String>) -> Option<Self> {
+        servers.map(Self::Brokers).or_else(|| controllers.map(Self::Controllers))
+    }
+
+    /// The cluster there, with a tool's client properties.
+    ///
+    /// # Errors
+    /// See [`connect`].
+    pub fn connect(&self, properties: &Properties, client_id: &str) -> Result<Cluster, Stop> {
+        match self {
+            Self::Brokers(list) => connect(list, properties, client_id),
+            Self::Controllers(list) => {
+                let settings = settings(properties, of_tool(client_id))?;
+                Cluster::of_controllers(list, settings).map_err(|error| Stop::Error(error.to_string()))
+            }
+        }
+    }
+}
+
 /// A cluster at `bootstrap`, with a tool's client properties.
 ///
 /// # Errors
 /// [`Stop::Error`] for addresses that are none and for security settings that this client does not speak.
 pub fn connect(bootstrap: &str, properties: &Properties, client_id: &str) -> Result<Cluster, Stop> {
+    connect_with(bootstrap, properties, of_tool(client_id))
+}
+
+fn of_tool(client_id: &str) -> Settings {
     let warn = |line: &str| {
         let stamp = log_stamp(Clock::system().wall_ms());
         eprintln!("[{stamp}] WARN {line} (org.apache.kafka.clients.NetworkClient)");
     };
-    connect_with(
-        bootstrap,
-        properties,
-        Settings { client_id: client_id.to_owned(), warn, ..Settings::default() },
-    )
+    Settings { client_id: client_id.to_owned(), warn, ..Settings::default() }
 }
 
 /// The same with defaults of the caller's.
@@ -105,18 +140,21 @@ pub fn connect(bootstrap: &str, properties: &Properties, client_id: &str) -> Res
 /// # Errors
 /// See [`connect`].
 pub fn connect_with(bootstrap: &str, properties: &Properties, defaults: Settings) -> Result<Cluster, Stop> {
+    Cluster::at(bootstrap, settings(properties, defaults)?).map_err(|error| Stop::Error(error.to_string()))
+}
+
+fn settings(properties: &Properties, defaults: Settings) -> Result<Settings, Stop> {
     refuse_security(properties)?;
     let milliseconds = |key: &str, default: Duration| {
         properties.get(key).and_then(|text| text.parse().ok()).map_or(default, Duration::from_millis)
     };
-    let settings = Settings {
+    Ok(Settings {
         client_id: properties.get("client.id").map_or(defaults.client_id, str::to_owned),
         request_timeout: milliseconds("request.timeout.ms", defaults.request_timeout),
         api_timeout: milliseconds("default.api.timeout.ms", defaults.api_timeout),
         retry_backoff: milliseconds("retry.backoff.ms", defaults.retry_backoff),
         ..defaults
-    };
-    Cluster::at(bootstrap, settings).map_err(|error| Stop::Error(error.to_string()))
+    })
 }
 
 fn refuse_security(properties: &Properties) -> Result<(), Stop> {

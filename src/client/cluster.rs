@@ -11,7 +11,7 @@ use wire::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse, Cl
 use wire::call::Call;
 use wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
-use wire::messages::{MetadataResponse, TopicName};
+use wire::messages::{DescribeClusterRequest, DescribeClusterResponse, MetadataResponse, TopicName};
 
 use crate::{CallError, Connection};
 
@@ -86,6 +86,17 @@ pub enum ClusterError {
         /// What the broker says of it.
         message: Option<String>,
     },
+    /// Whoever answered at the list of controllers does not tell who they are; usually it is a broker.
+    #[error("error code {code} from DescribeCluster")]
+    Controllers {
+        /// The error's number.
+        code: i16,
+        /// What was said of it.
+        message: Option<String>,
+    },
+    /// Controllers are not asked this (KIP-919). The words are those of Kafka's client.
+    #[error("This Admin API is not yet supported when communicating directly with the controller quorum.")]
+    NotForControllers,
 }
 
 /// A broker as Metadata names it.
@@ -115,6 +126,8 @@ pub enum CoordinatorOf<'a> {
 pub struct Cluster {
     settings: Settings,
     bootstrap: Vec<(String, u16)>,
+    /// Whether the list names controllers, which are asked themselves.
+    of_controllers: bool,
     nodes: BTreeMap<i32, Node>,
     controller: Option<i32>,
     cluster_id: Option<String>,
@@ -139,10 +152,25 @@ impl Cluster {
             return Err(ClusterError::Unresolvable);
         }
         let (nodes, links) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { settings, bootstrap, nodes, controller: None, cluster_id: None, links })
+        let (controller, cluster_id) = (None, None);
+        Ok(Self { settings, bootstrap, of_controllers: false, nodes, controller, cluster_id, links })
     }
 
-    /// The brokers of the last Metadata answer.
+    /// The quorum at a list of its controllers, which answer some administrative calls themselves (KIP-919). Whatever is
+    /// for any node goes to the active one.
+    ///
+    /// # Errors
+    /// [`ClusterError::Address`].
+    pub fn of_controllers(bootstrap: &str, settings: Settings) -> Result<Self, ClusterError> {
+        Ok(Self { of_controllers: true, ..Self::at(bootstrap, settings)? })
+    }
+
+    /// Whether the nodes are controllers.
+    pub fn is_of_controllers(&self) -> bool {
+        self.of_controllers
+    }
+
+    /// The brokers of the last Metadata answer, or the controllers.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
     }
@@ -183,6 +211,40 @@ impl Cluster {
             .await?;
         self.learn(&response);
         Ok(response)
+    }
+
+    /// Asks for the nodes: the brokers, or the controllers where the list is of those.
+    ///
+    /// # Errors
+    /// See [`ClusterError`].
+    pub async fn refresh(&mut self) -> Result<(), ClusterError> {
+        if self.of_controllers {
+            let answer = self
+                .call_as("describeCluster", Target::Any, i16::MAX, |version| {
+                    let request = DescribeClusterRequest::default();
+                    if version >= 1 { request.with_endpoint_type(CONTROLLERS) } else { request }
+                })
+                .await?;
+            return self.learn_controllers(&answer);
+        }
+        self.metadata(Some(&[]), false).await.map(|_answer| ())
+    }
+
+    fn learn_controllers(&mut self, answer: &DescribeClusterResponse) -> Result<(), ClusterError> {
+        if answer.error_code != 0 {
+            let message = answer.error_message.as_ref().map(ToString::to_string);
+            return Err(ClusterError::Controllers { code: answer.error_code, message });
+        }
+        let nodes = answer.brokers.iter().map(|node| Node {
+            id: node.broker_id.0,
+            host: node.host.to_string(),
+            port: u16::try_from(node.port).unwrap_or_default(),
+            rack: None,
+        });
+        self.nodes = nodes.map(|node| (node.id, node)).collect();
+        self.controller = Some(answer.controller_id.0).filter(|id| self.nodes.contains_key(id));
+        self.cluster_id = Some(answer.cluster_id.to_string());
+        Ok(())
     }
 
     fn learn(&mut self, response: &MetadataResponse) {
@@ -267,7 +329,12 @@ impl Cluster {
         build: impl Fn(i16) -> C,
     ) -> Result<C::Response, ClusterError> {
         let name = ApiKey::from_code(C::KEY).map_or("call", |api| java_call_name(api));
-        self.call_as(name, at, max, build).await
+        self.call_as(name, self.meant(at), max, build).await
+    }
+
+    /// Of several controllers only the active one is asked.
+    fn meant(&self, at: Target) -> Target {
+        if self.of_controllers && at == Target::Any { Target::Controller } else { at }
     }
 
     async fn call_as<C: Call>(
@@ -277,6 +344,9 @@ impl Cluster {
         max: i16,
         build: impl Fn(i16) -> C,
     ) -> Result<C::Response, ClusterError> {
+        if self.of_controllers && !ApiKey::from_code(C::KEY).is_some_and(controllers_answer) {
+            return Err(ClusterError::NotForControllers);
+        }
         let deadline = Instant::now() + self.settings.api_timeout;
         loop {
             let node = self.connected(at, name, deadline).await?;
@@ -338,7 +408,7 @@ impl Cluster {
     /// See [`ClusterError`].
     pub async fn versions_of(&mut self, at: Target) -> Result<&ApiVersionsResponse, ClusterError> {
         let deadline = Instant::now() + self.settings.api_timeout;
-        let node = self.connected(at, "apiVersions", deadline).await?;
+        let node = self.connected(self.meant(at), "apiVersions", deadline).await?;
         self.links.get(&node).map(|link| &link.versions).ok_or(ClusterError::NoNode("apiVersions"))
     }
 
@@ -364,11 +434,17 @@ impl Cluster {
                     Target::Node(node) if node == id => return Ok(id),
                     Target::Controller if self.controller == Some(id) => return Ok(id),
                     Target::Node(_) | Target::Controller => {
-                        Box::pin(self.metadata(Some(&[]), false)).await?;
-                        if at == Target::Controller && self.controller.is_none() {
+                        Box::pin(self.refresh()).await?;
+                        let known = match at {
+                            Target::Node(node) => self.nodes.contains_key(&node),
+                            _ => self.controller.is_some(),
+                        };
+                        if known {
+                            continue;
+                        }
+                        if at == Target::Controller && !self.of_controllers {
                             return Ok(id);
                         }
-                        continue;
                     }
                 }
             }
@@ -476,6 +552,8 @@ fn told(error: &std::io::Error) -> String {
     }
 }
 
+/// `EndpointType` of controllers.
+const CONTROLLERS: i8 = 2;
 const API_VERSIONS: i16 = 4;
 const UNSUPPORTED_VERSION: i16 = 35;
 const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
@@ -508,6 +586,25 @@ fn version_for(offered: &ApiVersionsResponse, key: i16, max: i16) -> Result<i16,
     row.map(|row| row.max_version.min(spec.max).min(max))
         .filter(|version| row.is_some_and(|row| *version >= row.min_version) && *version >= spec.min)
         .ok_or(ClusterError::Unsupported(spec.name))
+}
+
+/// Whether Kafka's administrative client lets a controller be asked this itself.
+const fn controllers_answer(api: ApiKey) -> bool {
+    matches!(
+        api,
+        ApiKey::ApiVersions
+            | ApiKey::DescribeCluster
+            | ApiKey::DescribeAcls
+            | ApiKey::CreateAcls
+            | ApiKey::DeleteAcls
+            | ApiKey::DescribeConfigs
+            | ApiKey::IncrementalAlterConfigs
+            | ApiKey::AlterPartitionReassignments
+            | ApiKey::ListPartitionReassignments
+            | ApiKey::DescribeQuorum
+            | ApiKey::UpdateFeatures
+            | ApiKey::UnregisterBroker
+    )
 }
 
 /// What the Java client calls a call in its errors: the name of the method, which begins in lower case.

@@ -4,7 +4,8 @@ use client::{Cluster, ClusterError, Target};
 use wire::messages::{BrokerId, DescribeClusterRequest, UnregisterBrokerRequest};
 
 use crate::argparse::{Command, Parsed, Tool};
-use crate::kafka::{self, Trouble, check};
+use crate::errors::class_of;
+use crate::kafka::{self, Bootstrap, Trouble, check};
 use crate::options::{Opt, flag, value};
 use crate::properties::Properties;
 use crate::terminal::{Stop, Terminal};
@@ -60,19 +61,23 @@ const TOOL: Tool = Tool {
 pub fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
     let parsed = TOOL.read(arguments)?;
     let properties = properties(&parsed, terminal)?;
-    let Some(bootstrap) = parsed.value("bootstrap-server") else {
-        return Err(Stop::not_built("--bootstrap-controller"));
-    };
+    let (servers, controllers) = (parsed.value("bootstrap-server"), parsed.value("bootstrap-controller"));
     let id = parsed.number::<i32>("id")?;
     let fenced = parsed.options.has("include-fenced-brokers");
-    let mut cluster = kafka::connect(&bootstrap, &properties, "adminclient-1")?;
+    if fenced && controllers.is_some() {
+        let words = "The option --include-fenced-brokers is only supported with --bootstrap-server option";
+        return Err(Stop::Error(words.to_owned()));
+    }
+    let bootstrap = Bootstrap::of(servers, controllers);
+    let bootstrap = bootstrap.ok_or_else(|| Stop::Error("neither brokers nor controllers".to_owned()))?;
+    let mut cluster = bootstrap.connect(&properties, "adminclient-1")?;
     kafka::block_on(async {
         let done = match (parsed.command.name, id) {
             ("cluster-id", _) => cluster_id(&mut cluster, terminal).await,
             ("unregister", Some(id)) => unregister(&mut cluster, id, terminal).await,
             _ => list_endpoints(&mut cluster, fenced, terminal).await,
         };
-        done.map_err(|trouble| Stop::Error(trouble.to_string()))
+        done.map_err(|trouble| Stop::Error(format!("{}{trouble}", class_of(&trouble))))
     })
 }
 
@@ -90,7 +95,7 @@ fn properties(parsed: &Parsed, terminal: &mut Terminal) -> Result<Properties, St
 }
 
 async fn cluster_id(cluster: &mut Cluster, terminal: &mut Terminal) -> Result<(), Trouble> {
-    cluster.metadata(Some(&[]), false).await?;
+    cluster.refresh().await?;
     match cluster.cluster_id() {
         Some(id) => terminal.line(format!("Cluster ID: {id}")),
         None => terminal.line("No cluster ID found. The Kafka version is probably too old."),
@@ -115,6 +120,9 @@ async fn unregister(cluster: &mut Cluster, id: i32, terminal: &mut Terminal) -> 
 }
 
 async fn list_endpoints(cluster: &mut Cluster, fenced: bool, terminal: &mut Terminal) -> Result<(), Trouble> {
+    if cluster.is_of_controllers() {
+        return list_controllers(cluster, terminal).await;
+    }
     let answer = cluster
         .call(Target::Any, |version| {
             let request = DescribeClusterRequest::default();
@@ -133,6 +141,19 @@ async fn list_endpoints(cluster: &mut Cluster, fenced: bool, terminal: &mut Term
         let (id, port) = (broker.broker_id.0.to_string(), broker.port.to_string());
         let state = if broker.is_fenced { "fenced" } else { "unfenced" };
         row(&id, &broker.host, &port, broker.rack.as_deref().unwrap_or("null"), state, "broker");
+    }
+    Ok(())
+}
+
+async fn list_controllers(cluster: &mut Cluster, terminal: &mut Terminal) -> Result<(), Trouble> {
+    cluster.refresh().await?;
+    let host = cluster.nodes().map(|node| node.host.chars().count()).max().unwrap_or(100);
+    let mut row = |id: &str, name: &str, port: &str, rack: &str, kind: &str| {
+        terminal.line(format!("{id:<10} {name:<host$} {port:<10} {rack:<10} {kind:<15}"));
+    };
+    row("ID", "HOST", "PORT", "RACK", "ENDPOINT_TYPE");
+    for node in cluster.nodes() {
+        row(&node.id.to_string(), &node.host, &node.port.to_string(), "null", "controller");
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use client::Target;
 
 use crate::argparse::{Command, Tool};
-use crate::kafka::{self, Trouble};
+use crate::kafka::{self, Bootstrap, Trouble};
 use crate::options::{CLUSTER, Opt, flag, value};
 use crate::properties::Properties;
 use crate::terminal::{Stop, Terminal};
@@ -48,18 +48,17 @@ pub fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
     if parsed.command.name != "describe" {
         return Err(Stop::not_built(&format!("kafka-features {}", parsed.command.name)));
     }
-    if parsed.global.has("bootstrap-controller") {
-        return Err(Stop::not_built("--bootstrap-controller"));
-    }
-    let Some(bootstrap) = parsed.global.one("bootstrap-server")? else {
+    let global = &parsed.global;
+    let Some(bootstrap) = Bootstrap::of(global.one("bootstrap-server")?, global.one("bootstrap-controller")?)
+    else {
         let words = "You must specify either --bootstrap-controller or --bootstrap-server.";
         return Err(Stop::Error(format!("Command line error: {words}. Type --help for help.")));
     };
     let properties = Properties::of_option(parsed.global.one("command-config")?.as_deref())?;
-    let mut cluster = kafka::connect(&bootstrap, &properties, "adminclient-1")?;
+    let mut cluster = bootstrap.connect(&properties, "adminclient-1")?;
     let at = parsed.number("node-id")?.map_or(Target::Any, Target::Node);
     kafka::block_on(async {
-        cluster.metadata(Some(&[]), false).await.map_err(Trouble::from)?;
+        cluster.refresh().await.map_err(Trouble::from)?;
         let versions = cluster.versions_of(at).await.map_err(Trouble::from)?;
         let finalized = &versions.finalized_features;
         let finalized: BTreeMap<String, i16> =

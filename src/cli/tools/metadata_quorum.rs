@@ -7,7 +7,7 @@ use wire::messages::describe_quorum_response::{
 };
 
 use crate::argparse::{Command, Parsed, Tool};
-use crate::kafka::{self, Trouble, check, topic_name};
+use crate::kafka::{self, Bootstrap, Trouble, check, topic_name};
 use crate::options::{CLUSTER, flag, value};
 use crate::properties::Properties;
 use crate::table;
@@ -56,17 +56,16 @@ pub fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
     if parsed.command.name != "describe" {
         return Err(Stop::not_built(&format!("kafka-metadata-quorum {}", parsed.command.name)));
     }
-    if parsed.global.has("bootstrap-controller") {
-        return Err(Stop::not_built("--bootstrap-controller"));
-    }
-    let Some(bootstrap) = parsed.global.one("bootstrap-server")? else {
+    let global = &parsed.global;
+    let Some(bootstrap) = Bootstrap::of(global.one("bootstrap-server")?, global.one("bootstrap-controller")?)
+    else {
         return Err(
             parsed.refuse_tool("one of the arguments --bootstrap-server --bootstrap-controller is required")
         );
     };
     check_mode(&parsed)?;
     let properties = Properties::of_option(parsed.global.one("command-config")?.as_deref())?;
-    let mut cluster = kafka::connect(&bootstrap, &properties, "adminclient-1")?;
+    let mut cluster = bootstrap.connect(&properties, "adminclient-1")?;
     kafka::block_on(async {
         let answer = describe(&mut cluster).await?;
         let quorum = answer.topics.first().and_then(|topic| topic.partitions.first());
@@ -96,7 +95,7 @@ fn check_mode(parsed: &Parsed) -> Result<(), Stop> {
 }
 
 async fn describe(cluster: &mut Cluster) -> Result<DescribeQuorumResponse, Trouble> {
-    cluster.metadata(Some(&[]), false).await?;
+    cluster.refresh().await?;
     let topic = TopicData::default()
         .with_topic_name(topic_name("__cluster_metadata"))
         .with_partitions(vec![PartitionData::default().with_partition_index(0)]);

@@ -9,7 +9,7 @@ use wire::messages::create_acls_request::{AclCreation, CreateAclsRequest};
 use wire::messages::delete_acls_request::{DeleteAclsFilter, DeleteAclsRequest};
 use wire::messages::describe_acls_request::DescribeAclsRequest;
 
-use crate::kafka::{self, Trouble, check, text};
+use crate::kafka::{self, Bootstrap, Trouble, check, text};
 use crate::options::{HELP, Options, Syntax, VERSION, flag, maybe, value};
 use crate::properties::Properties;
 use crate::terminal::{Stop, Terminal};
@@ -20,7 +20,7 @@ const SYNTAX: Syntax = Syntax {
     about: "This tool helps to manage acls on kafka.",
     options: &[
         value(&["bootstrap-server"], "host:port,...", "Brokers to begin with. Required."),
-        value(&["bootstrap-controller"], "host:port,...", "Not built."),
+        value(&["bootstrap-controller"], "host:port,...", "Controllers to begin with."),
         maybe(&["command-config"], "file", "Properties of the client."),
         value(&["topic"], "name", "A topic, or '*' for all."),
         flag(&["cluster"], "The cluster."),
@@ -56,11 +56,12 @@ pub fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
     let options = SYNTAX.read(arguments)?;
     options.help_or_version()?;
     check_options(&options)?;
-    if options.has("bootstrap-controller") {
-        return Err(Stop::not_built("--bootstrap-controller"));
-    }
     let properties = Properties::of_option(options.all("command-config").pop().as_deref())?;
-    let mut cluster = kafka::connect(&options.required("bootstrap-server")?, &properties, "adminclient-1")?;
+    let bootstrap = match options.one("bootstrap-controller")? {
+        Some(controllers) => Bootstrap::Controllers(controllers),
+        None => Bootstrap::Brokers(options.required("bootstrap-server")?),
+    };
+    let mut cluster = bootstrap.connect(&properties, "adminclient-1")?;
     let done = match () {
         () if options.has("add") => {
             let wanted = entries::to_add(&options)?;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use client::Cluster;
 use model::ErrorCode;
 
-use crate::kafka::{self, Trouble};
+use crate::kafka::{self, Bootstrap, Trouble};
 use crate::options::{HELP, Options, Syntax, VERSION, flag, value};
 use crate::properties::Properties;
 use crate::terminal::{Stop, Terminal};
@@ -117,10 +117,11 @@ pub fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
     options.help_or_version()?;
     let order = order(&options)?;
     let properties = Properties::of_option(options.one("command-config")?.as_deref())?;
-    if options.has("bootstrap-controller") {
-        return Err(Stop::not_built("--bootstrap-controller"));
-    }
-    let mut cluster = kafka::connect(&options.required("bootstrap-server")?, &properties, "adminclient-1")?;
+    let bootstrap = match options.one("bootstrap-controller")? {
+        Some(controllers) => Bootstrap::Controllers(controllers),
+        None => Bootstrap::Brokers(options.required("bootstrap-server")?),
+    };
+    let mut cluster = bootstrap.connect(&properties, "adminclient-1")?;
     let done = kafka::block_on(async {
         Ok(if options.has("alter") {
             alter(&order, &mut cluster, terminal).await

@@ -117,7 +117,7 @@ async fn entities(kind: &str, cluster: &mut Cluster) -> Result<Vec<String>, Trou
             Ok(jvm::hash_order(names, |name: &String| jvm::hash_code(name)))
         }
         "brokers" | "broker-loggers" => {
-            cluster.metadata(Some(&[]), false).await?;
+            cluster.refresh().await?;
             let ids = cluster.nodes().map(|node| node.id.to_string());
             Ok(ids.chain(std::iter::once(String::new())).collect())
         }

@@ -15,7 +15,7 @@ use wire::messages::list_partition_reassignments_request::{
 use wire::messages::{BrokerId, DescribeLogDirsRequest, MetadataResponse};
 
 use crate::config_admin::{self, BROKER, TOPIC};
-use crate::kafka::{self, TopicPartition, Trouble, check, topic_name};
+use crate::kafka::{self, Bootstrap, TopicPartition, Trouble, check, topic_name};
 use crate::options::{HELP, Options, Syntax, VERSION, flag, value};
 use crate::properties::Properties;
 use crate::terminal::{Stop, Terminal};
@@ -31,7 +31,11 @@ const SYNTAX: Syntax = Syntax {
         flag(&["cancel"], "Cancel the reassignment of the file."),
         flag(&["list"], "Show what is under way."),
         value(&["bootstrap-server"], "host:port,...", "Brokers to begin with. Required."),
-        value(&["bootstrap-controller"], "host:port,...", "Not built."),
+        value(
+            &["bootstrap-controller"],
+            "host:port,...",
+            "Controllers to begin with, for --cancel and --list.",
+        ),
         value(&["command-config"], "file", "Properties of the client."),
         value(
             &["reassignment-json-file"],
@@ -78,9 +82,9 @@ const ACTIONS: [Action; 5] = [
     (
         "cancel",
         &["reassignment-json-file"],
-        &["bootstrap-server", "command-config", "preserve-throttles", "timeout"],
+        &["bootstrap-server", "bootstrap-controller", "command-config", "preserve-throttles", "timeout"],
     ),
-    ("list", &[], &["bootstrap-server", "command-config"]),
+    ("list", &[], &["bootstrap-server", "bootstrap-controller", "command-config"]),
 ];
 
 /// Runs the tool.
@@ -94,8 +98,11 @@ pub fn run(arguments: &[String], terminal: &mut Terminal) -> Result<(), Stop> {
         }
     }
     let properties = Properties::of_option(options.one("command-config")?.as_deref())?;
-    let bootstrap = options.required("bootstrap-server")?;
-    let mut cluster = kafka::connect(&bootstrap, &properties, "reassign-partitions-tool")?;
+    let bootstrap = match options.one("bootstrap-controller")? {
+        Some(controllers) => Bootstrap::Controllers(controllers),
+        None => Bootstrap::Brokers(options.required("bootstrap-server")?),
+    };
+    let mut cluster = bootstrap.connect(&properties, "reassign-partitions-tool")?;
     let file = options.one("reassignment-json-file")?;
     let target = file.as_deref().map(|path| plan::read(path).and_then(|text| plan::parse(&text))).transpose();
     let target = target.map_err(Failure::of_words).map(Option::unwrap_or_default);
@@ -162,8 +169,7 @@ fn check_options(options: &Options) -> Result<&'static str, Stop> {
         (false, false) => {
             return Err(options.usage("Please specify either --bootstrap-server or --bootstrap-controller"));
         }
-        (false, true) => return Err(Stop::not_built("--bootstrap-controller")),
-        (true, false) => {}
+        _ => {}
     }
     options.need(needed)?;
     let known = SYNTAX.options.iter().filter_map(|option| option.names.first());
@@ -349,7 +355,7 @@ async fn clear_throttles(
     target: &Assignment,
     terminal: &mut Terminal,
 ) -> Result<(), Trouble> {
-    cluster.metadata(Some(&[]), false).await?;
+    cluster.refresh().await?;
     let mut brokers: BTreeSet<i32> = cluster.nodes().map(|node| node.id).collect();
     brokers.extend(target.values().flatten());
     let brokers: Vec<i32> = brokers.into_iter().collect();
