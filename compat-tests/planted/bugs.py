@@ -10,6 +10,7 @@ SCRIPTS = "-p coordinator --lib group::tests::cells"
 CONSUMER = "-p coordinator --lib group::consumer::tests::simulation::whole_lives"
 OFFSETS = "-p coordinator --lib group::offsets::model_tests"
 LOG = "-p storage --lib transactions::model_tests"
+LOGS = "-p broker --test transaction_logs transactions_hold_in_real_logs"
 ENDS = "-p coordinator --lib txn::tests::simulation_tests::transactions_hold"
 
 
@@ -47,6 +48,47 @@ BUGS = [
     Bug(
         "aborted-index-lost", "a scan does not build the index of aborted transactions", "src/storage/recovery.rs",
         "segment.txn_index.append(home, &ended.into())?;", "let _ = ended;", LOG,
+    ),
+    # --- a log under whole transactions, beside its model
+    Bug(
+        "window-of-four", "a retry of the fifth batch back is not recognised", "src/storage/producer_state/entry.rs",
+        "const WINDOW: usize = 5;", "const WINDOW: usize = 4;", LOGS,
+    ),
+    Bug(
+        "snapshot-of-too-much", "a snapshot says that it has the first batch of the segment it begins", "src/storage/append.rs",
+        "self.producers.set_end(base);\n        self.take_snapshot()?;",
+        "self.producers.set_end(base.next());\n        self.take_snapshot()?;", LOGS,
+    ),
+    Bug(
+        "snapshot-without-the-open", "a snapshot does not say what is open", "src/storage/producer_state/snapshot.rs",
+        "writer.i64(entry.transaction_start.map_or(-1, Offset::value));", "writer.i64(-1);", LOGS,
+    ),
+    Bug(
+        "snapshot-without-coordinators", "a snapshot does not say which coordinator ended what", "src/storage/producer_state/snapshot.rs",
+        "writer.i32(entry.coordinator_epoch);", "writer.i32(-1);", LOGS,
+    ),
+    Bug(
+        "stable-before-it-is-on-disk", "a marker that is not on disk decides", "src/storage/producer_state.rs",
+        "self.undecided.retain(|_, marker| *marker >= high_watermark);",
+        "self.undecided.retain(|_, marker| *marker > high_watermark);", LOGS,
+    ),
+    Bug(
+        "marker-leaves-every-question", "what was admitted before the end of its transaction gets in after it",
+        "src/storage/producer_state/verification.rs",
+        "entry.supports_epoch_bump && entry.epoch == epoch || bumps && entry.epoch > epoch",
+        "bumps || entry.epoch <= epoch || entry.epoch > epoch", LOGS,
+    ),
+    Bug(
+        "marker-leaves-later-questions", "every marker leaves the questions of later epochs alone",
+        "src/storage/producer_state/verification.rs",
+        "entry.supports_epoch_bump && entry.epoch == epoch || bumps && entry.epoch > epoch",
+        "entry.supports_epoch_bump && entry.epoch == epoch || (bumps || entry.epoch > epoch) && entry.epoch > epoch", "-p storage --lib transactions::tests",
+    ),
+    Bug(
+        "marker-settles-the-next", "a marker of KIP-890 takes away the question of the next transaction",
+        "src/storage/producer_state/verification.rs",
+        "entry.supports_epoch_bump && entry.epoch == epoch || bumps && entry.epoch > epoch",
+        "entry.supports_epoch_bump && entry.epoch > epoch || bumps && entry.epoch > epoch", LOGS,
     ),
     # --- the end of a transaction
     Bug(
