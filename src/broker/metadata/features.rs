@@ -21,11 +21,9 @@ pub(crate) const TRANSACTION_VERSION: &str = "transaction.version";
 
 /// The features that Kafka 4.1 knows. A level of 0 means that the feature is not there yet: share groups (KIP-932) come
 /// with their coordinator.
-///
-/// A cluster that Kafka has brought to a later `metadata.version` is served at that.
 pub(super) fn supported(image: &Image) -> Vec<FeatureRange> {
     let oldest = MetadataVersion::MINIMUM.level();
-    let newest = MetadataVersion::LATEST.max(image.metadata_version().unwrap_or(MetadataVersion::MINIMUM));
+    let newest = MetadataVersion::newest_of(image.metadata_version());
     vec![
         FeatureRange::new(ELIGIBLE_LEADER_REPLICAS_VERSION, 0, 1),
         FeatureRange::new(GROUP_VERSION, 0, 1),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use config::resolved::Metadata as LogSettings;
 use controller::MetadataRecord;
 use controller::control_record::ControlRecord;
-use model::{LeaderEpoch, Offset};
+use model::{Clock, LeaderEpoch, Offset};
 use records::builder::BuildError;
 use storage::metadata_files::{MetadataFiles, SnapshotId};
 use storage::{
@@ -85,7 +85,7 @@ pub(super) struct MetadataLog {
     last_append_ms: i64,
     /// Record bytes since the newest snapshot.
     bytes_since_snapshot: u64,
-    /// When the newest snapshot was taken or, without one, when the log was opened; in milliseconds.
+    /// When the newest snapshot was taken or, without one, when the log was opened, by `Clock::aging_ms`.
     snapshot_ms: i64,
 }
 
@@ -275,10 +275,10 @@ impl MetadataLog {
     }
 
     /// Whether a snapshot is due: enough has been written since the last one, or it is old.
-    pub(super) fn wants_snapshot(&self, now_ms: i64) -> bool {
+    pub(super) fn wants_snapshot(&self, aging_ms: i64) -> bool {
         let bytes_max = u64::try_from(self.settings.snapshot_bytes_max).unwrap_or(u64::MAX);
         let interval_ms = self.settings.snapshot_interval_ms_max;
-        let is_old = interval_ms > 0 && now_ms.saturating_sub(self.snapshot_ms) >= interval_ms;
+        let is_old = interval_ms > 0 && aging_ms.saturating_sub(self.snapshot_ms) >= interval_ms;
         self.bytes_since_snapshot >= bytes_max || (is_old && self.bytes_since_snapshot > 0)
     }
 
@@ -287,7 +287,7 @@ impl MetadataLog {
         &mut self,
         records: Vec<MetadataRecord>,
         quorum: &QuorumRecords,
-        now_ms: i64,
+        clock: &Clock,
     ) -> Result<SnapshotId, LogError> {
         let id = SnapshotId { offset: self.end(), epoch: self.last_epoch };
         let snapshot = Snapshot {
@@ -297,14 +297,14 @@ impl MetadataLog {
         };
         // Also when it fails: the next one is tried only after as much again was written.
         self.bytes_since_snapshot = 0;
-        self.snapshot_ms = now_ms;
-        self.files.write_snapshot(id, &snapshot.encode(id.epoch, now_ms)?)?;
+        self.snapshot_ms = clock.aging_ms();
+        self.files.write_snapshot(id, &snapshot.encode(id.epoch, clock.wall_ms())?)?;
         Ok(id)
     }
 
     /// Removes snapshots, and the log below the oldest that is left, while the whole is larger or older than it may
-    /// be (`KafkaMetadataLog.maybeClean`). The newest snapshot always stays.
-    pub(super) fn clean(&mut self, now_ms: i64) -> Result<(), LogError> {
+    /// be (`KafkaMetadataLog.maybeClean`), by `Clock::aging_ms`. The newest snapshot always stays.
+    pub(super) fn clean(&mut self, aging_ms: i64) -> Result<(), LogError> {
         let mut snapshots = self.files.snapshots()?;
         let mut sizes = Vec::with_capacity(snapshots.len());
         for id in &snapshots {
@@ -316,7 +316,7 @@ impl MetadataLog {
             let too_old = self.settings.retention_ms >= 0 && {
                 let bytes = self.files.read_snapshot(oldest)?.unwrap_or_default();
                 let last_ms = Snapshot::decode(Bytes::from(bytes)).map(|s| s.last_contained_timestamp_ms);
-                last_ms.is_ok_and(|last_ms| now_ms.saturating_sub(last_ms) > self.settings.retention_ms)
+                last_ms.is_ok_and(|last_ms| aging_ms.saturating_sub(last_ms) > self.settings.retention_ms)
             };
             if !too_large && !too_old {
                 break;
@@ -325,7 +325,7 @@ impl MetadataLog {
             snapshots.remove(0);
             sizes.remove(0);
             self.log.advance_log_start(next.offset);
-            self.log.apply_retention(now_ms, next.offset)?;
+            self.log.apply_retention(aging_ms, next.offset)?;
         }
         Ok(())
     }

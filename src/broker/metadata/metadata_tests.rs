@@ -315,3 +315,56 @@ fn a_stopped_shell_takes_no_commands() {
     assert_eq!(block_on(shell.metadata.submit(command)), Err(ErrorCode::NotController));
     shell.metadata.stop();
 }
+
+/// A directory as the formatter of Kafka 4.3 leaves it, but for its identity: the metadata of 4.3-IV0.
+fn leave_bootstrap_of_4_3(dir: &Path) {
+    let mut records = controller::bootstrap_records(features::INITIAL_LEVELS);
+    for record in &mut records {
+        if let controller::MetadataRecord::FeatureLevel(level) = record
+            && level.name == "metadata.version"
+        {
+            level.feature_level = 30;
+        }
+    }
+    let snapshot = snapshot::Snapshot { records, ..snapshot::Snapshot::default() };
+    std::fs::create_dir_all(dir).unwrap();
+    let bytes = snapshot.encode(model::LeaderEpoch::new(0), 0).unwrap();
+    std::fs::write(dir.join("bootstrap.checkpoint"), bytes).unwrap();
+}
+
+#[test]
+fn cordoned_directories_get_no_more_partitions() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    leave_bootstrap_of_4_3(Path::new(&path("a")));
+    let log_dirs = format!("log.dirs={},{}", path("a"), path("b"));
+    let cordon_b = format!("cordoned.log.dirs={}", path("b"));
+    let own = BrokerId::new(1);
+    let id_of = |shell: &Shell, name: &str| {
+        let registry = shell.engine.registry();
+        let found = registry.dirs().iter().find(|dir| dir.path() == Path::new(&path(name))).unwrap().id();
+        found.unwrap()
+    };
+    let told = |shell: &Shell| shell.metadata.image().broker(own).unwrap().cordoned_log_dirs.clone();
+    let all_in = |shell: &Shell, topic: TopicId, name: &str| {
+        (0..4).all(|index| shell.engine.registry().directory_of(topic, index) == Some(id_of(shell, name)))
+    };
+
+    let shell = Shell::start_with(dir.path(), &[&log_dirs, &cordon_b], None);
+    assert_eq!(told(&shell), Some(vec![id_of(&shell, "b")]));
+    let first = shell.create("first", 4, &[]);
+    assert!(all_in(&shell, first, "a"));
+    // What is set while it runs comes before what stands in the file, and lasts.
+    shell.set(ConfigResourceType::Broker, "1", "cordoned.log.dirs", &path("a"));
+    assert_eq!(told(&shell), Some(vec![id_of(&shell, "a")]));
+    let second = shell.create("second", 4, &[]);
+    assert!(all_in(&shell, first, "a") && all_in(&shell, second, "b"));
+    shell.stop();
+
+    let shell = Shell::start_with(dir.path(), &[&log_dirs, &cordon_b], None);
+    assert_eq!(told(&shell), Some(vec![id_of(&shell, "a")]));
+    assert!(all_in(&shell, first, "a") && all_in(&shell, second, "b"), "what is there stays");
+    shell.set(ConfigResourceType::Broker, "1", "cordoned.log.dirs", "");
+    assert_eq!(told(&shell), Some(Vec::new()));
+    shell.stop();
+}

@@ -51,7 +51,6 @@ pub struct Metadata {
     broker_epoch: i64,
     view: Arc<ArcSwap<View>>,
     quorum: Arc<ArcSwap<Quorum>>,
-    features: Vec<FeatureRange>,
     requests: mpsc::Sender<Request>,
     /// Taken by the one who stops the thread. A leaf lock.
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -88,9 +87,9 @@ impl Metadata {
         self.quorum.load_full()
     }
 
-    /// Features and the levels of them that this program works with.
-    pub fn supported_features(&self) -> &[FeatureRange] {
-        &self.features
+    /// Features and the levels of them that this program works with, in the cluster as it is now.
+    pub fn supported_features(&self) -> Vec<FeatureRange> {
+        features::supported(&self.image())
     }
 
     /// Carries out a command. The answer comes when what it changed is on disk and in the image. A command that was

@@ -109,7 +109,6 @@ impl Metadata {
         let mut ledger = Ledger { controller: replayed.controller, log: replayed.log };
         start.bootstrap(&mut ledger, &replayed.bootstrap)?;
         let broker_epoch = start.register(&mut ledger, &identity)?;
-        let features = supported(&ledger.controller.image());
         ledger.sync()?;
 
         let view = View::empty(loaded.layers.clone(), loaded.broker.clone());
@@ -141,7 +140,6 @@ impl Metadata {
             broker_epoch,
             view,
             quorum,
-            features,
             requests,
             thread: Mutex::new(Some(thread)),
         })

@@ -10,10 +10,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use controller::command::AssignReplicasToDirs;
+use controller::command::{AssignReplicasToDirs, BrokerChange, BrokerState};
 use controller::controller::ReplayError;
 use controller::image::{DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED};
-use controller::{Command, Controller, Image, MetadataRecord, Reply};
+use controller::{Command, Controller, Image, MetadataRecord, MetadataVersion, Reply};
 use model::{BrokerId, Clock, ErrorCode, LeaderEpoch, Offset, TopicId};
 use storage::LogDir;
 use tokio::sync::{mpsc, oneshot};
@@ -201,7 +201,7 @@ impl Worker {
             // Who asked may have gone meanwhile.
             let _ = asker.send(reply);
         }
-        self.snapshot_if_due(now_ms)?;
+        self.snapshot_if_due()?;
         Ok(stop)
     }
 
@@ -219,6 +219,7 @@ impl Worker {
             return Ok(());
         }
         let after = before.with_image(image, self.own);
+        self.registry.cordon(&after.config().storage.cordoned_log_dirs);
         let changes = diff::changes(before.image(), after.image(), self.own);
         // Deletions come first, so that a name is free for the topic that has it now.
         self.delete(before.image(), &changes)?;
@@ -240,7 +241,8 @@ impl Worker {
         self.follower.follow(&after);
         let assignments = self.assignments(after.image(), &placed);
         self.view.store(Arc::new(after));
-        self.assign(assignments)
+        self.assign(assignments)?;
+        self.cordon()
     }
 
     /// Which partitions are in another log directory than the metadata says, and in which. Where there is only one, nobody
@@ -273,6 +275,33 @@ impl Worker {
             }
             Err(error) if error.is_passing() => {
                 tracing::warn!(target: "ottla.metadata", "log directories are assigned by the next start: {error}");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        self.ledger.sync()?;
+        self.publish()
+    }
+
+    /// Tells the controller which log directories get no more partitions, as a heartbeat of Kafka's brokers does: each process
+    /// anew, also that there are none (KIP-1066).
+    fn cordon(&mut self) -> Result<(), CommitError> {
+        let before = self.ledger.controller.image();
+        let knows_of_cordons = |version: MetadataVersion| version.has_cordoned_directories();
+        let Some(broker) =
+            before.broker(self.own).filter(|_| before.metadata_version().is_some_and(knows_of_cordons))
+        else {
+            return Ok(());
+        };
+        let dirs = self.registry.dirs().iter();
+        let cordoned = dirs.filter(|dir| self.registry.is_cordoned(dir)).filter_map(|dir| dir.id());
+        let change = BrokerChange::CordonedDirs(cordoned.collect());
+        let command = BrokerState { broker_id: self.own, broker_epoch: broker.epoch, change };
+        match self.ledger.execute(self.clock.wall_ms(), Command::BrokerState(command)) {
+            Ok(_) if Arc::ptr_eq(&before, &self.ledger.controller.image()) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.is_passing() => {
+                tracing::warn!(target: "ottla.metadata", "cordoned log directories are told later: {error}");
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -319,12 +348,13 @@ impl Worker {
         }
     }
 
-    fn snapshot_if_due(&mut self, now_ms: i64) -> Result<(), CommitError> {
-        if !self.ledger.log.wants_snapshot(now_ms) {
+    fn snapshot_if_due(&mut self) -> Result<(), CommitError> {
+        let aging_ms = self.clock.aging_ms();
+        if !self.ledger.log.wants_snapshot(aging_ms) {
             return Ok(());
         }
         let records = self.ledger.controller.snapshot();
-        let id = match self.ledger.log.write_snapshot(records, &self.quorum_records, now_ms) {
+        let id = match self.ledger.log.write_snapshot(records, &self.quorum_records, &self.clock) {
             Err(error) if error.is_passing() => {
                 // The log has everything; a snapshot only shortens it.
                 tracing::warn!(target: "ottla.metadata", "no metadata snapshot was written: {error}");
@@ -333,6 +363,6 @@ impl Worker {
             result => result?,
         };
         tracing::info!(target: "ottla.metadata", "wrote a metadata snapshot of everything below offset {}", id.offset);
-        Ok(self.ledger.log.clean(now_ms)?)
+        Ok(self.ledger.log.clean(aging_ms)?)
     }
 }

@@ -134,8 +134,8 @@ impl Registry {
         Ok(partition)
     }
 
-    /// Where the partition is, or the directory with the fewest partitions that can be used, those that are planned
-    /// counted in; `None` where it must be in one that cannot be used, and would be made anew without its records.
+    /// Where the partition is, or the directory with the fewest partitions that can be used and is not cordoned, those that
+    /// are planned counted in; `None` where it must be in one that cannot be used, and would be made anew without its records.
     pub(super) fn dir_for(&self, new: &NewPartition, planned: &mut [usize]) -> Option<&Arc<HostDir>> {
         let found_of = |id| self.dirs.iter().position(|dir| dir.has_found_of(&new.topic, new.partition, id));
         let found = found_of(Some(new.topic_id));
@@ -145,7 +145,9 @@ impl Registry {
         // Another topic's of that name, as one that was deleted while its directory was away, says nothing.
         let found = found.or_else(|| found_of(None));
         let usable = planned.iter().zip(&self.dirs).enumerate().filter(|(_, (_, dir))| !dir.has_failed());
-        let emptiest = usable.min_by_key(|(_, (count, _))| **count).map(|(at, _)| at);
+        // One that is cordoned only where all are: the partition may have been placed before that (KIP-1066).
+        let emptiest = usable.min_by_key(|(_, (count, dir))| (self.is_cordoned(dir), **count));
+        let emptiest = emptiest.map(|(at, _)| at);
         let at = found.or(emptiest)?;
         planned[at] += 1;
         self.dirs.get(at)

@@ -33,6 +33,8 @@ pub struct Registry {
     pub(super) dirs: Vec<Arc<HostDir>>,
     /// Directories that could not be opened.
     pub(super) unopened: Vec<PathBuf>,
+    /// Directories that get no more partitions (KIP-1066). A leaf lock.
+    cordoned: Mutex<Vec<PathBuf>>,
     pub(super) losses: Losses,
     pub(super) late_openings: LateOpenings,
     /// Whether the partitions were opened that the start has found in the metadata: what comes from then on is new.
@@ -87,6 +89,7 @@ impl Registry {
             changing: Mutex::default(),
             dirs,
             unopened,
+            cordoned: Mutex::default(),
             losses: Losses::default(),
             late_openings: LateOpenings::default(),
             is_started: AtomicBool::new(false),
@@ -110,6 +113,16 @@ impl Registry {
             }
         });
         registry
+    }
+
+    /// These directories, and no others, get no more partitions, unless there is nowhere else. What is in them stays.
+    pub fn cordon(&self, dirs: &[PathBuf]) {
+        *self.cordoned.lock() = dirs.to_vec();
+    }
+
+    /// Whether the directory gets no more partitions.
+    pub fn is_cordoned(&self, dir: &HostDir) -> bool {
+        self.cordoned.lock().iter().any(|cordoned| cordoned == dir.path())
     }
 
     /// The topics now. Not to be held across an await: it may keep deleted partitions from going.
