@@ -47,9 +47,9 @@ impl PartitionLog {
         &mut self,
         batch: Bytes,
         epoch: LeaderEpoch,
-        now_ms: i64,
+        wall_ms: i64,
     ) -> Result<Appended, AppendError> {
-        self.append_from(Origin::Client, batch, epoch, now_ms)
+        self.append_from(Origin::Client, batch, epoch, wall_ms)
     }
 
     /// Appends one validated batch: gives it the next offsets and the leader's epoch, and writes it behind the others.
@@ -63,9 +63,9 @@ impl PartitionLog {
         origin: Origin,
         batch: Bytes,
         epoch: LeaderEpoch,
-        now_ms: i64,
+        wall_ms: i64,
     ) -> Result<Appended, AppendError> {
-        self.append_verified(origin, batch, epoch, now_ms, None)
+        self.append_verified(origin, batch, epoch, wall_ms, None)
     }
 
     /// As [`PartitionLog::append_from`], for a batch of a transaction that its coordinator has admitted since `guard`
@@ -76,7 +76,7 @@ impl PartitionLog {
         origin: Origin,
         batch: Bytes,
         epoch: LeaderEpoch,
-        now_ms: i64,
+        wall_ms: i64,
         guard: Option<VerificationGuard>,
     ) -> Result<Appended, AppendError> {
         self.check_usable()?;
@@ -94,7 +94,7 @@ impl PartitionLog {
         if let Verdict::Duplicate(original) = self.check_producer(&header, marker, &asked)? {
             return Ok(duplicate(&original));
         }
-        self.roll_if_needed(&next_batch(&header, last_offset, now_ms), base_offset, now_ms)?;
+        self.roll_if_needed(&next_batch(&header, last_offset, wall_ms), base_offset, wall_ms)?;
 
         let prefix = header.patched_prefix(base_offset, epoch);
         let rest = batch.get(PATCHED_PREFIX_BYTES..).unwrap_or_default();
@@ -102,7 +102,7 @@ impl PartitionLog {
         self.sync.tail.note(self.active.id(), self.active.size(), [&prefix, rest]);
         header.base_offset = base_offset;
         header.leader_epoch = epoch;
-        self.take_in(&header, marker, now_ms)?;
+        self.take_in(&header, marker, wall_ms)?;
         let log_append_time_ms = if header.is_log_append_time() { header.max_timestamp } else { -1 };
         Ok(Appended { base_offset, last_offset, log_append_time_ms, duplicate: false })
     }
@@ -110,7 +110,7 @@ impl PartitionLog {
     /// Appends batches that have their offsets already, as a follower or a copy does. Each must be whole and sound,
     /// and begin at or beyond the log's end; a partial batch at the end of `batches` is left out, as a fetch may cut
     /// one. On an error, the batches before the bad one are in the log.
-    pub fn append_as_follower(&mut self, batches: Bytes, now_ms: i64) -> Result<(), AppendError> {
+    pub fn append_as_follower(&mut self, batches: Bytes, wall_ms: i64) -> Result<(), AppendError> {
         self.check_usable()?;
         let mut left = batches;
         while left.len() >= HEADER_BYTES {
@@ -119,7 +119,7 @@ impl PartitionLog {
                 break;
             }
             let batch = left.split_to(header.size());
-            self.append_with_offsets(&header, &batch, now_ms)?;
+            self.append_with_offsets(&header, &batch, wall_ms)?;
         }
         Ok(())
     }
@@ -128,7 +128,7 @@ impl PartitionLog {
         &mut self,
         header: &BatchHeader,
         batch: &Bytes,
-        now_ms: i64,
+        wall_ms: i64,
     ) -> Result<(), AppendError> {
         if header.last_offset_delta < 0 || !crc_matches(batch) {
             return Err(AppendError::Corrupt("the CRC of a copied batch does not match"));
@@ -142,10 +142,10 @@ impl PartitionLog {
         if header.last_offset().value() == i64::MAX {
             return Err(AppendError::OffsetsExhausted);
         }
-        let next = next_batch(header, header.last_offset(), now_ms);
-        self.roll_if_needed(&next, header.base_offset, now_ms)?;
+        let next = next_batch(header, header.last_offset(), wall_ms);
+        self.roll_if_needed(&next, header.base_offset, wall_ms)?;
         self.write(&mut [IoSlice::new(batch)])?;
-        self.take_in(header, marker_of(header, batch), now_ms)?;
+        self.take_in(header, marker_of(header, batch), wall_ms)?;
         Ok(())
     }
 
@@ -166,7 +166,7 @@ impl PartitionLog {
         self.producers.check(header, marker, asked)
     }
 
-    fn roll_if_needed(&mut self, next: &NextBatch, base: Offset, now_ms: i64) -> Result<(), AppendError> {
+    fn roll_if_needed(&mut self, next: &NextBatch, base: Offset, wall_ms: i64) -> Result<(), AppendError> {
         if next.size > u64::from(self.config.segment_bytes) {
             return Err(AppendError::TooLarge {
                 size: next.size as usize,
@@ -174,7 +174,7 @@ impl PartitionLog {
             });
         }
         if self.active.must_roll(&self.home, &self.config, *next)? {
-            self.roll_at(base, now_ms)?;
+            self.roll_at(base, wall_ms)?;
         }
         if !self.active.fits_relative(next.last_offset) {
             return Err(AppendError::Corrupt("the batch spans more than 2^31 offsets"));
@@ -191,10 +191,10 @@ impl PartitionLog {
         &mut self,
         header: &BatchHeader,
         marker: Option<EndTxnMarker>,
-        now_ms: i64,
+        wall_ms: i64,
     ) -> Result<(), StorageError> {
         let base_offset = header.base_offset;
-        let indexed = self.active.note_batch(&self.home, &self.config, header, now_ms);
+        let indexed = self.active.note_batch(&self.home, &self.config, header, wall_ms);
         indexed.map_err(|error| self.note_failure(error))?;
         if self.epochs.latest() != Some(header.leader_epoch)
             && self.epochs.assign(header.leader_epoch, base_offset)
@@ -223,16 +223,16 @@ impl PartitionLog {
     }
 
     /// Closes the active segment and begins another at the log's end. Nothing happens while the active one is empty.
-    pub fn roll(&mut self, now_ms: i64) -> Result<(), StorageError> {
+    pub fn roll(&mut self, created_ms: i64) -> Result<(), StorageError> {
         self.check_usable()?;
-        self.roll_at(self.log_end(), now_ms)
+        self.roll_at(self.log_end(), created_ms)
     }
 
-    pub(crate) fn roll_at(&mut self, base: Offset, now_ms: i64) -> Result<(), StorageError> {
+    pub(crate) fn roll_at(&mut self, base: Offset, created_ms: i64) -> Result<(), StorageError> {
         if self.active.size() == 0 && self.active.base() == base {
             return Ok(());
         }
-        let rolled = self.prepare_roll(base, now_ms);
+        let rolled = self.prepare_roll(base, created_ms);
         let next = match rolled {
             Ok(next) => next,
             Err(error) if error.is_passing() => {
@@ -252,10 +252,10 @@ impl PartitionLog {
         Ok(())
     }
 
-    fn prepare_roll(&mut self, base: Offset, now_ms: i64) -> Result<Segment, StorageError> {
+    fn prepare_roll(&mut self, base: Offset, created_ms: i64) -> Result<Segment, StorageError> {
         self.settle_before_roll()?;
         self.active.seal(&self.home)?;
-        let next = Segment::create(&self.home, base, &self.config, now_ms)?;
+        let next = Segment::create(&self.home, base, &self.config, created_ms)?;
         // The snapshot bears the offset of the new segment, so that a recovery can begin with both.
         self.producers.set_end(base);
         self.take_snapshot()?;
@@ -264,8 +264,8 @@ impl PartitionLog {
     }
 }
 
-fn next_batch(header: &BatchHeader, last_offset: Offset, now_ms: i64) -> NextBatch {
-    NextBatch { size: header.size() as u64, last_offset, max_timestamp: header.max_timestamp, now_ms }
+fn next_batch(header: &BatchHeader, last_offset: Offset, wall_ms: i64) -> NextBatch {
+    NextBatch { size: header.size() as u64, last_offset, max_timestamp: header.max_timestamp, wall_ms }
 }
 
 fn marker_of(header: &BatchHeader, batch: &[u8]) -> Option<EndTxnMarker> {

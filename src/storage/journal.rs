@@ -278,7 +278,7 @@ impl PartitionLog {
     /// # Errors
     /// The disk; or what lies between the log's end and what the journal holds is in neither, or a batch of the journal may
     /// not be appended. It was acknowledged, so that the log must not go on without it.
-    pub fn replay(&mut self, journaled: &[Bytes], now_ms: i64) -> Result<usize, StorageError> {
+    pub fn replay(&mut self, journaled: &[Bytes], aging_ms: i64) -> Result<usize, StorageError> {
         let mut count = 0;
         for batches in journaled {
             let mut left = batches.clone();
@@ -302,7 +302,7 @@ impl PartitionLog {
                     );
                     return self.settle_replayed(count);
                 }
-                self.append_replayed(&header, batch, now_ms)?;
+                self.append_replayed(&header, batch, aging_ms)?;
                 count += 1;
             }
         }
@@ -313,7 +313,7 @@ impl PartitionLog {
         &mut self,
         header: &BatchHeader,
         batch: Bytes,
-        now_ms: i64,
+        aging_ms: i64,
     ) -> Result<(), StorageError> {
         if header.base_offset > self.log_end() {
             return Err(StorageError::Missing {
@@ -322,7 +322,7 @@ impl PartitionLog {
                 durable: header.base_offset,
             });
         }
-        match self.append_as_follower(batch, now_ms) {
+        match self.append_as_follower(batch, aging_ms) {
             Ok(()) => {
                 self.sync.note_journaled(self.log_end());
                 Ok(())

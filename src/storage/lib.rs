@@ -5,6 +5,8 @@
 //! requests, replicas or the high watermark's policy: the caller says up to which offset a read may go, and when
 //! to sync.
 //!
+//! Two times come with a call: `wall_ms` dates what is written now, `aging_ms` (`Clock::aging_ms`) is what ages are measured by.
+//!
 //! May use: `model`, `records`, `bytes`, `crc32c`, `libc`, `rustix`, `tracing`, `uuid`. Unsafe code stands in `sys`
 //! alone.
 //! Start reading at [`partition_log`]; a write goes on in `append` and `segment`, a read in [`read_plan`], a start in

@@ -163,7 +163,7 @@ impl Pair {
             log_start: Offset::new(self.naive.start),
             clean,
             repair: false,
-            now_ms: NOW_MS,
+            aging_ms: NOW_MS,
         };
         let (log, recovery) = self.bench.try_open(opening).unwrap();
         assert_eq!(recovery.truncated, None);

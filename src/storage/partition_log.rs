@@ -71,14 +71,14 @@ pub struct Opening {
     pub clean: bool,
     /// Give up damaged or missing data below the recovery point, instead of refusing to open the log.
     pub repair: bool,
-    /// Wall time in milliseconds.
-    pub now_ms: i64,
+    /// The time that ages are measured by (`Clock::aging_ms`), in milliseconds: old producers are forgotten.
+    pub aging_ms: i64,
 }
 
 impl Opening {
     /// A log that is new, or whose checkpoints are lost: all of it is scanned.
-    pub fn unknown(now_ms: i64) -> Self {
-        Self { recovery_point: Offset::ZERO, log_start: Offset::ZERO, clean: false, repair: false, now_ms }
+    pub fn unknown(aging_ms: i64) -> Self {
+        Self { recovery_point: Offset::ZERO, log_start: Offset::ZERO, clean: false, repair: false, aging_ms }
     }
 }
 
@@ -169,8 +169,8 @@ impl PartitionLog {
     }
 
     /// The producers that the log remembers, after forgetting those that have been idle for too long.
-    pub fn active_producers(&mut self, now_ms: i64) -> Vec<ProducerSummary> {
-        self.expire_producers(now_ms);
+    pub fn active_producers(&mut self, aging_ms: i64) -> Vec<ProducerSummary> {
+        self.expire_producers(aging_ms);
         self.producers.summaries().collect()
     }
 
@@ -180,8 +180,8 @@ impl PartitionLog {
     }
 
     /// Forgets the producers that have been idle for `producer.id.expiration.ms`.
-    pub fn expire_producers(&mut self, now_ms: i64) {
-        self.producers.expire(now_ms, self.config.producer_id_expiration_ms);
+    pub fn expire_producers(&mut self, aging_ms: i64) {
+        self.producers.expire(aging_ms, self.config.producer_id_expiration_ms);
     }
 
     /// Closes files that nothing has used since the last call and that have nothing left to sync; they are opened

@@ -184,7 +184,7 @@ impl ProducerState {
         &mut self,
         start: &VerificationStart,
         offset: Offset,
-        now_ms: i64,
+        wall_ms: i64,
     ) -> Result<Option<VerificationGuard>, AppendError> {
         if let Some(entry) = self.producers.get(&start.producer_id) {
             entry.check_epoch(start.producer_id, start.producer_epoch, offset)?;
@@ -192,7 +192,7 @@ impl ProducerState {
                 return Ok(None);
             }
         }
-        Ok(Some(self.verifications.begin(start, now_ms)))
+        Ok(Some(self.verifications.begin(start, wall_ms)))
     }
 
     /// Whether the log has this end of a transaction already; an error where it must not have it.
@@ -302,9 +302,9 @@ impl ProducerState {
     }
 
     /// Forgets producers that have been idle for `expiration_ms` and have no open transaction.
-    pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
-        self.producers.retain(|_, entry| !entry.is_expired(now_ms, expiration_ms));
-        self.verifications.expire(now_ms, expiration_ms);
+    pub(crate) fn expire(&mut self, aging_ms: i64, expiration_ms: i64) {
+        self.producers.retain(|_, entry| !entry.is_expired(aging_ms, expiration_ms));
+        self.verifications.expire(aging_ms, expiration_ms);
     }
 
     pub(crate) fn summaries(&self) -> impl Iterator<Item = ProducerSummary> + '_ {

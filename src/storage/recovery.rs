@@ -101,10 +101,9 @@ impl Loader {
     ) -> Result<Self, StorageError> {
         let bases: Vec<Offset> = found.segments.keys().copied().collect();
         let ends = bases.iter().skip(1).chain(bases.last());
-        let segments =
-            found.segments.iter().zip(ends).map(|((base, files), end)| {
-                Segment::found(&home, *base, *end, *files, &config, opening.now_ms)
-            });
+        let segments = found.segments.iter().zip(ends).map(|((base, files), end)| {
+            Segment::found(&home, *base, *end, *files, &config, opening.aging_ms)
+        });
         let mut loader = Self {
             segments: segments.collect(),
             producers: ProducerState::default(),
@@ -226,7 +225,7 @@ impl Loader {
         let range = SnapshotRange {
             above: self.opening.log_start.max(first).min(offset),
             limit: offset,
-            now_ms: self.opening.now_ms,
+            aging_ms: self.opening.aging_ms,
             expiration_ms: self.config.producer_id_expiration_ms,
         };
         self.snapshots.load(&self.home, &mut self.producers, range)?;
@@ -239,7 +238,7 @@ impl Loader {
         let Some(segment) = self.segments.get_mut(at) else { return Ok(None) };
         let (home, base, size) = (&self.home, segment.base(), segment.size());
         let mut scan = Scan::new(segment.file(home)?, home.path(base, LOG), size);
-        segment.forget(self.opening.now_ms);
+        segment.forget(self.opening.aging_ms);
         segment.clear_indexes(home)?;
         segment.txn_index.clear(home)?;
         segment.set_largest(TimestampOffset { timestamp: -1, offset: base });
@@ -252,7 +251,7 @@ impl Loader {
                 Step::Bad(reason) => break Some(reason),
                 Step::Batch { header, marker } => (header, marker),
             };
-            segment.note_batch(home, &self.config, &header, self.opening.now_ms)?;
+            segment.note_batch(home, &self.config, &header, self.opening.aging_ms)?;
             expected.offset = header.last_offset().next();
             if header.leader_epoch.value() >= 0 {
                 expected.epoch = header.leader_epoch;
@@ -326,7 +325,7 @@ impl Loader {
         let log_start = self.segments.first().map_or(start, |first| first.base().max(start));
         if self.segments.is_empty() {
             self.names_changed = true;
-            self.segments.push(Segment::create(&self.home, start, &self.config, self.opening.now_ms)?);
+            self.segments.push(Segment::create(&self.home, start, &self.config, self.opening.aging_ms)?);
         }
         let end = self.segments.last().map_or(start, Segment::end);
         if self.recovery.clean {
@@ -361,7 +360,7 @@ impl Loader {
             &self.rebuilt,
             self.epochs_changed,
             self.names_changed,
-            self.opening.now_ms,
+            self.opening.aging_ms,
         )?;
         Ok((log, self.recovery))
     }
@@ -390,7 +389,7 @@ impl PartitionLog {
         rebuilt: &[Offset],
         epochs_changed: bool,
         names_changed: bool,
-        now_ms: i64,
+        aging_ms: i64,
     ) -> Result<(), StorageError> {
         if !recovery.clean {
             self.tell(recovery);
@@ -419,7 +418,7 @@ impl PartitionLog {
         }
         if self.log_start > self.log_end() {
             // The checkpoint of the log start outlived the records: they had been given up.
-            self.truncate_fully(self.log_start, now_ms)?;
+            self.truncate_fully(self.log_start, aging_ms)?;
         }
         Ok(())
     }

@@ -343,7 +343,7 @@ impl World {
             log_start: self.log_start,
             clean,
             repair: false,
-            now_ms: NOW_MS,
+            aging_ms: NOW_MS,
         };
         self.log = Some(self.bench.try_open(opening)?.0);
         Ok(())

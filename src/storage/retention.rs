@@ -73,7 +73,7 @@ impl PartitionLog {
     /// at or beyond `high_watermark` stay. When all segments go, a new one is begun first.
     pub fn apply_retention(
         &mut self,
-        now_ms: i64,
+        aging_ms: i64,
         high_watermark: Offset,
     ) -> Result<Vec<DeletedSegment>, StorageError> {
         self.check_usable()?;
@@ -82,7 +82,7 @@ impl PartitionLog {
         let log_start = self.log_start;
         let below_start =
             self.deletable(high_watermark, |segment, _, is_last| Ok(!is_last && segment.end() <= log_start))?;
-        self.delete_oldest(below_start, DeletionReason::LogStart, now_ms, &mut deleted)?;
+        self.delete_oldest(below_start, DeletionReason::LogStart, aging_ms, &mut deleted)?;
         if !self.config.cleanup.delete {
             return Ok(deleted);
         }
@@ -92,26 +92,26 @@ impl PartitionLog {
                 excess -= if fits { segment.size() } else { 0 };
                 Ok(fits)
             })?;
-            self.delete_oldest(too_large, DeletionReason::Size, now_ms, &mut deleted)?;
+            self.delete_oldest(too_large, DeletionReason::Size, aging_ms, &mut deleted)?;
         }
         let retention_ms = self.config.retention_ms;
         if retention_ms >= 0 {
             let expired = self.deletable(high_watermark, |segment, home, _| {
-                Ok(now_ms.saturating_sub(segment.retention_timestamp(home)?) > retention_ms)
+                Ok(aging_ms.saturating_sub(segment.retention_timestamp(home)?) > retention_ms)
             })?;
-            self.delete_oldest(expired, DeletionReason::Time, now_ms, &mut deleted)?;
+            self.delete_oldest(expired, DeletionReason::Time, aging_ms, &mut deleted)?;
         }
         Ok(deleted)
     }
 
     /// Takes out of the log the files that were renamed `file.delete.delay.ms` ago, for their removal. Where the clock was
     /// set back since, that time begins anew.
-    pub fn due_for_removal(&mut self, now_ms: i64) -> DeletedFiles {
-        let latest_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
+    pub fn due_for_removal(&mut self, aging_ms: i64) -> DeletedFiles {
+        let latest_ms = aging_ms.saturating_add(self.config.file_delete_delay_ms);
         for file in &mut self.renamed {
             file.due_ms = file.due_ms.min(latest_ms);
         }
-        let due = self.renamed.extract_if(.., |file| file.due_ms <= now_ms).map(|file| file.path);
+        let due = self.renamed.extract_if(.., |file| file.due_ms <= aging_ms).map(|file| file.path);
         DeletedFiles { paths: due.collect(), home: self.home.clone() }
     }
 
@@ -146,14 +146,14 @@ impl PartitionLog {
         &mut self,
         count: usize,
         reason: DeletionReason,
-        now_ms: i64,
+        aging_ms: i64,
         deleted: &mut Vec<DeletedSegment>,
     ) -> Result<(), StorageError> {
         if count == 0 {
             return Ok(());
         }
         if count > self.sealed.len() {
-            self.roll(now_ms)?;
+            self.roll(aging_ms)?;
         }
         let start = self.sealed.get(count).unwrap_or(&self.active).base();
         self.advance_log_start(start);
@@ -167,14 +167,14 @@ impl PartitionLog {
                 size_bytes: segment.size(),
                 reason,
             });
-            self.rename_files(segment.base(), now_ms).map_err(|error| self.note_failure(error))?;
+            self.rename_files(segment.base(), aging_ms).map_err(|error| self.note_failure(error))?;
         }
         Ok(())
     }
 
     /// The log file goes first: what is left without it is removed at the next start.
-    fn rename_files(&mut self, base: Offset, now_ms: i64) -> Result<(), StorageError> {
-        let due_ms = now_ms.saturating_add(self.config.file_delete_delay_ms);
+    fn rename_files(&mut self, base: Offset, aging_ms: i64) -> Result<(), StorageError> {
+        let due_ms = aging_ms.saturating_add(self.config.file_delete_delay_ms);
         self.snapshots.forget(base);
         for suffix in [LOG].into_iter().chain(INDEXES).chain([SNAPSHOT]) {
             let path = self.home.path(base, suffix);

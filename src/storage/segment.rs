@@ -79,7 +79,7 @@ impl Segment {
         home: &Home,
         base: Offset,
         config: &LogConfig,
-        now_ms: i64,
+        created_ms: i64,
     ) -> Result<Self, StorageError> {
         let path = home.path(base, LOG);
         let file = home.open(&path, OpenMode::Create)?;
@@ -101,8 +101,8 @@ impl Segment {
             indexes_checked: true,
             largest: Some(TimestampOffset { timestamp: -1, offset: base }),
             first_timestamp: None,
-            created_ms: now_ms,
-            modified_ms: now_ms,
+            created_ms,
+            modified_ms: created_ms,
             bytes_since_index_entry: 0,
             roll_jitter_ms: roll_jitter_ms(home, base, config),
         })
@@ -115,7 +115,7 @@ impl Segment {
         end: Offset,
         files: FoundFiles,
         config: &LogConfig,
-        now_ms: i64,
+        created_ms: i64,
     ) -> Self {
         Self {
             id: next_id(),
@@ -130,7 +130,7 @@ impl Segment {
             indexes_checked: false,
             largest: None,
             first_timestamp: None,
-            created_ms: now_ms,
+            created_ms,
             modified_ms: files.modified_ms,
             bytes_since_index_entry: 0,
             roll_jitter_ms: roll_jitter_ms(home, base, config),
@@ -218,7 +218,7 @@ impl Segment {
         }
         let waited_ms = match self.first_timestamp(home)? {
             Some(first) if first >= 0 => next.max_timestamp.saturating_sub(first),
-            _ => next.now_ms.saturating_sub(self.created_ms),
+            _ => next.wall_ms.saturating_sub(self.created_ms),
         };
         Ok(waited_ms > config.roll_ms() - self.roll_jitter_ms)
     }
@@ -251,13 +251,13 @@ impl Segment {
         home: &Home,
         config: &LogConfig,
         header: &BatchHeader,
-        now_ms: i64,
+        wall_ms: i64,
     ) -> Result<(), StorageError> {
         let last_offset = header.last_offset();
         let (position, size) = (self.size, header.size() as u64);
         self.size += size;
         self.end = last_offset.next();
-        self.modified_ms = now_ms;
+        self.modified_ms = wall_ms;
         if position == 0 {
             self.first_timestamp = Some(header.max_timestamp);
         }
@@ -335,13 +335,13 @@ impl Segment {
     }
 
     /// Forgets what was derived from the records, before they are read again.
-    pub(crate) fn forget(&mut self, now_ms: i64) {
+    pub(crate) fn forget(&mut self, created_ms: i64) {
         self.id = next_id();
         self.largest = None;
         self.first_timestamp = None;
         self.bytes_since_index_entry = 0;
         if self.size == 0 {
-            self.created_ms = now_ms;
+            self.created_ms = created_ms;
         }
     }
 
@@ -401,7 +401,7 @@ pub(crate) struct NextBatch {
     pub(crate) size: u64,
     pub(crate) last_offset: Offset,
     pub(crate) max_timestamp: i64,
-    pub(crate) now_ms: i64,
+    pub(crate) wall_ms: i64,
 }
 
 fn next_id() -> u64 {

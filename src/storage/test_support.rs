@@ -171,8 +171,8 @@ impl PartitionLog {
         found
     }
 
-    pub(crate) fn purge_deleted(&mut self, now_ms: i64) -> Result<usize, StorageError> {
-        self.due_for_removal(now_ms).remove()
+    pub(crate) fn purge_deleted(&mut self, aging_ms: i64) -> Result<usize, StorageError> {
+        self.due_for_removal(aging_ms).remove()
     }
 }
 

@@ -53,10 +53,10 @@ impl PartitionLog {
     pub fn begin_verification(
         &mut self,
         start: &VerificationStart,
-        now_ms: i64,
+        wall_ms: i64,
     ) -> Result<Option<VerificationGuard>, AppendError> {
         let offset = self.log_end();
-        self.producers.begin_verification(start, offset, now_ms)
+        self.producers.begin_verification(start, offset, wall_ms)
     }
 
     /// The producers with an open transaction here, oldest first.
@@ -71,7 +71,7 @@ impl PartitionLog {
         &mut self,
         marker: &TxnMarker,
         epoch: LeaderEpoch,
-        now_ms: i64,
+        wall_ms: i64,
     ) -> Result<Appended, AppendError> {
         self.check_usable()?;
         if self.producers.has_ended(marker, self.log_end())? {
@@ -84,9 +84,9 @@ impl PartitionLog {
             });
         }
         let TxnMarker { producer_id, producer_epoch, commit, coordinator_epoch, .. } = *marker;
-        let batch = EndTxnMarker { commit, coordinator_epoch }.batch(now_ms, producer_id, producer_epoch);
+        let batch = EndTxnMarker { commit, coordinator_epoch }.batch(wall_ms, producer_id, producer_epoch);
         let batch = batch.map_err(|_too_large| AppendError::Corrupt("a marker does not fit into a batch"))?;
-        self.append_from(Origin::Coordinator, batch, epoch, now_ms)
+        self.append_from(Origin::Coordinator, batch, epoch, wall_ms)
     }
 }
 

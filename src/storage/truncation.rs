@@ -23,7 +23,7 @@ impl PartitionLog {
     ///
     /// A recovery point checkpoint beyond `offset` must have been lowered on disk before: a start after a crash
     /// would miss the records otherwise.
-    pub fn truncate_to(&mut self, offset: Offset, now_ms: i64) -> Result<bool, StorageError> {
+    pub fn truncate_to(&mut self, offset: Offset, aging_ms: i64) -> Result<bool, StorageError> {
         self.check_usable()?;
         self.settle_swap()?;
         if offset >= self.log_end() {
@@ -34,19 +34,20 @@ impl PartitionLog {
         }
         info!("truncating {} from {} to {offset}", self.home.dir.display(), self.log_end());
         let first = self.sealed.first().unwrap_or(&self.active).base();
-        let cut = if offset < first { self.restart_at(offset, now_ms) } else { self.cut_to(offset, now_ms) };
+        let cut =
+            if offset < first { self.restart_at(offset, aging_ms) } else { self.cut_to(offset, aging_ms) };
         cut.map_err(|error| self.note_failure(error)).map(|()| true)
     }
 
     /// Removes all records; the next one will have this offset.
-    pub fn truncate_fully(&mut self, offset: Offset, now_ms: i64) -> Result<(), StorageError> {
+    pub fn truncate_fully(&mut self, offset: Offset, aging_ms: i64) -> Result<(), StorageError> {
         self.check_usable()?;
         self.settle_swap()?;
         info!("emptying {}, which goes on at {offset}", self.home.dir.display());
-        self.restart_at(offset, now_ms).map_err(|error| self.note_failure(error))
+        self.restart_at(offset, aging_ms).map_err(|error| self.note_failure(error))
     }
 
-    fn cut_to(&mut self, offset: Offset, now_ms: i64) -> Result<(), StorageError> {
+    fn cut_to(&mut self, offset: Offset, aging_ms: i64) -> Result<(), StorageError> {
         // Before the cut, newest first, and each durably: whatever a crash leaves, it is a log without holes.
         while self.active.base() > offset
             && let Some(previous) = self.sealed.pop()
@@ -56,18 +57,18 @@ impl PartitionLog {
             self.snapshots.remove(&self.home, dropped.base())?;
             self.home.sync_dir()?;
         }
-        let offset = self.cut_active(offset, now_ms)?;
+        let offset = self.cut_active(offset, aging_ms)?;
         self.bounds = Bounds::default();
         self.log_start = self.log_start.min(offset);
         self.sync.truncated(offset);
         if self.epochs.truncate_from_end(offset) {
             self.touch_epochs();
         }
-        self.reload_producers(now_ms)
+        self.reload_producers(aging_ms)
     }
 
     /// Answers where the log ends now.
-    fn cut_active(&mut self, offset: Offset, now_ms: i64) -> Result<Offset, StorageError> {
+    fn cut_active(&mut self, offset: Offset, aging_ms: i64) -> Result<Offset, StorageError> {
         let (home, config) = (&self.home, &self.config);
         let segment = &mut self.active;
         let position = segment.locate(home, config, offset)?.map_or(segment.size(), |batch| batch.position);
@@ -79,7 +80,7 @@ impl PartitionLog {
         file.set_len(position).map_err(|error| StorageError::fatal("cut", &path, error))?;
         file.sync_data().map_err(|error| StorageError::fatal("sync", &path, error))?;
         segment.set_size(position);
-        segment.forget(now_ms);
+        segment.forget(aging_ms);
         let mut end = segment.base();
         let mut largest = segment.time_index.last(home)?;
         let start = segment.offset_index.lookup(home, largest.offset)?.position;
@@ -97,14 +98,14 @@ impl PartitionLog {
     }
 
     /// Builds the producer state again from the newest snapshot that the log still reaches.
-    fn reload_producers(&mut self, now_ms: i64) -> Result<(), StorageError> {
+    fn reload_producers(&mut self, aging_ms: i64) -> Result<(), StorageError> {
         let end = self.log_end();
         self.snapshots.keep_within(&self.home, self.log_start, end)?;
         let first = self.sealed.first().unwrap_or(&self.active).base();
         let range = SnapshotRange {
             above: self.log_start.max(first),
             limit: end,
-            now_ms,
+            aging_ms,
             expiration_ms: self.config.producer_id_expiration_ms,
         };
         self.snapshots.load(&self.home, &mut self.producers, range)?;
@@ -115,14 +116,14 @@ impl PartitionLog {
         replay_producers(std::slice::from_mut(&mut self.active), home, config, &mut self.producers, end)
     }
 
-    fn restart_at(&mut self, offset: Offset, now_ms: i64) -> Result<(), StorageError> {
+    fn restart_at(&mut self, offset: Offset, aging_ms: i64) -> Result<(), StorageError> {
         let bases: Vec<Offset> = self.sealed.iter().map(Segment::base).chain([self.active.base()]).collect();
         for base in bases.into_iter().rev() {
             self.remove_segment_files(base)?;
             self.home.sync_dir()?;
         }
         self.sealed.clear();
-        self.active = Segment::create(&self.home, offset, &self.config, now_ms)?;
+        self.active = Segment::create(&self.home, offset, &self.config, aging_ms)?;
         self.home.sync_dir()?;
         self.bounds = Bounds::default();
         self.log_start = offset;

@@ -191,7 +191,7 @@ impl Cleaner {
         CompactionRequest {
             checkpoint: partition.dir().with(|log_dir| log_dir.cleaner_offset(name, index)),
             last_stable: partition.offsets().last_stable,
-            now_ms: self.clock.aging_ms(),
+            aging_ms: self.clock.aging_ms(),
         }
     }
 

@@ -127,7 +127,7 @@ fn a_compacted_topic_is_compacted_while_it_is_written_and_read() {
         done.store(true, Ordering::Relaxed);
         let dirtiness = partition.with_log(|log| {
             let last_stable = partition.offsets().last_stable;
-            log.dirtiness(&CompactionRequest { checkpoint: checkpoint(&partition), last_stable, now_ms: 0 })
+            log.dirtiness(&CompactionRequest { checkpoint: checkpoint(&partition), last_stable, aging_ms: 0 })
         });
         assert!(is_small, "{dirtiness:?} {:?} {:?}", table(&partition).1, reports.all());
         assert!(reader.join().unwrap() > 0);

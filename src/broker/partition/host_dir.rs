@@ -265,12 +265,12 @@ impl HostDir {
         id: TopicId,
         claimed: Option<&PartitionDir>,
         config: LogConfig,
-        now_ms: i64,
+        aging_ms: i64,
     ) -> Result<PartitionLog, StorageError> {
         let mut log = match claimed {
             // Nothing vouches for a log that nobody has looked at.
-            Some(dir) => self.open_found(dir, config, now_ms).inspect_err(|_| self.doubt())?,
-            None => self.create_log(key, id, config, now_ms)?,
+            Some(dir) => self.open_found(dir, config, aging_ms).inspect_err(|_| self.doubt())?,
+            None => self.create_log(key, id, config, aging_ms)?,
         };
         // Most partitions of a large node are idle: files are open while they are used.
         log.release_files();
@@ -283,12 +283,12 @@ impl HostDir {
         key: &(String, i32),
         id: TopicId,
         config: LogConfig,
-        now_ms: i64,
+        aging_ms: i64,
     ) -> Result<PartitionLog, StorageError> {
         // Usually forgotten already, together with the others.
         self.forget(std::slice::from_ref(key))?;
         let path = self.with(|log_dir| log_dir.make_partition(&key.0, key.1, id))?;
-        let opening = Opening { clean: true, ..Opening::unknown(now_ms) };
+        let opening = Opening { clean: true, ..Opening::unknown(aging_ms) };
         Ok(PartitionLog::open(Arc::clone(&self.disk), &path, config, opening)?.0)
     }
 
@@ -322,18 +322,18 @@ impl HostDir {
         &self,
         dir: &PartitionDir,
         config: LogConfig,
-        now_ms: i64,
+        aging_ms: i64,
     ) -> Result<PartitionLog, StorageError> {
         let key = (dir.topic.clone(), dir.partition);
         // Only this one's: a copy of all for each of many partitions would take longer than to open them.
         let (recovery_point, log_start) = self.with(|log_dir| log_dir.recovery_point_and_start(&key));
-        let opening = Opening { recovery_point, log_start, clean: self.was_clean, repair: false, now_ms };
+        let opening = Opening { recovery_point, log_start, clean: self.was_clean, repair: false, aging_ms };
         let (mut log, recovery) = PartitionLog::open(Arc::clone(&self.disk), &dir.path, config, opening)?;
         tracing::debug!("Opened {}: {recovery:?}", dir.path.display());
         if let Some(key) = dir.topic_id.map(|id| (id, dir.partition)) {
             let journaled = self.journaled.lock().get(&key).cloned();
             if let Some(journaled) = journaled {
-                log.replay(&journaled, now_ms)?;
+                log.replay(&journaled, aging_ms)?;
                 // Not before: a log that lacks space for it is opened once more.
                 self.journaled.lock().remove(&key);
             }

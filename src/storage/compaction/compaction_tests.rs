@@ -203,10 +203,10 @@ impl World {
     }
 
     fn request(&mut self) -> CompactionRequest {
-        let (checkpoint, now_ms) = (self.checkpoint, self.now_ms);
+        let (checkpoint, aging_ms) = (self.checkpoint, self.now_ms);
         let log = self.log();
         let high_watermark = log.durable_offset();
-        CompactionRequest { checkpoint, last_stable: log.last_stable_offset(high_watermark), now_ms }
+        CompactionRequest { checkpoint, last_stable: log.last_stable_offset(high_watermark), aging_ms }
     }
 
     /// A whole compaction, as the broker does it.
@@ -232,7 +232,7 @@ impl World {
         self.log = None;
         let log_start = Offset::ZERO;
         let recovery_point = self.recovery_point;
-        let opening = Opening { recovery_point, log_start, clean, repair: false, now_ms: self.now_ms };
+        let opening = Opening { recovery_point, log_start, clean, repair: false, aging_ms: self.now_ms };
         let (log, recovery) = self.bench.try_open(opening).unwrap();
         assert_eq!(recovery.truncated, None);
         self.log = Some(log);

@@ -34,7 +34,7 @@ pub(super) struct Filter<'a> {
     pub(super) transactions: &'a mut Transactions,
     pub(super) producers: &'a BTreeMap<ProducerId, LastOfProducer>,
     /// Wall time of this compaction in milliseconds.
-    pub(super) now_ms: i64,
+    pub(super) aging_ms: i64,
     pub(super) delete_retention_ms: i64,
 }
 
@@ -94,7 +94,7 @@ impl Filter<'_> {
                 aborted = Some(txn);
             }
             let spent = marker == Marker::Spent;
-            let is_past = header.delete_horizon_ms().is_some_and(|horizon| horizon <= self.now_ms);
+            let is_past = header.delete_horizon_ms().is_some_and(|horizon| horizon <= self.aging_ms);
             (spent && is_past, spent)
         } else {
             (self.transactions.pass_batch(header), false)
@@ -140,7 +140,7 @@ impl Filter<'_> {
             return Ok((Verdict::Keep, count));
         }
         let horizon_ms = if needs_horizon {
-            Some(self.now_ms.saturating_add(self.delete_retention_ms))
+            Some(self.aging_ms.saturating_add(self.delete_retention_ms))
         } else {
             header.delete_horizon_ms()
         };
@@ -155,7 +155,7 @@ impl Filter<'_> {
         // Without a key it can never be replaced; a leader refuses it, and compaction drops what is there all the same.
         let Some(key) = record.key else { return false };
         let is_newest = self.map.offset_of(key).is_none_or(|newest| offset >= newest);
-        let outlives_horizon = open.header.delete_horizon_ms().is_none_or(|horizon| self.now_ms < horizon);
+        let outlives_horizon = open.header.delete_horizon_ms().is_none_or(|horizon| self.aging_ms < horizon);
         is_newest && (record.value.is_some() || outlives_horizon)
     }
 

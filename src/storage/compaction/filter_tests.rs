@@ -62,7 +62,7 @@ impl Case {
             mapped_to: Offset::new(self.mapped_to),
             transactions: &mut self.transactions,
             producers: &self.producers,
-            now_ms: self.now_ms,
+            aging_ms: self.now_ms,
             delete_retention_ms: 500,
         };
         filter.filter(&BatchHeader::parse(batch).unwrap(), batch, self.must_stay)

@@ -41,8 +41,8 @@ pub struct CompactionRequest {
     pub checkpoint: Option<Offset>,
     /// Offset below which every transaction is decided and every record committed.
     pub last_stable: Offset,
-    /// Wall time in milliseconds.
-    pub now_ms: i64,
+    /// The time that ages are measured by (`Clock::aging_ms`), in milliseconds.
+    pub aging_ms: i64,
 }
 
 /// Why a compaction ended before its end. The log is as it was before, apart from groups that are done.

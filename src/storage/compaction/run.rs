@@ -35,7 +35,7 @@ pub struct Compaction {
     home: Home,
     config: LogConfig,
     dirtiness: Dirtiness,
-    now_ms: i64,
+    aging_ms: i64,
     /// All segments below the first that must stay, oldest first.
     pieces: Vec<Piece>,
     /// Where in its segment the first uncompacted batch is looked for.
@@ -87,14 +87,14 @@ impl PartitionLog {
         if lag_ms > 0 {
             for segment in self.sealed.iter_mut().skip(dirty) {
                 let newest = segment.retention_timestamp(&self.home)?;
-                if newest > request.now_ms.saturating_sub(lag_ms) {
+                if newest > request.aging_ms.saturating_sub(lag_ms) {
                     limit = limit.min(segment.base());
                     break;
                 }
             }
         }
         let mut dirtiness = measure(&pieces, self.active.base(), dirty_from, limit);
-        let overdue_before = request.now_ms.saturating_sub(self.config.max_compaction_lag_ms.max(0));
+        let overdue_before = request.aging_ms.saturating_sub(self.config.max_compaction_lag_ms.max(0));
         if overdue_before > 0 {
             for segment in self.sealed.iter_mut().skip(dirty) {
                 let first = segment.first_timestamp(&self.home)?.unwrap_or(-1);
@@ -134,7 +134,7 @@ impl PartitionLog {
             home: self.home.clone(),
             config: self.config.clone(),
             dirtiness,
-            now_ms: request.now_ms,
+            aging_ms: request.aging_ms,
             pieces,
             dirty_position,
             aborted,
@@ -341,7 +341,7 @@ impl Compacting<'_> {
                 mapped_to: Offset::new(self.end.value() - 1),
                 transactions: &mut self.transactions,
                 producers: &self.plan.producers,
-                now_ms: self.plan.now_ms,
+                aging_ms: self.plan.aging_ms,
                 delete_retention_ms: self.plan.config.delete_retention_ms,
             };
             let failed = |source| CompactionError::Batch { offset: header.base_offset, source };

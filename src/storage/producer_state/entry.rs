@@ -133,8 +133,8 @@ impl ProducerEntry {
     }
 
     /// Whether it has been idle for so long, with nothing open.
-    pub(super) fn is_expired(&self, now_ms: i64, expiration_ms: i64) -> bool {
-        self.transaction_start.is_none() && now_ms.saturating_sub(self.last_timestamp) >= expiration_ms
+    pub(super) fn is_expired(&self, aging_ms: i64, expiration_ms: i64) -> bool {
+        self.transaction_start.is_none() && aging_ms.saturating_sub(self.last_timestamp) >= expiration_ms
     }
 
     pub(super) fn duplicate_of(&self, header: &BatchHeader) -> Option<BatchMetadata> {

@@ -79,7 +79,7 @@ impl Snapshots {
                 Some(Ok(entries)) => {
                     state.clear(offset);
                     for (producer_id, entry) in entries {
-                        if !entry.is_expired(range.now_ms, range.expiration_ms) {
+                        if !entry.is_expired(range.aging_ms, range.expiration_ms) {
                             state.load(producer_id, entry);
                         }
                     }
@@ -142,7 +142,7 @@ impl Snapshots {
 pub(crate) struct SnapshotRange {
     pub(crate) above: Offset,
     pub(crate) limit: Offset,
-    pub(crate) now_ms: i64,
+    pub(crate) aging_ms: i64,
     pub(crate) expiration_ms: i64,
 }
 

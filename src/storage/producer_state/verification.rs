@@ -58,7 +58,7 @@ pub(crate) struct Verification {
 }
 
 impl Verifications {
-    pub(crate) fn begin(&mut self, start: &VerificationStart, now_ms: i64) -> VerificationGuard {
+    pub(crate) fn begin(&mut self, start: &VerificationStart, wall_ms: i64) -> VerificationGuard {
         if let Some(entry) = self.entries.get_mut(&start.producer_id) {
             entry.note(start);
             return entry.guard;
@@ -70,7 +70,7 @@ impl Verifications {
         let guard = VerificationGuard(NonZeroU64::MIN.saturating_add(given));
         let entry = Verification {
             guard,
-            since_ms: now_ms,
+            since_ms: wall_ms,
             epoch: start.producer_epoch,
             lowest_sequence: start.base_sequence,
             supports_epoch_bump: start.supports_epoch_bump,
@@ -105,8 +105,8 @@ impl Verifications {
     }
 
     /// Forgets questions that nobody has come back from.
-    pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
-        self.entries.retain(|_, entry| now_ms.saturating_sub(entry.since_ms) < expiration_ms);
+    pub(crate) fn expire(&mut self, aging_ms: i64, expiration_ms: i64) {
+        self.entries.retain(|_, entry| aging_ms.saturating_sub(entry.since_ms) < expiration_ms);
     }
 
     fn forget_oldest(&mut self) {
