@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ pub struct Housekeeper {
     state: Mutex<State>,
     wake: Condvar,
     late_transactions: LateTransactions,
-    /// Whether the log has been told that the wall clock is doubted.
-    told_of_doubt: AtomicBool,
+    /// By how much the wall clock is ahead, as the log has been told; 0 while it is believed.
+    told_ahead_ms: AtomicI64,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -109,7 +109,7 @@ impl Housekeeper {
             state: Mutex::default(),
             wake: Condvar::new(),
             late_transactions: LateTransactions::new(config.transactions.timeout_ms_max),
-            told_of_doubt: AtomicBool::new(false),
+            told_ahead_ms: AtomicI64::new(0),
             thread: Mutex::default(),
         }
     }
@@ -180,13 +180,14 @@ impl Housekeeper {
     }
 
     fn schedule(&self) -> Vec<(Duration, Task, Duration)> {
-        let first = self.clock.monotonic() + self.intervals.first;
+        let now = self.clock.monotonic();
+        let first = now + self.intervals.first;
         let at = &self.intervals;
         vec![
             (first, Task::Retention, at.retention),
             (first, Task::RecoveryPoints, at.recovery_points),
             (first, Task::LogStarts, at.log_starts),
-            (self.clock.monotonic() + at.high_watermarks, Task::HighWatermarks, at.high_watermarks),
+            (now + at.high_watermarks, Task::HighWatermarks, at.high_watermarks),
             (first, Task::ProducerExpiry, at.producer_expiry),
         ]
     }
@@ -242,7 +243,8 @@ impl Housekeeper {
     /// Whoever is to set the clock right has a day for it.
     fn tell_of_doubt(&self) {
         let ahead_ms = self.clock.ahead_ms();
-        if self.told_of_doubt.swap(ahead_ms > 0, Ordering::Relaxed) == (ahead_ms > 0) {
+        let told_ms = self.told_ahead_ms.swap(ahead_ms, Ordering::Relaxed);
+        if !is_news(ahead_ms, told_ms) {
             return;
         }
         if ahead_ms > 0 {
@@ -273,6 +275,11 @@ impl Housekeeper {
             }
         }
     }
+}
+
+/// Whether the log is told: of each jump, also of one on top of another, and when all are over.
+fn is_news(ahead_ms: i64, told_ms: i64) -> bool {
+    ahead_ms > told_ms || (ahead_ms == 0 && told_ms > 0)
 }
 
 enum Work {

@@ -51,6 +51,13 @@ fn look_after(registry: &Registry, partition: &Partition) -> (i64, usize, usize)
     partition.with_log(look).expect("hosted")
 }
 
+#[test]
+fn the_log_is_told_of_every_jump_and_of_the_end_of_doubt() {
+    assert!(is_news(DAY_MS, 0) && is_news(3 * DAY_MS, DAY_MS), "a second jump is news, too");
+    assert!(!is_news(DAY_MS, DAY_MS) && !is_news(DAY_MS, 3 * DAY_MS), "one of two is over");
+    assert!(is_news(0, DAY_MS) && !is_news(0, 0));
+}
+
 /// Kafka deletes all but the newest record at the first jump, and forgets the producer.
 #[test]
 fn a_wall_clock_that_jumps_deletes_nothing_for_a_day() {
@@ -67,7 +74,8 @@ fn a_wall_clock_that_jumps_deletes_nothing_for_a_day() {
 
     hands.jump(TEN_YEARS_MS);
     assert_eq!(look_after(&registry, &partition), (0, 1, 3), "nothing has aged");
-    assert!(registry.housekeeper.told_of_doubt.load(Ordering::Relaxed));
+    let told_ms = || registry.housekeeper.told_ahead_ms.load(Ordering::Relaxed);
+    assert_eq!(told_ms(), TEN_YEARS_MS);
     write(&registry, &partition, 3);
     write(&registry, &partition, 4);
     assert_eq!(
@@ -78,7 +86,7 @@ fn a_wall_clock_that_jumps_deletes_nothing_for_a_day() {
 
     hands.jump(-TEN_YEARS_MS);
     assert_eq!(look_after(&registry, &partition), (0, 1, 4));
-    assert!(!registry.housekeeper.told_of_doubt.load(Ordering::Relaxed), "the clock is right again");
+    assert_eq!(told_ms(), 0, "the clock is right again");
     hands.jump(-TEN_YEARS_MS);
     write(&registry, &partition, 5);
     assert_eq!(look_after(&registry, &partition), (0, 1, 4), "nor by a clock that is behind");
