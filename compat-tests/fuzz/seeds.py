@@ -49,42 +49,34 @@ def group_records(lines):
         yield name, bytes([len(key)]) + key + bytes.fromhex(value.strip("-"))
 
 
-# What the target `directory` knows files by: a number of four segments and their files, then of everything else.
-BASES = (0, 6, 12, 15)
-SUFFIXES = (".log", ".index", ".timeindex", ".txnindex", ".snapshot", ".log.swap")
-CHECKPOINTS = (
-    "fixture-0/leader-epoch-checkpoint",
-    "fixture-0/partition.metadata",
-    "recovery-point-offset-checkpoint",
-    "log-start-offset-checkpoint",
-    "replication-offset-checkpoint",
-    "cleaner-offset-checkpoint",
-    "meta.properties",
-)
+# Of the files of the target `directory`: what only a clean end leaves.
 MARKER = ".kafka_cleanshutdown"
 
 
-def directories(kafka):
-    """Names and inputs for the target `directory`: some segments of the directory that Kafka has left in `kafka`."""
+def directories(kafka, files):
+    """Names and inputs for the target `directory`: some segments of the directory that Kafka has left in `kafka`. The target
+    knows each of `files` by its number."""
 
-    def one(number, path):
-        data = path.read_bytes() if path.exists() else b""
-        return struct.pack(">BH", number, len(data)) + data if path.exists() else b""
+    def some(wanted):
+        said = b""
+        for number, name in enumerate(files):
+            path = kafka / name
+            if wanted(name) and path.exists():
+                data = path.read_bytes()
+                said += struct.pack(">BH", number, len(data)) + data
+        return said
 
-    others = len(BASES) * len(SUFFIXES)
+    def base(name):
+        digits = name.rpartition("/")[2].partition(".")[0]
+        return int(digits) if digits.isdigit() else None
+
+    clean = some(lambda name: name == MARKER)
     for name, bases in (("older", (0, 6, 12)), ("newest", (15,)), ("gap", (0, 12))):
-        files = b""
-        for at, base in enumerate(BASES):
-            for of, suffix in enumerate(SUFFIXES):
-                if base in bases:
-                    files += one(at * len(SUFFIXES) + of, kafka / "fixture-0" / f"{base:020}{suffix}")
-        for at, checkpoint in enumerate(CHECKPOINTS):
-            files += one(others + at, kafka / checkpoint)
-        clean = one(others + len(CHECKPOINTS), kafka / MARKER)
+        left = some(lambda file: file != MARKER and base(file) in (None, *bases))
         # Bits of the first byte: is it left clean, may it be repaired, is it compacted?
-        yield f"{name}-0", b"\x00" + files
-        yield f"{name}-1", b"\x01" + files + clean
-        yield f"{name}-5", b"\x05" + files + clean
+        yield f"{name}-0", b"\x00" + left
+        yield f"{name}-1", b"\x01" + left + clean
+        yield f"{name}-5", b"\x05" + left + clean
 
 
 def main():
@@ -98,8 +90,9 @@ def main():
     for path in (src / "coordinator/group/record/testdata").glob("*.txt"):
         for name, data in group_records(path.read_text().splitlines()):
             (out / "record" / name).write_bytes(data)
+    files = (src / "storage/fuzz/files.txt").read_text().splitlines()
     for kafka in (src / "storage/testdata").glob("kafka-*"):
-        for name, data in directories(kafka):
+        for name, data in directories(kafka, files):
             (out / "directory" / name).write_bytes(data)
 
 

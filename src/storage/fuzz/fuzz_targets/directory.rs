@@ -1,8 +1,8 @@
 //! Any bytes in the files of a log directory: they are taken or refused, a recovery ends, and the next finds what it has left.
 #![no_main]
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
@@ -17,38 +17,14 @@ use storage::{
 const NOW_MS: i64 = 1_700_000_000_000;
 const DIR: &str = "/d";
 const LOG: &str = "/d/fixture-0";
-/// Bases of segments, their files, and everything else; an input says which of them it is about by the number here.
-const BASES: [u64; 4] = [0, 6, 12, 15];
-const SUFFIXES: [&str; 6] = [".log", ".index", ".timeindex", ".txnindex", ".snapshot", ".log.swap"];
-const OTHERS: [&str; 14] = [
-    "fixture-0/leader-epoch-checkpoint",
-    "fixture-0/partition.metadata",
-    "recovery-point-offset-checkpoint",
-    "log-start-offset-checkpoint",
-    "replication-offset-checkpoint",
-    "cleaner-offset-checkpoint",
-    "meta.properties",
-    ".kafka_cleanshutdown",
-    ".ottla-journal-0",
-    ".ottla-journal-1",
-    "fixture-0/00000000000000000036.snapshot",
-    "fixture-0/00000000000000000006.log.cleaned",
-    "__cluster_metadata-0/quorum-state",
-    "__cluster_metadata-0/00000000000000000003-0000000001.checkpoint",
-];
+/// Files, one a line; an input says by the number of the line which of them it is about, and so do the seeds.
+static FILES: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("../files.txt").lines().collect());
 
 /// Number of a file, two bytes of length, and as many bytes of it; then the next.
 fn write(disk: &Arc<dyn Disk>, mut input: &[u8]) -> Option<()> {
     while let [number, high, low, rest @ ..] = input {
         let (bytes, rest) = rest.split_at(rest.len().min(usize::from(u16::from_be_bytes([*high, *low]))));
-        let number = usize::from(*number) % (BASES.len() * SUFFIXES.len() + OTHERS.len());
-        let path = match number.checked_sub(BASES.len() * SUFFIXES.len()) {
-            Some(other) => PathBuf::from(DIR).join(OTHERS[other]),
-            None => {
-                let (base, suffix) = (BASES[number / SUFFIXES.len()], SUFFIXES[number % SUFFIXES.len()]);
-                PathBuf::from(LOG).join(format!("{base:020}{suffix}"))
-            }
-        };
+        let path = Path::new(DIR).join(FILES[usize::from(*number) % FILES.len()]);
         let file = disk.open(&path, OpenMode::Create).ok()?;
         if !bytes.is_empty() {
             file.write_at(&[std::io::IoSlice::new(bytes)], 0).ok()?;
@@ -78,7 +54,7 @@ fuzz_target!(|input: &[u8]| {
     let journaled = Journal::read(&*disk, Path::new(DIR)).unwrap_or_default();
     let (recovery_point, log_start) = log_dir.recovery_point_and_start(&("fixture".to_owned(), 0));
     let clean = is_marked && choice & 1 == 1;
-    let opening = Opening { recovery_point, log_start, clean, repair: choice & 2 == 2, now_ms: NOW_MS };
+    let opening = Opening { recovery_point, log_start, clean, repair: choice & 2 == 2, aging_ms: NOW_MS };
     let mut config = LogConfig { index_bytes_max: 240, ..LogConfig::default() };
     config.cleanup.compact = choice & 4 == 4;
     let open = |opening| PartitionLog::open(Arc::clone(&disk), Path::new(LOG), config.clone(), opening);
