@@ -138,6 +138,10 @@ def traced(id, title, run, mib):
     return Row(id, title, "calls_per_request", run, "a request", kind="traced")
 
 
+# With so many partitions Ottla may have only so many files open. Kafka, whose logs are always open, would not start.
+FILES_MAX = 4096
+FEW_FILES = f"Ottla may have {FILES_MAX:,} files open, Kafka as many as it needs"
+
 STORAGE_ROWS = [
     Row("A1", "append of one 1 KiB record, acks=1", "broker_cpu_us_per_request", f"{APPEND} --batch-bytes 1", "CPU us/request"),
     traced("A1-calls", "the same: system calls", f"{APPEND} --batch-bytes 1", 1),
@@ -148,9 +152,11 @@ STORAGE_ROWS = [
     *dirty(100, 0.3),
     *dirty(10_000, 1.5),
     Row("recovery", "2 GiB in 4 partitions, kill -9, start: until every partition serves its end", "served_ms", unit="ms", kind="recovery", **FROM_DISK),
-    Row("create-10k", "10,000 partitions are created and serve", "made_ms", unit="ms", kind="create-10k"),
-    Row("start-10k", "start with 10,000 partitions to the first acknowledged record", "first_ack_ms", unit="ms", gate=20, goal=50, kind="start-10k"),
-    Row("stop-10k", "clean stop with 10,000 partitions", "stop_ms", unit="ms", kind="start-10k"),
+    Row("recovery-all", "the same, when nobody wrote down up to where it is on disk: all of it is read again", "served_ms", unit="ms", kind="recovery-all", ours="synced", note="Ottla reads it from the disk, Kafka from the page cache"),
+    Row("create-10k", "10,000 partitions are created and serve", "made_ms", unit="ms", kind="create-10k", note=FEW_FILES),
+    Row("each-10k", "memory of each of those", "bytes_each", unit="bytes", kind="create-10k", note=FEW_FILES),
+    Row("start-10k", "start with 10,000 partitions to the first acknowledged record", "first_ack_ms", unit="ms", gate=20, goal=50, kind="start-10k", note=FEW_FILES),
+    Row("stop-10k", "clean stop with 10,000 partitions", "stop_ms", unit="ms", kind="start-10k", note=FEW_FILES),
     Row("create-100k", "100,000 partitions are created and serve", "made_ms", unit="ms", kind="create-100k", is_alone=True, note="Kafka ends at 33,000, where `vm.max_map_count` is the default"),
     Row("start-100k", "start with 100,000 partitions to the first acknowledged record", "first_ack_ms", unit="ms", kind="start-100k", is_alone=True),
     Row("rss-100k", "resident memory with 100,000 partitions, 3 s after that", "rss_kib", unit="KiB", kind="start-100k", is_alone=True),
@@ -225,6 +231,7 @@ WARM_UPS = {
     "produce": [(0.25, "produce --batch-bytes 1 --connections 4 --partitions 4 --in-flight 16"), (0.2, "produce --mib-max 4096"), (0.1, "produce --content json --compression lz4 --batch-bytes 65536 --mib-max 1024")],
     "fetch": [(0.15, f"fetch {MIDDLE} --max-bytes 65536"), (0.05, f"fetch {BIG} --max-bytes 1048576")],
     "latency": [(0.15, "end-to-end --batch-bytes 1 --rate 5000 --in-flight 100")],
+    "storage": [(0.2, "produce --acks 1 --batch-bytes 1 --connections 4 --partitions 4 --in-flight 16"), (0.1, "produce --acks 1 --mib-max 2048")],
     "durable": [(0.1, "produce --batch-bytes 1 --rate 4000 --connections 4 --partitions 16")],
     "groups": [(1.0, "commits --groups 100"), (0, "rebalance --protocol classic"), (0, "rebalance --protocol consumer")],
     "transactions": [(0.8, "transactions --producers 16"), (0.2, "transactions --producers 1 --records 100")],
