@@ -1,9 +1,13 @@
 //! The control plane through its handlers, over a broker in this process.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use model::ErrorCode;
 use model::topic_name::GROUP_METADATA;
 use wire::StrBytes;
 use wire::api_versions::ApiVersionsRequest;
+use wire::header::ClientId;
 use wire::messages::create_partitions_request::CreatePartitionsTopic;
 use wire::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
@@ -23,6 +27,8 @@ use wire::messages::{
 
 use super::answer::{INVALID_REQUEST_TEXT, operations};
 use super::test_support::{TestBroker, run};
+use crate::context::{ConnectionInfo, RequestContext};
+use crate::dispatch;
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -499,6 +505,43 @@ fn topics_are_described_in_pages() {
             let refused = page(&["a", "b"], 100, Some(cursor)).await;
             assert!(refused.topics.iter().all(|topic| topic.error_code == code(ErrorCode::InvalidRequest)));
         }
+        node.stop();
+    });
+}
+
+/// KIP-919: who speaks to a controller's listener is shown the controllers, and served nothing that is for clients.
+#[test]
+fn a_controllers_listener_serves_administrators() {
+    run(async {
+        let node = TestBroker::start();
+        let mut context = node.context.clone();
+        let connection = ConnectionInfo { is_controllers: true, ..(*context.connection).clone() };
+        context.connection = Arc::new(connection);
+        context.header.api_version = 2;
+        let of_type = async |context: &RequestContext, endpoint_type| {
+            let request = DescribeClusterRequest::default().with_endpoint_type(endpoint_type);
+            super::describe_cluster::handle(&node.broker, context, request).await
+        };
+        let cluster = of_type(&context, 2).await;
+        assert_eq!((cluster.error_code, cluster.endpoint_type, cluster.controller_id), (0, 2, BrokerId(1)));
+        assert_eq!((cluster.brokers.len(), cluster.brokers[0].broker_id), (1, BrokerId(1)));
+        assert_eq!(of_type(&context, 1).await.error_code, code(ErrorCode::MismatchedEndpointType));
+        assert_eq!(of_type(&context, 0).await.error_code, code(ErrorCode::UnsupportedEndpointType));
+        context.header.api_version = 0;
+        assert_eq!(of_type(&context, 1).await.error_code, code(ErrorCode::InvalidRequest));
+
+        let shown = super::api_versions::handle(&node.broker, &context, ApiVersionsRequest::default()).await;
+        assert!(shown.api_keys.iter().any(|row| row.api_key == 60));
+        assert!(shown.api_keys.iter().all(|row| row.api_key > 3), "neither Produce, Fetch nor Metadata");
+        // Metadata 0 of no topic, with a null client id; then ApiVersions 0.
+        let metadata = Bytes::from_static(&[0, 3, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0]);
+        let versions = Bytes::from_static(&[0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff]);
+        let start = |connection: &Arc<ConnectionInfo>, frame: &Bytes| {
+            dispatch::start(&node.broker, connection, &mut ClientId::default(), frame.clone())
+        };
+        assert!(start(&context.connection, &metadata).is_err());
+        assert!(start(&context.connection, &versions).is_ok());
+        assert!(start(&node.context.connection, &metadata).is_ok());
         node.stop();
     });
 }
