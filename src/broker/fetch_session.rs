@@ -1,13 +1,18 @@
-//! One incremental fetch session (KIP-227), as a pure machine: what the client asked for so far, and which
-//! partitions an answer may leave out because nothing the client knows has changed.
+//! One incremental fetch session (KIP-227): what the client asked for so far, and which partitions an answer may leave out
+//! because nothing the client knows has changed.
 //!
-//! Kafka's counterpart is `FetchSession` with `CachedPartition`.
+//! Kafka's counterpart is `FetchSession` with `CachedPartition`. Kafka looks at every partition for every fetch. Here those
+//! that have nothing to tell are passed by until they say on the session's [`Feed`] that something has changed: a fetch
+//! costs what the active partitions cost, however many the session has.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
 use model::{ErrorCode, LeaderEpoch, Offset, TopicId};
 use wire::TopicRef;
+
+use crate::partition::{Feed, Partition, Watch};
 
 /// The session id of requests and answers without a session.
 pub const NO_SESSION: i32 = 0;
@@ -84,6 +89,54 @@ pub struct AnswerMarks {
     pub diverges: bool,
 }
 
+/// What a client was last told of a partition. After an error the high watermark is -1, which no partition has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The high watermark in the answer.
+    pub high_watermark: Offset,
+    /// The log start offset in the answer.
+    pub log_start_offset: Offset,
+}
+
+impl Told {
+    const NOTHING: Self = Self { high_watermark: Offset::new(-1), log_start_offset: Offset::new(-1) };
+}
+
+/// As whom a fetch looks at partitions; the requests of one session may differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Viewer {
+    /// Whether only decided transactions are seen.
+    pub read_committed: bool,
+    /// Whether a replica asks.
+    pub from_follower: bool,
+}
+
+/// How a session finds out about its partitions.
+pub struct Look<'a> {
+    /// As whom.
+    pub viewer: Viewer,
+    /// The name of a topic by its id, as far as it is known.
+    pub name_of: &'a dyn Fn(TopicId) -> Option<Arc<str>>,
+    /// Whether a partition has nothing to tell: no records, no error, no offset that was not told. If so, the watch
+    /// follows it from now on.
+    pub is_quiet: &'a dyn Fn(&FetchPartition, Told, &mut Watch) -> bool,
+}
+
+impl fmt::Debug for Look<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Look").field("viewer", &self.viewer).finish_non_exhaustive()
+    }
+}
+
+/// A partition that is to be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Partitions are served in this order.
+    pub turn: u64,
+    /// What is wanted.
+    pub partition: FetchPartition,
+}
+
 /// One client's session. Offsets of a cached partition are what the client was last told, so they may lie on
 /// either side of the partition's own.
 #[derive(Debug)]
@@ -98,7 +151,10 @@ pub struct FetchSession {
     pub created_ms: i64,
     /// The epoch the next request must carry.
     pub epoch: i32,
-    partitions: PartitionRing,
+    /// What its partitions tell, and the fetch that waits for that.
+    pub feed: Arc<Feed>,
+    viewer: Viewer,
+    partitions: Partitions,
 }
 
 impl FetchSession {
@@ -110,9 +166,10 @@ impl FetchSession {
         created_ms: i64,
         partitions: impl IntoIterator<Item = (FetchPartition, Offset, Offset)>,
     ) -> Self {
-        let mut ring = PartitionRing::default();
+        let feed = Feed::new();
+        let mut all = Partitions::default();
         for (wanted, high_watermark, log_start_offset) in partitions {
-            ring.insert(CachedPartition { wanted, high_watermark, log_start_offset });
+            all.insert(&feed, wanted, Told { high_watermark, log_start_offset });
         }
         Self {
             id,
@@ -120,7 +177,9 @@ impl FetchSession {
             uses_topic_ids,
             created_ms,
             epoch: next_epoch(INITIAL_EPOCH),
-            partitions: ring,
+            feed,
+            viewer: Viewer::default(),
+            partitions: all,
         }
     }
 
@@ -134,41 +193,81 @@ impl FetchSession {
         self.partitions.index.is_empty()
     }
 
+    /// Whether there are partitions that have nothing to tell.
+    pub fn has_quiet(&self) -> bool {
+        self.partitions.active.len() < self.len()
+    }
+
     /// Takes in what an incremental request adds, changes and forgets.
     pub fn update(&mut self, wanted: Vec<FetchPartition>, forgotten: &[PartitionKey]) {
         for partition in wanted {
-            self.partitions.want(partition);
+            self.partitions.want(&self.feed, partition);
         }
         for key in forgotten {
             self.partitions.remove(key);
         }
     }
 
-    /// Everything the session wants, in the order in which it is to be served: partitions that got records
-    /// last time come last, so that a byte limit starves none of them.
+    /// Goes on to the next epoch: a fetch of this one that waits still ends.
+    pub fn advance(&mut self) {
+        self.epoch = next_epoch(self.epoch);
+        self.feed.wake();
+    }
+
+    /// What the session wants, in the order in which it is to be served: partitions that got records last time come last,
+    /// so that a byte limit starves none of them. Those that have nothing to tell are left out.
     ///
-    /// Topics whose id was unknown so far are looked up again by `name_of`.
-    pub fn wanted(&mut self, name_of: &dyn Fn(TopicId) -> Option<Arc<str>>) -> Vec<FetchPartition> {
-        let cached = self.partitions.slots.iter_mut().flatten();
-        cached
-            .map(|cached| {
-                if let (None, TopicRef::Id(id)) = (&cached.wanted.name, &cached.wanted.topic) {
-                    cached.wanted.name = name_of(*id);
-                }
-                cached.wanted.clone()
-            })
-            .collect()
+    /// Topics whose id was unknown so far are looked up again.
+    pub fn wanted(&mut self, look: &Look<'_>) -> Vec<Wanted> {
+        let news = self.feed.take_news();
+        let partitions = &mut self.partitions;
+        if look.viewer == self.viewer {
+            for place in news {
+                partitions.rouse(place);
+            }
+        } else {
+            self.viewer = look.viewer;
+            partitions.rouse_all();
+        }
+        let (places, mut wanted) = (&mut partitions.places, Vec::new());
+        partitions.active.retain(|&(turn, place)| {
+            let Some(cached) = cached_at(places, place) else { return false };
+            if let (None, TopicRef::Id(id)) = (&cached.wanted.name, &cached.wanted.topic) {
+                cached.wanted.name = (look.name_of)(*id);
+            }
+            cached.is_quiet = (look.is_quiet)(&cached.wanted, cached.told, &mut cached.watch);
+            if !cached.is_quiet {
+                wanted.push(Wanted { turn, partition: cached.wanted.clone() });
+            }
+            !cached.is_quiet
+        });
+        wanted
+    }
+
+    /// What [`Self::wanted`] left out and has something to tell since, with the partition that it was when it was quiet.
+    pub fn news(&mut self) -> Vec<(Wanted, Option<Arc<Partition>>)> {
+        let news = self.feed.take_news().into_iter();
+        news.filter_map(|place| {
+            if !self.partitions.rouse(place) {
+                return None;
+            }
+            let cached = cached_at(&mut self.partitions.places, place)?;
+            let wanted = Wanted { turn: cached.turn, partition: cached.wanted.clone() };
+            Some((wanted, cached.watch.partition()))
+        })
+        .collect()
     }
 
     /// Whether the answer must be sent; remembers what the client is told by it.
     pub fn must_answer(&mut self, key: &PartitionKey, answer: &AnswerMarks) -> bool {
-        let Some(cached) = self.partitions.find_mut(key) else {
+        let Some(place) = self.partitions.index.get(key).copied() else {
             // Forgotten by a later request of the same session: the epoch check answers before this matters.
             return true;
         };
+        let Some(cached) = cached_at(&mut self.partitions.places, place) else { return true };
         let must_answer = cached.take_answer(answer);
         if answer.record_bytes > 0 {
-            self.partitions.move_to_end(key);
+            self.partitions.move_to_end(place);
         }
         must_answer
     }
@@ -177,91 +276,119 @@ impl FetchSession {
 #[derive(Debug)]
 struct CachedPartition {
     wanted: FetchPartition,
-    high_watermark: Offset,
-    log_start_offset: Offset,
+    told: Told,
+    turn: u64,
+    /// Whether it had nothing to tell when it was looked at last, and has said nothing since.
+    is_quiet: bool,
+    watch: Watch,
 }
 
 impl CachedPartition {
     fn take_answer(&mut self, answer: &AnswerMarks) -> bool {
         let mut must_answer = answer.record_bytes > 0 || answer.diverges;
-        if self.high_watermark != answer.high_watermark {
-            self.high_watermark = answer.high_watermark;
-            must_answer = true;
-        }
-        if self.log_start_offset != answer.log_start_offset {
-            self.log_start_offset = answer.log_start_offset;
+        let told = Told { high_watermark: answer.high_watermark, log_start_offset: answer.log_start_offset };
+        if self.told != told {
+            self.told = told;
             must_answer = true;
         }
         if !answer.error.is_none() {
             // An offset no partition has: when the error goes away, the partition is sent again.
-            self.high_watermark = Offset::new(-1);
+            self.told.high_watermark = Told::NOTHING.high_watermark;
             must_answer = true;
         }
         must_answer
     }
 }
 
-/// Partitions in serving order with constant-time move to the end: slots are only ever appended, holes are
-/// closed when they outnumber the rest.
+/// Partitions, each in a place of its own, by the turns in which they are served.
 #[derive(Debug, Default)]
-struct PartitionRing {
-    slots: Vec<Option<CachedPartition>>,
-    index: HashMap<PartitionKey, usize>,
+struct Partitions {
+    places: Vec<Option<CachedPartition>>,
+    vacant: Vec<u32>,
+    index: HashMap<PartitionKey, u32>,
+    /// Turn and place of those that are not quiet.
+    active: BTreeSet<(u64, u32)>,
+    next_turn: u64,
 }
 
-impl PartitionRing {
-    fn want(&mut self, wanted: FetchPartition) {
-        match self.find_mut(&wanted.key()) {
-            Some(cached) => {
-                let name = cached.wanted.name.take().or(wanted.name);
-                let topic = cached.wanted.topic.clone();
-                cached.wanted = FetchPartition { topic, name, ..wanted };
-            }
-            None => self.insert(CachedPartition {
-                wanted: wanted.detached(),
-                high_watermark: Offset::new(-1),
-                log_start_offset: Offset::new(-1),
-            }),
+fn cached_at(places: &mut [Option<CachedPartition>], place: u32) -> Option<&mut CachedPartition> {
+    places.get_mut(usize::try_from(place).ok()?)?.as_mut()
+}
+
+impl Partitions {
+    fn want(&mut self, feed: &Arc<Feed>, wanted: FetchPartition) {
+        let place = self.index.get(&wanted.key()).copied();
+        let Some((place, cached)) = place.and_then(|at| Some((at, cached_at(&mut self.places, at)?))) else {
+            self.insert(feed, wanted.detached(), Told::NOTHING);
+            return;
+        };
+        let name = cached.wanted.name.take().or(wanted.name);
+        let topic = cached.wanted.topic.clone();
+        let wanted = FetchPartition { topic, name, ..wanted };
+        let is_changed = FetchPartition { name: wanted.name.clone(), ..cached.wanted.clone() } != wanted;
+        cached.wanted = wanted;
+        if is_changed {
+            self.rouse(place);
         }
     }
 
-    fn insert(&mut self, cached: CachedPartition) {
-        let key = cached.wanted.key();
+    fn insert(&mut self, feed: &Arc<Feed>, wanted: FetchPartition, told: Told) {
+        let key = wanted.key();
         self.remove(&key);
-        self.index.insert(key, self.slots.len());
-        self.slots.push(Some(cached));
+        let place = self.vacant.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            u32::try_from(self.places.len() - 1)
+                .expect("a session has fewer partitions than a request has bytes")
+        });
+        let turn = self.take_turn();
+        let watch = Watch::new(feed, place);
+        self.places[place as usize] = Some(CachedPartition { wanted, told, turn, is_quiet: false, watch });
+        self.index.insert(key, place);
+        self.active.insert((turn, place));
     }
 
-    fn find_mut(&mut self, key: &PartitionKey) -> Option<&mut CachedPartition> {
-        let slot = *self.index.get(key)?;
-        self.slots.get_mut(slot)?.as_mut()
+    fn remove(&mut self, key: &PartitionKey) {
+        let Some(place) = self.index.remove(key) else { return };
+        if let Some(cached) = self.places.get_mut(place as usize).and_then(Option::take) {
+            self.active.remove(&(cached.turn, place));
+            self.vacant.push(place);
+        }
     }
 
-    fn remove(&mut self, key: &PartitionKey) -> Option<CachedPartition> {
-        let slot = self.index.remove(key)?;
-        let cached = self.slots.get_mut(slot)?.take();
-        self.close_holes();
-        cached
+    /// Ends the quiet of the partition there. Answers whether it was quiet.
+    fn rouse(&mut self, place: u32) -> bool {
+        let Some(cached) = cached_at(&mut self.places, place) else { return false };
+        let was_quiet = std::mem::take(&mut cached.is_quiet);
+        if was_quiet {
+            self.active.insert((cached.turn, place));
+        }
+        was_quiet
     }
 
-    fn move_to_end(&mut self, key: &PartitionKey) {
-        let last = self.slots.len().wrapping_sub(1);
-        if self.index.get(key) == Some(&last) {
+    fn rouse_all(&mut self) {
+        for (cached, place) in self.places.iter_mut().zip(0..) {
+            if let Some(cached) = cached {
+                cached.is_quiet = false;
+                self.active.insert((cached.turn, place));
+            }
+        }
+    }
+
+    fn move_to_end(&mut self, place: u32) {
+        let Some(cached) = cached_at(&mut self.places, place) else { return };
+        if cached.turn + 1 == self.next_turn {
             return;
         }
-        if let Some(cached) = self.remove(key) {
-            self.insert(cached);
+        let before = std::mem::replace(&mut cached.turn, self.next_turn);
+        if self.active.remove(&(before, place)) {
+            self.active.insert((self.next_turn, place));
         }
+        self.next_turn += 1;
     }
 
-    fn close_holes(&mut self) {
-        if self.slots.len() < 16 || self.slots.len() < 2 * self.index.len() {
-            return;
-        }
-        self.slots.retain(Option::is_some);
-        for (slot, cached) in self.slots.iter().flatten().enumerate() {
-            self.index.insert(cached.wanted.key(), slot);
-        }
+    fn take_turn(&mut self) -> u64 {
+        self.next_turn += 1;
+        self.next_turn - 1
     }
 }
 

@@ -7,12 +7,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::{ErrorCode, Offset, TopicId};
-use parking_lot::Mutex;
+use model::{ErrorCode, Offset};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::fetch_session::{
-    AnswerMarks, FINAL_EPOCH, FetchPartition, FetchSession, INITIAL_EPOCH, NO_SESSION, PartitionKey,
-    next_epoch,
+    AnswerMarks, FINAL_EPOCH, FetchPartition, FetchSession, INITIAL_EPOCH, Look, NO_SESSION, PartitionKey,
+    Wanted,
 };
 
 /// Milliseconds for which a session is safe from eviction after it was made, and after which an unused one is
@@ -59,6 +59,20 @@ pub enum FetchContext {
     },
 }
 
+impl FetchContext {
+    /// The session that the fetch goes on with, unless a later request has used it meanwhile.
+    pub fn session(&self) -> Option<MutexGuard<'_, FetchSession>> {
+        let Self::Incremental { session, epoch, .. } = self else { return None };
+        let session = session.lock();
+        (session.epoch == *epoch).then_some(session)
+    }
+
+    /// Whether a later request of the same session has come: the fetch has only an error to tell.
+    pub fn is_overtaken(&self) -> bool {
+        matches!(self, Self::Incremental { .. }) && self.session().is_none()
+    }
+}
+
 /// The session part of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionAnswer {
@@ -68,8 +82,8 @@ pub struct SessionAnswer {
     pub session_id: i32,
 }
 
-/// The cache behind its lock. The lock is a leaf save for one rule: a session's own lock may be taken while it
-/// is held, never the other way round. Both are held for map operations only.
+/// The cache behind its lock, which is held for map operations only: a session is taken out, and looks at its partitions
+/// under its own lock. Neither is taken while the other is held.
 #[derive(Debug)]
 pub struct FetchSessions {
     cache: Mutex<SessionCache>,
@@ -82,18 +96,71 @@ impl FetchSessions {
         Self { cache: Mutex::new(SessionCache::new(slots, partitions_max, seed)) }
     }
 
-    /// Finds out how a request is to be answered and which partitions it wants.
+    /// Finds out how a request is to be answered and which partitions it wants; of a session without those that have
+    /// nothing to tell.
     pub fn begin(
         &self,
         now_ms: i64,
         request: SessionRequest,
-        name_of: &dyn Fn(TopicId) -> Option<Arc<str>>,
-    ) -> Result<(FetchContext, Vec<FetchPartition>), ErrorCode> {
-        if request.id == NO_SESSION && request.epoch == FINAL_EPOCH {
+        look: &Look<'_>,
+    ) -> Result<(FetchContext, Vec<Wanted>), ErrorCode> {
+        let context = match request.epoch {
             // The way of every client that uses no sessions: not worth the lock.
-            return Ok((FetchContext::Sessionless, request.wanted));
+            FINAL_EPOCH if request.id == NO_SESSION => FetchContext::Sessionless,
+            FINAL_EPOCH => {
+                self.with_cache(|cache| cache.remove(request.id));
+                FetchContext::Sessionless
+            }
+            INITIAL_EPOCH => {
+                self.with_cache(|cache| cache.remove(request.id));
+                FetchContext::Full { privileged: request.privileged, uses_topic_ids: request.uses_topic_ids }
+            }
+            _ => return self.resume(now_ms, request, look),
+        };
+        Ok((context, in_turn(request.wanted)))
+    }
+
+    fn resume(
+        &self,
+        now_ms: i64,
+        request: SessionRequest,
+        look: &Look<'_>,
+    ) -> Result<(FetchContext, Vec<Wanted>), ErrorCode> {
+        let id = request.id;
+        let found = self.with_cache(|cache| cache.sessions.get(&id).map(|slot| Arc::clone(&slot.session)));
+        let shared = found.ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        let mut session = shared.lock();
+        if session.epoch != request.epoch {
+            return Err(ErrorCode::InvalidFetchSessionEpoch);
         }
-        self.cache.lock().begin(now_ms, request, name_of)
+        if session.uses_topic_ids != request.uses_topic_ids {
+            return Err(ErrorCode::FetchSessionTopicIdError);
+        }
+        let last_wanted = if request.forgotten.is_empty() { Vec::new() } else { request.wanted.clone() };
+        session.update(request.wanted, &request.forgotten);
+        if session.is_empty() {
+            drop(session);
+            self.with_cache(|cache| cache.holds(id, &shared).then(|| cache.remove(id)));
+            return Ok((FetchContext::Sessionless, in_turn(last_wanted)));
+        }
+        session.advance();
+        let (epoch, partitions) = (session.epoch, session.len());
+        let wanted = session.wanted(look);
+        drop(session);
+        if !self.with_cache(|cache| cache.resumed(id, &shared, partitions, now_ms)) {
+            return Err(ErrorCode::FetchSessionIdNotFound);
+        }
+        Ok((FetchContext::Incremental { id, session: shared, epoch }, wanted))
+    }
+
+    /// Sessions that leave the cache take leave of their partitions, after the lock.
+    fn with_cache<R>(&self, work: impl FnOnce(&mut SessionCache) -> R) -> R {
+        let mut cache = self.cache.lock();
+        let done = work(&mut cache);
+        let removed = std::mem::take(&mut cache.removed);
+        drop(cache);
+        drop(removed);
+        done
     }
 
     /// Ends what [`FetchSessions::begin`] began: `keep` is called for each answer that need not be sent with
@@ -112,7 +179,8 @@ impl FetchSessions {
             }
             FetchContext::Full { privileged, uses_topic_ids } => {
                 (0..answers.len()).for_each(|i| keep(i, true));
-                let session_id = self.cache.lock().open(now_ms, privileged, uses_topic_ids, answers);
+                let session_id =
+                    self.with_cache(|cache| cache.open(now_ms, privileged, uses_topic_ids, answers));
                 SessionAnswer { error: ErrorCode::None, session_id }
             }
             FetchContext::Incremental { id, session, epoch } => {
@@ -128,9 +196,18 @@ impl FetchSessions {
                 for (i, (wanted, marks)) in answers.iter().enumerate() {
                     keep(i, session.must_answer(&wanted.key(), marks));
                 }
+                session.feed.answered();
                 SessionAnswer { error: ErrorCode::None, session_id: id }
             }
         }
+    }
+
+    /// What a session hears from its partitions.
+    #[cfg(test)]
+    pub(crate) fn feed(&self, id: i32) -> Option<Arc<crate::partition::Feed>> {
+        let session = self.cache.lock().sessions.get(&id).map(|slot| Arc::clone(&slot.session))?;
+        let feed = Arc::clone(&session.lock().feed);
+        Some(feed)
     }
 
     /// Number of open sessions.
@@ -142,6 +219,11 @@ impl FetchSessions {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// All of a request, in its order.
+fn in_turn(wanted: Vec<FetchPartition>) -> Vec<Wanted> {
+    wanted.into_iter().zip(0..).map(|(partition, turn)| Wanted { turn, partition }).collect()
 }
 
 /// The sessions and the orders in which they may be evicted.
@@ -156,6 +238,8 @@ pub struct SessionCache {
     is_crowded: bool,
     random: u64,
     sessions: HashMap<i32, Slot>,
+    /// Those that were taken out, to be dropped after the cache's lock.
+    removed: Vec<Arc<Mutex<FetchSession>>>,
     /// (last used, id) of every session.
     by_use: BTreeSet<(i64, i32)>,
     /// Sessions a consumer's new session may replace, the least worthy first.
@@ -190,71 +274,35 @@ impl SessionCache {
             is_crowded: false,
             random: seed,
             sessions: HashMap::new(),
+            removed: Vec::new(),
             by_use: BTreeSet::new(),
             evictable_by_all: BTreeSet::new(),
             evictable_by_privileged: BTreeSet::new(),
         }
     }
 
-    fn begin(
-        &mut self,
-        now_ms: i64,
-        request: SessionRequest,
-        name_of: &dyn Fn(TopicId) -> Option<Arc<str>>,
-    ) -> Result<(FetchContext, Vec<FetchPartition>), ErrorCode> {
-        match request.epoch {
-            FINAL_EPOCH => {
-                self.remove(request.id);
-                Ok((FetchContext::Sessionless, request.wanted))
-            }
-            INITIAL_EPOCH => {
-                self.remove(request.id);
-                let context = FetchContext::Full {
-                    privileged: request.privileged,
-                    uses_topic_ids: request.uses_topic_ids,
-                };
-                Ok((context, request.wanted))
-            }
-            _ => self.resume(now_ms, request, name_of),
-        }
+    fn holds(&self, id: i32, session: &Arc<Mutex<FetchSession>>) -> bool {
+        self.sessions.get(&id).is_some_and(|slot| Arc::ptr_eq(&slot.session, session))
     }
 
-    fn resume(
+    /// Notes that a session was used, which has so many partitions now. Answers whether it is kept.
+    fn resumed(
         &mut self,
+        id: i32,
+        session: &Arc<Mutex<FetchSession>>,
+        partitions: usize,
         now_ms: i64,
-        request: SessionRequest,
-        name_of: &dyn Fn(TopicId) -> Option<Arc<str>>,
-    ) -> Result<(FetchContext, Vec<FetchPartition>), ErrorCode> {
-        let Some(slot) = self.sessions.get(&request.id) else {
-            return Err(ErrorCode::FetchSessionIdNotFound);
-        };
-        let shared = Arc::clone(&slot.session);
-        let mut session = shared.lock();
-        if session.epoch != request.epoch {
-            return Err(ErrorCode::InvalidFetchSessionEpoch);
+    ) -> bool {
+        if !self.holds(id, session) {
+            // Closed or evicted since it was taken out.
+            return false;
         }
-        if session.uses_topic_ids != request.uses_topic_ids {
-            return Err(ErrorCode::FetchSessionTopicIdError);
-        }
-        let last_wanted = if request.forgotten.is_empty() { Vec::new() } else { request.wanted.clone() };
-        session.update(request.wanted, &request.forgotten);
-        if session.is_empty() {
-            drop(session);
-            self.remove(request.id);
-            return Ok((FetchContext::Sessionless, last_wanted));
-        }
-        session.epoch = next_epoch(session.epoch);
-        let epoch = session.epoch;
-        let partitions = session.len();
-        let wanted = session.wanted(name_of);
-        drop(session);
-        self.touch(request.id, partitions, now_ms);
+        self.touch(id, partitions, now_ms);
         if !self.fits(0, now_ms) {
-            self.remove(request.id);
-            return Err(ErrorCode::FetchSessionIdNotFound);
+            self.remove(id);
+            return false;
         }
-        let context = FetchContext::Incremental { id: request.id, session: shared, epoch };
-        Ok((context, wanted))
+        true
     }
 
     /// Opens a session if there is room or room can be made; answers its id or [`NO_SESSION`].
@@ -356,6 +404,7 @@ impl SessionCache {
             self.by_use.remove(&(slot.used_ms, id));
             self.evictable_by_all.remove(&slot.worth);
             self.evictable_by_privileged.remove(&slot.worth);
+            self.removed.push(slot.session);
         }
     }
 

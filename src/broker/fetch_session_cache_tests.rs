@@ -2,6 +2,7 @@ use model::LeaderEpoch;
 use wire::TopicRef;
 
 use super::*;
+use crate::fetch_session::{Viewer, next_epoch};
 
 fn wanted(partition: i32) -> FetchPartition {
     FetchPartition {
@@ -35,9 +36,15 @@ fn request(id: i32, epoch: i32, partitions: std::ops::Range<i32>) -> SessionRequ
     }
 }
 
+const ALL: Look<'static> = Look {
+    viewer: Viewer { read_committed: false, from_follower: false },
+    name_of: &|_| None,
+    is_quiet: &|_, _, _| false,
+};
+
 fn begin(sessions: &FetchSessions, now_ms: i64, request: SessionRequest) -> Result<Vec<i32>, ErrorCode> {
-    let (_, wanted) = sessions.begin(now_ms, request, &|_| None)?;
-    Ok(wanted.iter().map(|wanted| wanted.partition).collect())
+    let (_, wanted) = sessions.begin(now_ms, request, &ALL)?;
+    Ok(wanted.iter().map(|wanted| wanted.partition.partition).collect())
 }
 
 /// One whole fetch; answers the session part and the partitions that were sent.
@@ -46,8 +53,8 @@ fn fetch(
     now_ms: i64,
     request: SessionRequest,
 ) -> Result<(SessionAnswer, Vec<i32>), ErrorCode> {
-    let (context, wanted) = sessions.begin(now_ms, request, &|_| None)?;
-    let answers: Vec<_> = wanted.into_iter().map(|wanted| (wanted, QUIET)).collect();
+    let (context, wanted) = sessions.begin(now_ms, request, &ALL)?;
+    let answers: Vec<_> = wanted.into_iter().map(|wanted| (wanted.partition, QUIET)).collect();
     let mut sent = Vec::new();
     let answer = sessions.finish(now_ms, context, &answers, |i, keep| {
         if keep {
@@ -95,7 +102,7 @@ fn wrong_ids_epochs_and_topic_id_use_are_refused() {
 fn an_overtaken_request_is_answered_with_the_epoch_error() {
     let sessions = FetchSessions::new(10, 1_000, 1);
     let id = open(&sessions, 0, 1, false);
-    let (slow, _) = sessions.begin(1, request(id, 1, 0..0), &|_| None).unwrap();
+    let (slow, _) = sessions.begin(1, request(id, 1, 0..0), &ALL).unwrap();
     fetch(&sessions, 2, request(id, 2, 0..0)).unwrap();
     let mut sent = 0;
     let answers = [(wanted(0), QUIET)];

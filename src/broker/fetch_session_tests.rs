@@ -28,8 +28,28 @@ fn marks(record_bytes: usize, high_watermark: i64) -> AnswerMarks {
     }
 }
 
+fn look(is_quiet: &dyn Fn(&FetchPartition, Told, &mut Watch) -> bool) -> Look<'_> {
+    Look { viewer: Viewer::default(), name_of: &|_| None, is_quiet }
+}
+
+/// What a session wants whose partitions all have something to tell.
+fn all(session: &mut FetchSession) -> Vec<FetchPartition> {
+    session.wanted(&look(&|_, _, _| false)).into_iter().map(|wanted| wanted.partition).collect()
+}
+
 fn order(session: &mut FetchSession) -> Vec<i32> {
-    session.wanted(&|_| None).iter().map(|wanted| wanted.partition).collect()
+    all(session).iter().map(|wanted| wanted.partition).collect()
+}
+
+/// Which partitions are looked at, when those are quiet.
+fn looked_at(session: &mut FetchSession, viewer: Viewer, quiet: &[i32]) -> (Vec<i32>, Vec<i32>) {
+    let seen = std::cell::RefCell::new(Vec::new());
+    let is_quiet = |wanted: &FetchPartition, _: Told, _: &mut Watch| {
+        seen.borrow_mut().push(wanted.partition);
+        quiet.contains(&wanted.partition)
+    };
+    let wanted = session.wanted(&Look { viewer, ..look(&is_quiet) });
+    (seen.take(), wanted.iter().map(|wanted| wanted.partition.partition).collect())
 }
 
 #[test]
@@ -81,8 +101,7 @@ fn requests_add_change_and_forget() {
     let mut session = session(2);
     let forgotten = [wanted("t", 1, 0).key(), wanted("absent", 0, 0).key()];
     session.update(vec![wanted("t", 0, 5), wanted("u", 0, 1)], &forgotten);
-    let now = session.wanted(&|_| None);
-    assert_eq!(now, [wanted("t", 0, 5), wanted("u", 0, 1)]);
+    assert_eq!(all(&mut session), [wanted("t", 0, 5), wanted("u", 0, 1)]);
     session.update(Vec::new(), &[wanted("t", 0, 0).key(), wanted("u", 0, 0).key()]);
     assert!(session.is_empty());
 }
@@ -100,20 +119,66 @@ fn an_unknown_topic_id_is_looked_up_again() {
     let by_id = FetchPartition { topic: TopicRef::Id(id), name: None, ..wanted("t", 0, 0) };
     let mut session =
         FetchSession::new(7, false, true, 0, [(by_id.clone(), Offset::new(-1), Offset::new(-1))]);
-    assert_eq!(session.wanted(&|_| None)[0].name, None);
-    assert_eq!(session.wanted(&|asked| (asked == id).then(|| "t".into()))[0].name.as_deref(), Some("t"));
-    assert_eq!(session.wanted(&|_| None)[0].name.as_deref(), Some("t"), "a name once known stays");
+    assert_eq!(all(&mut session)[0].name, None);
+    let name_of = |asked| (asked == id).then(|| "t".into());
+    let found = session.wanted(&Look { name_of: &name_of, ..look(&|_, _, _| false) });
+    assert_eq!(found[0].partition.name.as_deref(), Some("t"));
+    assert_eq!(all(&mut session)[0].name.as_deref(), Some("t"), "a name once known stays");
     session.update(vec![by_id], &[]);
-    assert_eq!(session.wanted(&|_| None)[0].name.as_deref(), Some("t"), "also when it is asked for again");
+    assert_eq!(all(&mut session)[0].name.as_deref(), Some("t"), "also when it is asked for again");
 }
 
 #[test]
-fn holes_do_not_pile_up() {
+fn places_are_used_again() {
     let mut session = session(20);
     for round in 0..1_000 {
         session.must_answer(&wanted("t", round % 20, 0).key(), &marks(1, 10));
+        session.update(vec![wanted("t", 7, 0)], &[wanted("t", 7, 0).key()]);
+        session.update(vec![wanted("t", 7, 0)], &[]);
     }
-    assert!(session.partitions.slots.len() <= 40, "{} slots", session.partitions.slots.len());
-    assert_eq!(order(&mut session), (0..20).collect::<Vec<_>>());
-    assert_eq!(session.len(), 20);
+    assert_eq!((session.partitions.places.len(), session.len()), (20, 20));
+    let mut served = order(&mut session);
+    assert_eq!(served.pop(), Some(7), "it came last");
+    served.push(7);
+    served.sort_unstable();
+    assert_eq!(served, (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_quiet_is_not_looked_at_again_before_the_client_wants_something_else() {
+    let mut session = session(4);
+    let viewer = Viewer::default();
+    assert_eq!(looked_at(&mut session, viewer, &[0, 2, 3]), (vec![0, 1, 2, 3], vec![1]));
+    assert!(session.has_quiet());
+    assert_eq!(looked_at(&mut session, viewer, &[]), (vec![1], vec![1]));
+    session.update(vec![wanted("t", 2, 0), wanted("t", 3, 5)], &[]);
+    assert_eq!(looked_at(&mut session, viewer, &[]), (vec![1, 3], vec![1, 3]), "2 is as it was");
+    session.update(Vec::new(), &[wanted("t", 3, 0).key(), wanted("t", 0, 0).key()]);
+    assert_eq!(looked_at(&mut session, viewer, &[1]), (vec![1], vec![]));
+    session.update(Vec::new(), &[wanted("t", 2, 0).key()]);
+    assert!(session.has_quiet());
+    session.update(vec![wanted("t", 0, 0)], &[]);
+    assert_eq!(looked_at(&mut session, viewer, &[]), (vec![0], vec![0]), "one that comes back is new");
+}
+
+#[test]
+fn another_viewer_looks_at_everything() {
+    let mut session = session(3);
+    let all = vec![0, 1, 2];
+    let committed = Viewer { read_committed: true, ..Viewer::default() };
+    assert_eq!(looked_at(&mut session, committed, &[0, 1, 2]).0, all);
+    assert!(looked_at(&mut session, committed, &[]).0.is_empty());
+    assert_eq!(looked_at(&mut session, Viewer::default(), &[0, 1, 2]).0, all);
+    assert_eq!(looked_at(&mut session, Viewer { from_follower: true, ..committed }, &[]).0, all);
+}
+
+#[test]
+fn a_partition_keeps_its_turn_while_it_is_quiet() {
+    let mut session = session(4);
+    let viewer = Viewer::default();
+    session.must_answer(&wanted("t", 1, 0).key(), &marks(9, 10));
+    assert_eq!(looked_at(&mut session, viewer, &[0, 3, 1]).0, [0, 2, 3, 1]);
+    session.must_answer(&wanted("t", 2, 0).key(), &marks(9, 10));
+    session.update((0..4).map(|partition| wanted("t", partition, 1)).collect(), &[]);
+    assert_eq!(looked_at(&mut session, viewer, &[]).0, [0, 3, 1, 2]);
 }

@@ -397,8 +397,8 @@ fn follower_of(groups: &Arc<Groups>, transactions: &Arc<Transactions>) -> Follow
 
 /// Fetch sessions, whose partitions take a sixteenth of the memory there is at the most.
 fn fetch_sessions(config: &BrokerConfig) -> FetchSessions {
-    /// A partition with a long name, in the session and in its index.
-    const PARTITION_BYTES: u64 = 512;
+    /// A partition with a long name, in the session, in its index and among those that follow the partition.
+    const PARTITION_BYTES: u64 = 1024;
     let partitions_max = memory::limit_bytes() / 16 / PARTITION_BYTES;
     let partitions_max = usize::try_from(partitions_max).unwrap_or(usize::MAX);
     // Session ids must not repeat from one life of the node to the next.

@@ -5,6 +5,9 @@
 //! at its partitions, and a commit that makes enough visible, or the deadline, begins the next. What the last
 //! round planned is read when the answer is put together.
 //!
+//! Of a session only the partitions that may have something to tell go through all this. The others are passed by; they say
+//! themselves when that changes, also to a fetch that is parked.
+//!
 //! A reader that goes on where its last fetch ended costs one `preadv2` per partition, which copies the records from the
 //! page cache into the buffer that is written to the socket: one copy besides the socket's own. Its place is known, so
 //! that nothing is looked up, and what lies beyond the last whole batch is cut off in memory. Whatever would wait for
@@ -15,6 +18,7 @@
 //! end is found in the index and the headers around it.
 
 mod plan;
+mod quiet;
 mod read;
 
 use std::collections::hash_map::Entry;
@@ -29,11 +33,12 @@ use wire::fetch::{FetchPartitionResponse, FetchRequest, FetchResponse, FetchTopi
 use wire::produce::NodeEndpoint;
 use wire::{StrBytes, TopicRef};
 
-use self::plan::{Limits, Located, Planned, Round, Target};
+use self::plan::{Limits, Located, Planned, Round, Targets};
 use crate::context::{Broker, RequestContext};
-use crate::fetch_session::{AnswerMarks, FetchPartition, PartitionKey};
+use crate::fetch_session::{AnswerMarks, FetchPartition, Look, PartitionKey, Told, Viewer};
 use crate::fetch_session_cache::{FetchContext, SessionRequest};
-use crate::partition::{CommitTicket, FetchTicket, Interest, Snapshot};
+use crate::partition::handle::Parked;
+use crate::partition::{CommitTicket, FetchTicket, Interest, Snapshot, Watch};
 
 /// What a fetch is answered.
 #[derive(Debug)]
@@ -73,16 +78,16 @@ pub async fn serve(broker: &Arc<Broker>, context: &RequestContext, request: Fetc
     };
     let max_wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
 
-    let (session, wanted) = match begin_session(broker, request) {
+    let (session, targets) = match begin_session(broker, request, &limits) {
         Ok(begun) => begun,
         Err(error) => return FetchResponse::refused(error).into(),
     };
-    let targets = {
-        let snapshot = broker.partitions.snapshot();
-        wanted.into_iter().map(|wanted| Target::resolve(&snapshot, wanted)).collect::<Vec<_>>()
+    let (targets, round) = plan_until_enough(broker, &session, targets, &limits, max_wait).await;
+    let answers = if session.is_overtaken() {
+        Vec::new()
+    } else {
+        read::answers(broker, targets.list, round, &limits).await
     };
-    let round = plan_until_enough(broker, &targets, &limits, max_wait).await;
-    let answers = read::answers(broker, targets, round, &limits).await;
     finish(broker, context, session, answers, &limits)
 }
 
@@ -109,9 +114,16 @@ fn refused_as_a_whole(request: FetchRequest) -> FetchResponse {
 fn begin_session(
     broker: &Broker,
     request: FetchRequest,
-) -> Result<(FetchContext, Vec<FetchPartition>), ErrorCode> {
+    limits: &Limits,
+) -> Result<(FetchContext, Targets), ErrorCode> {
     let snapshot = broker.partitions.snapshot();
     let name_of = |id: TopicId| snapshot.identified(id).map(|hosted| Arc::clone(&hosted.topic.name));
+    let is_quiet = |wanted: &FetchPartition, told: Told, watch: &mut Watch| {
+        quiet::is_quiet(&snapshot, limits, wanted, told, watch)
+    };
+    let Limits { read_committed, from_follower, .. } = *limits;
+    let viewer = Viewer { read_committed, from_follower };
+    let look = Look { viewer, name_of: &name_of, is_quiet: &is_quiet };
     let request = SessionRequest {
         id: request.session_id,
         epoch: request.session_epoch,
@@ -127,7 +139,9 @@ fn begin_session(
             })
             .collect(),
     };
-    broker.fetch_sessions.begin(broker.clock.wall_ms(), request, &name_of)
+    let (context, wanted) = broker.fetch_sessions.begin(broker.clock.wall_ms(), request, &look)?;
+    let has_quiet = context.session().is_some_and(|session| session.has_quiet());
+    Ok((context, Targets::resolve(&snapshot, wanted, has_quiet)))
 }
 
 fn wanted_by(snapshot: &Snapshot, topics: Vec<wire::fetch::FetchTopic>) -> Vec<FetchPartition> {
@@ -175,64 +189,68 @@ fn last_of_each(wanted: Vec<FetchPartition>) -> Vec<FetchPartition> {
     kept
 }
 
-/// Plans rounds until one is enough or the time is up.
+/// Plans rounds until one is enough, the time is up or the fetch is overtaken. Gives the last one, and the partitions that it
+/// is of.
 async fn plan_until_enough(
     broker: &Broker,
-    targets: &[Target],
+    session: &FetchContext,
+    mut targets: Targets,
     limits: &Limits,
     max_wait: Duration,
-) -> Round {
-    let mut round = plan(broker, targets, limits).await;
+) -> (Targets, Round) {
+    let mut round = plan(broker, &targets, limits).await;
     if round.bytes == 0 && max_wait.is_zero() {
-        // Nobody parks, so nobody would wake a sync: what was acknowledged before must be visible all the same.
+        // Nobody parks, so nobody would wake a sync: what was acknowledged before must be visible all the same. Of a
+        // quiet partition everything is.
         let ticket = CommitTicket::new();
-        targets
-            .iter()
-            .filter_map(|target| target.partition.as_ref().ok())
-            .for_each(|here| here.settle(&ticket));
+        let here = targets.list.iter().filter_map(|target| target.partition.as_ref().ok());
+        here.for_each(|partition| partition.settle(&ticket));
         ticket.all().await;
-        return plan(broker, targets, limits).await;
+        round = plan(broker, &targets, limits).await;
+        return (targets, round);
     }
     if round.is_enough(limits) || max_wait.is_zero() {
-        return round;
+        return (targets, round);
     }
     let mut deadline = pin!(tokio::time::sleep(max_wait));
     loop {
         let ticket = FetchTicket::new(limits.bytes_min - round.bytes);
-        let parked = park(targets, &round, limits, &ticket);
+        let parked = (park(&targets, &round, limits, &ticket), quiet::wait(session, &ticket));
+        if broker.partitions.is_releasing() {
+            ticket.fire();
+        }
         let timed_out = tokio::select! {
             biased;
             () = ticket.fired() => false,
             () = &mut deadline => true,
         };
         drop(parked);
-        round = plan(broker, targets, limits).await;
+        if session.is_overtaken() {
+            return (targets, round);
+        }
+        quiet::take_news(broker, session, &mut targets);
+        round = plan(broker, &targets, limits).await;
         if timed_out || round.is_enough(limits) || broker.partitions.is_releasing() {
-            return round;
+            return (targets, round);
         }
     }
 }
 
 /// Plans one round, and looks up what that takes.
-async fn plan(broker: &Broker, targets: &[Target], limits: &Limits) -> Round {
+async fn plan(broker: &Broker, targets: &Targets, limits: &Limits) -> Round {
     let mut located = Located::new();
     loop {
         let round = Round::plan(targets, &limits.within(broker.fetch_memory.room()), &located);
         if !round.is_cold {
             return round;
         }
-        located = read::look_up(broker.partitions.io(), targets, round).await;
+        located = read::look_up(broker.partitions.io(), &targets.list, round).await;
     }
 }
 
-fn park(
-    targets: &[Target],
-    round: &Round,
-    limits: &Limits,
-    ticket: &Arc<FetchTicket>,
-) -> Vec<crate::partition::handle::Parked> {
-    let mut parked = Vec::with_capacity(targets.len());
-    for (target, planned) in targets.iter().zip(&round.planned) {
+fn park(targets: &Targets, round: &Round, limits: &Limits, ticket: &Arc<FetchTicket>) -> Vec<Parked> {
+    let mut parked = Vec::with_capacity(targets.list.len());
+    for (target, planned) in targets.list.iter().zip(&round.planned) {
         if let (Ok(partition), Planned::Readable { offsets, .. }) = (&target.partition, planned) {
             let bytes_max = target.bytes_max().saturating_sub(planned.bytes());
             let interest = Interest { bytes_max, read_committed: limits.read_committed };
@@ -338,6 +356,9 @@ fn name_of(wanted: &FetchPartition) -> Option<&str> {
 #[cfg(test)]
 #[path = "fetch_cold_tests.rs"]
 mod cold_tests;
+#[cfg(test)]
+#[path = "fetch_quiet_tests.rs"]
+mod quiet_tests;
 #[cfg(test)]
 #[path = "fetch_tests.rs"]
 mod tests;

@@ -17,6 +17,7 @@ use storage::{
 };
 
 use super::committer::{BACKGROUND_SYNC, Enlistment, Urgency};
+use super::feed::Followers;
 use super::host_dir::HostDir;
 use super::journaling::{InRound, JOURNAL_BYTES_MAX, JournalMarks, Staged};
 use super::marks::{Marks, Offsets};
@@ -39,7 +40,7 @@ pub struct Topic {
 /// that one. So the high watermark is what is durable here (or the log end, with `write.caching`).
 ///
 /// Locks: the log's is held for assign-and-append, for planning a read, and never while bytes are read or
-/// synced. The waiters' is a leaf. Neither is taken while the other is held. A sync holds `syncing` all along, and
+/// synced. The waiters' is a leaf save for those of [feeds](super::feed). Neither is taken while the other is held. A sync holds `syncing` all along, and
 /// takes the log's within it.
 #[derive(Debug)]
 pub struct Partition {
@@ -54,6 +55,8 @@ pub struct Partition {
     cleaning: Mutex<()>,
     /// Fetches parked here. An append that finds one asks for a sync at once.
     parked: AtomicUsize,
+    /// Fetch sessions that follow it.
+    followers: AtomicUsize,
     dir: Arc<HostDir>,
     enlistment: Enlistment,
     tally: Tally,
@@ -166,6 +169,7 @@ impl Partition {
             syncing: Mutex::new(()),
             cleaning: Mutex::new(()),
             parked: AtomicUsize::new(0),
+            followers: AtomicUsize::new(0),
             dir,
             enlistment: Enlistment::default(),
             tally: Tally::default(),
@@ -210,7 +214,8 @@ impl Partition {
 
     /// What came and went since the log was opened, also when it is closed by now.
     pub(super) fn traffic(&self) -> Traffic {
-        let counted = self.tally.traffic();
+        let mut counted = self.tally.traffic();
+        counted.fetches += self.waiters.lock().followers().passed_by();
         let appender = self.appender.lock();
         let records_in = self.marks.log_end().value() - appender.opened_at.value();
         Traffic {
@@ -299,12 +304,26 @@ impl Partition {
         let committed = self.marks.high_watermark() >= end;
         let is_awaited = !committed && (acks == Acks::Committed || flush_due);
         if !committed || flush_due || write_caching {
-            let now = is_awaited || flush_due || (!committed && self.parked.load(Ordering::SeqCst) > 0);
+            let now = is_awaited || flush_due || (!committed && self.has_readers_waiting());
             self.dir
                 .committer
                 .enlist(self, if now { Urgency::Now } else { background(settings.log.flush_ms) });
         }
         Ok(Placed { at, log_start, commit_at: is_awaited.then_some(end) })
+    }
+
+    /// Whether a fetch waits for what was appended. Sessions that follow the partition hear of it.
+    fn has_readers_waiting(&self) -> bool {
+        self.parked.load(Ordering::SeqCst) > 0
+            || (self.followers.load(Ordering::SeqCst) > 0 && self.waiters.lock().followers().appended())
+    }
+
+    /// Lets the fetch sessions that follow it come and go.
+    pub(crate) fn with_followers<R>(&self, change: impl FnOnce(&mut Followers) -> R) -> R {
+        let mut waiters = self.waiters.lock();
+        let changed = change(waiters.followers());
+        self.followers.store(waiters.followers().count(), Ordering::SeqCst);
+        changed
     }
 
     /// Registers `ticket` for the moment the high watermark reaches `end`, unless it has.
@@ -324,6 +343,9 @@ impl Partition {
         if !self.is_committed(log_end) {
             self.await_commit(log_end, ticket);
             self.dir.committer.enlist(self, Urgency::Now);
+        } else if self.followers.load(Ordering::SeqCst) > 0 {
+            // The commit has told them, or holds this: who learns where the log ends may ask a session for it next.
+            drop(self.waiters.lock());
         }
     }
 
@@ -554,6 +576,7 @@ impl Partition {
     /// Publishes a log start that has moved.
     pub(super) fn raise_log_start(&self, log_start: Offset) {
         self.marks.raise_log_start(log_start);
+        self.with_followers(Followers::changed);
     }
 
     /// Takes over in a later epoch.
@@ -561,6 +584,7 @@ impl Partition {
         if self.leader_epoch.fetch_max(epoch.value(), Ordering::AcqRel) < epoch.value() {
             // A partition that is gone leads nothing.
             let _ = self.with_log(|log| log.assign_epoch(epoch));
+            self.with_followers(Followers::changed);
             self.dir.committer.enlist(self, Urgency::Within(BACKGROUND_SYNC));
         }
     }
@@ -597,9 +621,11 @@ impl Partition {
     }
 
     fn publish(&self, commit: Commit) {
+        // Whoever takes this lock and sees the offsets finds those told that follow the partition.
+        let mut waiters = self.waiters.lock();
         let offsets = self.marks.raise_committed(commit.last_stable, commit.high_watermark);
         // After the offsets: whoever registers from here on sees them.
-        self.waiters.lock().committed(Commit {
+        waiters.committed(Commit {
             high_watermark: offsets.high_watermark,
             last_stable: offsets.last_stable,
             ..commit

@@ -8,6 +8,7 @@ mod checkpoints;
 mod cleaner;
 pub mod committer;
 pub mod engine;
+pub mod feed;
 pub mod figures;
 mod frugal_disk;
 pub mod handle;
@@ -34,6 +35,7 @@ pub mod waiters;
 mod watched_disk;
 
 pub use engine::{OpenError, PartitionEngine};
+pub use feed::{Feed, Watch};
 pub use handle::{Acks, Partition, PartitionError, Placed, Topic};
 pub use held_calls::HeldCalls;
 pub use host_dir::HostDir;

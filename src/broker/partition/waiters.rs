@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use model::Offset;
 use tokio::sync::Notify;
 
+use super::feed::Followers;
+
 /// One produce request's wait for all its partitions.
 #[derive(Debug)]
 pub struct CommitTicket {
@@ -55,7 +57,7 @@ pub struct FetchTicket {
 impl FetchTicket {
     /// A ticket that wakes its fetch once `bytes_missing` bytes became visible.
     pub fn new(bytes_missing: usize) -> Arc<Self> {
-        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             bytes_missing: AtomicI64::new(i64::try_from(bytes_missing).unwrap_or(i64::MAX)),
@@ -83,7 +85,12 @@ impl FetchTicket {
         }
     }
 
-    fn credit(&self, bytes: i64) {
+    /// No other ticket has it; never 0.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(super) fn credit(&self, bytes: i64) {
         if self.bytes_missing.fetch_sub(bytes, Ordering::SeqCst) <= bytes {
             self.fire();
         }
@@ -116,9 +123,12 @@ pub struct Commit {
 pub struct Waiters {
     commits: Vec<(Offset, Arc<CommitTicket>)>,
     fetches: HashMap<u64, ParkedFetch>,
+    followers: Followers,
     visible_bytes: u64,
     stable_bytes: u64,
     last_stable: Offset,
+    /// -1 before the first commit.
+    high_watermark: Offset,
     /// Nobody waits for data any more.
     released: bool,
     closed: bool,
@@ -137,9 +147,11 @@ impl Waiters {
         Self {
             commits: Vec::new(),
             fetches: HashMap::new(),
+            followers: Followers::default(),
             visible_bytes: 0,
             stable_bytes: 0,
             last_stable,
+            high_watermark: Offset::new(-1),
             released: false,
             closed: false,
         }
@@ -174,13 +186,6 @@ impl Waiters {
 
     /// Wakes whom a commit satisfies.
     pub fn committed(&mut self, commit: Commit) {
-        self.commits.retain(|(end, ticket)| {
-            let waits = *end > commit.high_watermark;
-            if !waits {
-                ticket.arrive();
-            }
-            waits
-        });
         let visible = credit_of(commit.visible_bytes, &mut self.visible_bytes);
         let stable = if commit.last_stable == commit.high_watermark {
             credit_of(commit.visible_bytes, &mut self.stable_bytes)
@@ -191,7 +196,19 @@ impl Waiters {
         } else {
             0
         };
-        self.last_stable = commit.last_stable;
+        let is_news = (commit.high_watermark, commit.last_stable) != (self.high_watermark, self.last_stable);
+        (self.high_watermark, self.last_stable) = (commit.high_watermark, commit.last_stable);
+        if is_news || visible > 0 {
+            self.followers.committed(visible, stable);
+        }
+        // After those who follow: a producer that was answered finds its records in a session's next fetch.
+        self.commits.retain(|(end, ticket)| {
+            let waits = *end > commit.high_watermark;
+            if !waits {
+                ticket.arrive();
+            }
+            waits
+        });
         for parked in self.fetches.values_mut() {
             let credit = if parked.read_committed { stable } else { visible };
             let credit = credit.min(parked.bytes_left);
@@ -208,6 +225,7 @@ impl Waiters {
         for (_, parked) in self.fetches.drain() {
             parked.ticket.fire();
         }
+        self.followers.release();
     }
 
     /// Ends all waits, now and later: the partition goes away.
@@ -217,6 +235,12 @@ impl Waiters {
             ticket.arrive();
         }
         self.release();
+        self.followers.close();
+    }
+
+    /// The fetch sessions that are told of changes.
+    pub fn followers(&mut self) -> &mut Followers {
+        &mut self.followers
     }
 }
 

@@ -10,7 +10,7 @@ use wire::produce::LeaderIdAndEpoch;
 
 use super::name_of;
 use crate::context::Broker;
-use crate::fetch_session::FetchPartition;
+use crate::fetch_session::{FetchPartition, Wanted};
 use crate::partition::{Offsets, Partition, Snapshot};
 
 /// What bounds a fetch as a whole.
@@ -35,9 +35,26 @@ impl Limits {
     }
 }
 
+/// The partitions of a fetch.
+#[derive(Debug)]
+pub(super) struct Targets {
+    /// Those that may have something to tell, by their turns.
+    pub list: Vec<Target>,
+    /// Whether the session has others, which have not.
+    pub has_quiet: bool,
+}
+
+impl Targets {
+    pub(super) fn resolve(snapshot: &Snapshot, wanted: Vec<Wanted>, has_quiet: bool) -> Self {
+        let list = wanted.into_iter().map(|wanted| Target::resolve(snapshot, wanted)).collect();
+        Self { list, has_quiet }
+    }
+}
+
 /// A partition that is asked for.
 #[derive(Debug)]
 pub(super) struct Target {
+    pub turn: u64,
     pub wanted: FetchPartition,
     /// The partition, or why there is none.
     pub partition: Result<Arc<Partition>, Missing>,
@@ -52,9 +69,22 @@ pub(super) struct Missing {
 }
 
 impl Target {
-    pub(super) fn resolve(snapshot: &Snapshot, wanted: FetchPartition) -> Self {
+    pub(super) fn resolve(snapshot: &Snapshot, Wanted { turn, partition: wanted }: Wanted) -> Self {
         let partition = find(snapshot, &wanted);
-        Self { wanted, partition }
+        Self { turn, wanted, partition }
+    }
+
+    /// One that was there when the fetch began, and is not any more: that ends the wait.
+    pub(super) fn lost(snapshot: &Snapshot, wanted: Wanted) -> Self {
+        let mut target = Self::resolve(snapshot, wanted);
+        if let Err(missing) = &mut target.partition {
+            missing.ends_wait = true;
+        }
+        target
+    }
+
+    pub(super) fn found(Wanted { turn, partition: wanted }: Wanted, partition: Arc<Partition>) -> Self {
+        Self { turn, wanted, partition: Ok(partition) }
     }
 
     pub(super) fn bytes_max(&self) -> usize {
@@ -95,14 +125,15 @@ pub(super) struct Round {
 pub(super) type Located = Vec<(usize, Result<Option<ReadHint>, ErrorCode>)>;
 
 impl Round {
-    pub(super) fn plan(targets: &[Target], limits: &Limits, located: &Located) -> Self {
+    pub(super) fn plan(targets: &Targets, limits: &Limits, located: &Located) -> Self {
+        let Targets { list: targets, has_quiet } = targets;
         let mut round = Self {
             planned: Vec::with_capacity(targets.len()),
             bytes: 0,
-            is_urgent: targets.is_empty(),
+            is_urgent: targets.is_empty() && !has_quiet,
             is_cold: false,
         };
-        let mut some_known = false;
+        let mut some_known = *has_quiet;
         let mut bytes_left = limits.bytes_max;
         let mut located = located.iter().peekable();
         for (at, target) in targets.iter().enumerate() {

@@ -48,7 +48,7 @@ pub(super) async fn answers(
     let (served, unknown): (Vec<_>, Vec<_>) = planned.partition(|(_, planned)| !planned.is_unknown());
     for (target, planned) in served.into_iter().chain(unknown) {
         let (answer, plan) = planned.answer(broker, &target, limits);
-        let Target { wanted, partition } = target;
+        let Target { wanted, partition, .. } = target;
         if let (None, Ok(partition)) = (&plan, &partition) {
             partition.tally().fetch_answered(answer.error, 0);
         }
