@@ -1,7 +1,8 @@
 //! Cuts the bytes of one connection into frames.
 //!
 //! Small frames are sliced out of a chunk of up to 64 KiB, many to a read. A larger frame gets a buffer of its own,
-//! reserved against the [`Budget`] step by step as its bytes arrive. An idle connection holds no buffer at all.
+//! reserved against the [`Budget`] step by step as its bytes arrive. Where another large frame is to be expected, the chunk
+//! has room for all of it, and becomes that buffer. An idle connection holds no buffer at all.
 
 use std::io;
 use std::pin::pin;
@@ -20,6 +21,8 @@ const CHUNK_BYTES_MIN: usize = 1024;
 const CHUNK_BYTES_MAX: usize = SMALL_FRAME_BYTES_MAX + PREFIX_BYTES;
 /// First capacity of a large frame's buffer: room for a produce request of the default `max.message.bytes`.
 const LARGE_BYTES_FIRST: usize = 2 * 1024 * 1024;
+/// Of a frame beyond this, what is read with its length is too little for its copying to matter.
+const EXPECTED_BYTES_MAX: usize = 4 * CHUNK_BYTES_MAX;
 
 /// Collects bytes and yields frames.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub struct Frames {
     frame_bytes_max: usize,
     chunk: BytesMut,
     chunk_bytes: usize,
+    /// Room for a frame like the last one, where that was large: the next is often like it.
+    expected_bytes: usize,
     large: Option<LargeFrame>,
     /// Reservation of a whole small frame that waits for its share.
     small: Option<Reservation>,
@@ -70,6 +75,7 @@ impl Frames {
             frame_bytes_max,
             chunk: BytesMut::new(),
             chunk_bytes: CHUNK_BYTES_MIN,
+            expected_bytes: 0,
             large: None,
             small: None,
         }
@@ -82,6 +88,7 @@ impl Frames {
                 return Ok(Progress::NeedsBytes { begun: !self.chunk.is_empty() });
             };
             if length <= SMALL_FRAME_BYTES_MAX {
+                self.expect_small();
                 return Ok(self.poll_small(length, context));
             }
             self.begin_large(length);
@@ -100,6 +107,10 @@ impl Frames {
             return pin!(stream.read_buf(&mut (&mut large.bytes).limit(room))).poll(context);
         }
         let wanted = self.chunk_bytes.saturating_sub(self.chunk.len()).max(PREFIX_BYTES);
+        if self.chunk.is_empty() && self.expected_bytes > 0 {
+            // Only what arrives is written to.
+            self.chunk = BytesMut::with_capacity(self.expected_bytes);
+        }
         self.chunk.reserve(wanted);
         let read = ready!(pin!(stream.read_buf(&mut (&mut self.chunk).limit(wanted))).poll(context))?;
         if read == wanted {
@@ -136,12 +147,30 @@ impl Frames {
         Progress::Frame(Frame { bytes, reservation })
     }
 
-    /// Moves what has arrived of a large frame into a buffer of its own.
+    /// Leaves a chunk that has room for a large frame: a small one is not to keep so much from being used.
+    fn expect_small(&mut self) {
+        if self.expected_bytes > 0 {
+            self.expected_bytes = 0;
+            self.chunk = BytesMut::from(&self.chunk[..]);
+        }
+    }
+
+    /// Gives a large frame a buffer of its own: the chunk, if it was made for one like it, or what has arrived is moved.
     fn begin_large(&mut self, length: usize) {
         bytes::Buf::advance(&mut self.chunk, PREFIX_BYTES);
-        let mut bytes = BytesMut::with_capacity(length.min(LARGE_BYTES_FIRST));
         let arrived = self.chunk.len().min(length);
-        bytes.extend_from_slice(&self.chunk.split_to(arrived));
+        let fits = (length..=2 * length).contains(&self.chunk.capacity()) && arrived == self.chunk.len();
+        let bytes = if fits {
+            std::mem::take(&mut self.chunk)
+        } else {
+            let mut bytes = BytesMut::with_capacity(length.min(LARGE_BYTES_FIRST));
+            bytes.extend_from_slice(&self.chunk.split_to(arrived));
+            bytes
+        };
+        let with_prefix = PREFIX_BYTES + length;
+        // A little more: they are seldom of quite the same size.
+        let expected = with_prefix + with_prefix / 8;
+        self.expected_bytes = if with_prefix <= EXPECTED_BYTES_MAX { expected } else { 0 };
         self.large = Some(LargeFrame { bytes, reservation: self.budget.reservation(length) });
     }
 

@@ -93,3 +93,49 @@ fn announced_bytes_are_not_allocated() {
     assert!(frames.large.as_ref().unwrap().bytes.capacity() <= 2 * LARGE_BYTES_FIRST);
     assert_eq!(budget.used_bytes(), SMALL_FRAME_BYTES_MAX);
 }
+
+/// Where the bytes of the frames are that a peer sends, which reads as much at once as it may.
+fn places(frames: &mut Frames, bodies: &[Vec<u8>]) -> Vec<Bytes> {
+    collect(frames, bodies.iter().map(|body| framed(body)).collect())
+}
+
+#[test]
+fn a_large_frame_like_the_last_is_received_where_it_stays() {
+    let mut frames = Frames::new(Budget::new(16 * MIB), 100 * MIB);
+    assert_eq!(places(&mut frames, &[vec![1; 100_000]]).len(), 1);
+    let mut peer = Pieces(vec![framed(&[2; 100_000])].into());
+    assert!(frames.poll_read(&mut peer, &mut context()).is_ready());
+    let place = frames.chunk.as_ptr();
+    let Progress::NeedsBytes { begun: true } = frames.poll_next(&mut context()).unwrap() else { panic!() };
+    assert_eq!(frames.large.as_ref().unwrap().bytes.as_ptr(), place.wrapping_add(PREFIX_BYTES));
+    assert_eq!(frames.chunk.capacity(), 0);
+    let frame = loop {
+        match frames.poll_next(&mut context()).unwrap() {
+            Progress::Frame(frame) => break frame,
+            _more => assert!(frames.poll_read(&mut peer, &mut context()).is_ready()),
+        }
+    };
+    assert_eq!(frame.bytes, vec![2; 100_000]);
+    assert_eq!(frame.bytes.as_ptr(), place.wrapping_add(PREFIX_BYTES));
+}
+
+#[test]
+fn frames_keep_no_more_room_than_they_need() {
+    let mut frames = Frames::new(Budget::new(16 * MIB), 100 * MIB);
+    let much = EXPECTED_BYTES_MAX - PREFIX_BYTES;
+    for (next, keeps_room) in
+        [(much, true), (much / 2, true), (much / 3, true), (much + 1, false), (much, true)]
+    {
+        let bytes = places(&mut frames, &[vec![3; much], vec![4; next]]).pop().unwrap();
+        assert_eq!(bytes, vec![4; next]);
+        assert_eq!(frames.expected_bytes > 0, keeps_room, "{next}");
+        let kept = BytesMut::from(bytes).capacity();
+        assert!(kept <= 2 * next + PREFIX_BYTES, "{kept} bytes for {next}");
+    }
+    let small = places(&mut frames, &[vec![5; much], vec![6; 1_000], vec![7; 2_000]]).pop().unwrap();
+    assert_eq!(small, vec![7; 2_000]);
+    assert_eq!(frames.expected_bytes, 0);
+    assert!(BytesMut::from(small).capacity() <= CHUNK_BYTES_MAX);
+    frames.release_if_idle();
+    assert_eq!(frames.chunk.capacity(), 0);
+}
