@@ -39,6 +39,12 @@ fn whole_lives() {
     }
 }
 
+/// Removed while the group was classic, it joined with its old id when that was a consumer group, and did not know.
+#[test]
+fn who_was_out_of_a_classic_group_claims_nothing() {
+    Life::new(4527).run();
+}
+
 /// xorshift64*.
 #[derive(Debug)]
 pub struct Random(u64);
@@ -228,10 +234,16 @@ impl Life {
     /// Looks at what the broker did and sends its answers off.
     fn take(&mut self, outcome: Outcome, before: &Holdings) {
         for record in &outcome.records {
-            if let Record::Member(key, None) = record {
-                for client in self.clients.iter_mut().filter(|client| client.member_id == key.member_id) {
-                    client.void.clone_from(&client.owned);
+            let is_out = |member_id: &str| match record {
+                Record::Member(key, None) => key.member_id == member_id,
+                // A classic group writes down who is left.
+                Record::ClassicGroup(_, Some(group)) => {
+                    group.members.iter().all(|member| member.member_id != member_id)
                 }
+                _ => false,
+            };
+            for client in self.clients.iter_mut().filter(|client| is_out(&client.member_id)) {
+                client.void.clone_from(&client.owned);
             }
         }
         self.note_upgrade(&outcome.records);
