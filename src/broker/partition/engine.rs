@@ -166,17 +166,23 @@ fn close_in_parallel(partitions: Vec<&Arc<Partition>>, recovery_threads: usize) 
     let threads = recovery_threads.max(CLOSING_THREADS).min(partitions.len());
     let queue = Mutex::new(partitions.into_iter());
     let closed = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let Some(partition) = queue.lock().next() else { return };
-                    if let Some(log) = close(partition) {
-                        closed.lock().push(log);
-                    }
-                }
-            });
+    let close_some = || {
+        loop {
+            let Some(partition) = queue.lock().next() else { return };
+            if let Some(log) = close(partition) {
+                closed.lock().push(log);
+            }
         }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            let thread = std::thread::Builder::new().name("closing".to_owned());
+            // Where the system has no more threads, those that there are close all.
+            if thread.spawn_scoped(scope, close_some).is_err() {
+                break;
+            }
+        }
+        close_some();
     });
     closed.into_inner()
 }
