@@ -86,8 +86,8 @@ enum Task {
     Retention,
     RecoveryPoints,
     LogStarts,
-    /// With it, removal of what was deleted, and another try for what found no space: all are due every few
-    /// seconds.
+    /// With it, recovery points, removal of what was deleted, and another try for what found no space: all are due
+    /// every few seconds.
     HighWatermarks,
     ProducerExpiry,
 }
@@ -232,6 +232,8 @@ impl Housekeeper {
             Task::LogStarts => for_dirs(registry, |dir| dir.checkpoint_log_starts(registry)),
             Task::HighWatermarks => {
                 for_dirs(registry, |dir| dir.checkpoint_high_watermarks(registry));
+                // Kafka waits a minute: whatever came since is read again after a crash, and damage in it looks like a torn tail.
+                for_dirs(registry, |dir| dir.checkpoint_recovery_points(registry));
                 registry.all().iter().for_each(|partition| partition.purge(now_ms));
                 self.remove_deleted();
                 registry.open_waiting();

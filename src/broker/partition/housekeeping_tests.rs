@@ -1,4 +1,4 @@
-use model::{ProducerEpoch, ProducerId};
+use model::{Offset, ProducerEpoch, ProducerId};
 use records::BatchBuilder;
 use storage::disk_mem::MemoryDisk;
 
@@ -56,6 +56,18 @@ fn the_log_is_told_of_every_jump_and_of_the_end_of_doubt() {
     assert!(is_news(DAY_MS, 0) && is_news(3 * DAY_MS, DAY_MS), "a second jump is news, too");
     assert!(!is_news(DAY_MS, DAY_MS) && !is_news(DAY_MS, 3 * DAY_MS), "one of two is over");
     assert!(is_news(0, DAY_MS) && !is_news(0, 0));
+}
+
+/// Or whatever was written meanwhile would be read again after a crash.
+#[test]
+fn recovery_points_are_seconds_old() {
+    let registry = still_registry(&MemoryDisk::new(), &Reports::default());
+    let partition = host(&registry, settings(|_| ()));
+    write(&registry, &partition, 0);
+    partition.settle_up_to(partition.offsets().log_end).expect("settled");
+    registry.housekeeper.perform(&registry, Task::HighWatermarks);
+    let points = registry.dirs()[0].with(storage::LogDir::recovery_points);
+    assert_eq!(points.into_values().map(Offset::value).collect::<Vec<_>>(), [1]);
 }
 
 /// Kafka deletes all but the newest record at the first jump, and forgets the producer.
