@@ -159,12 +159,17 @@ impl Frames {
     fn begin_large(&mut self, length: usize) {
         bytes::Buf::advance(&mut self.chunk, PREFIX_BYTES);
         let arrived = self.chunk.len().min(length);
-        let fits = (length..=2 * length).contains(&self.chunk.capacity()) && arrived == self.chunk.len();
+        let fits =
+            (length..=length + length / 4).contains(&self.chunk.capacity()) && arrived == self.chunk.len();
         let bytes = if fits {
             std::mem::take(&mut self.chunk)
         } else {
             let mut bytes = BytesMut::with_capacity(length.min(LARGE_BYTES_FIRST));
             bytes.extend_from_slice(&self.chunk.split_to(arrived));
+            if self.chunk.is_empty() {
+                // It may have room for a large frame, and is not needed before this one is whole.
+                self.chunk = BytesMut::new();
+            }
             bytes
         };
         let with_prefix = PREFIX_BYTES + length;
