@@ -375,7 +375,9 @@ fn answer_metrics(config: &BrokerConfig, metrics: &Arc<Metrics>) -> Result<Optio
 const METRICS_BACKLOG: i32 = 64;
 
 fn endpoints(config: &BrokerConfig) -> Endpoints {
-    let advertised = config.listeners.advertised.iter().flatten().map(|listener| Advertised {
+    let listeners =
+        config.listeners.advertised.iter().flatten().chain(&config.listeners.advertised_controller);
+    let advertised = listeners.map(|listener| Advertised {
         listener: listener.name.clone(),
         host: listener.host.clone().unwrap_or_default(),
         port: listener.port,

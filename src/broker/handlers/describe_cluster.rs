@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use controller::MetadataVersion;
 use model::ErrorCode;
 use wire::messages::describe_cluster_response::DescribeClusterBroker;
 use wire::messages::{DescribeClusterRequest, DescribeClusterResponse};
@@ -23,10 +24,16 @@ pub async fn handle(
     request: DescribeClusterRequest,
 ) -> DescribeClusterResponse {
     let here = if context.connection.is_controllers { CONTROLLERS } else { BROKERS };
-    if request.endpoint_type != here {
-        return refusal(request.endpoint_type, here, context.header.api_version);
-    }
     let image = broker.metadata.image();
+    let knows_controllers =
+        image.metadata_version().is_some_and(MetadataVersion::has_controller_registration);
+    if here == CONTROLLERS && !knows_controllers {
+        let message = "Direct-to-controller communication is not supported with the current MetadataVersion.";
+        return refused(ErrorCode::UnsupportedVersion, message.to_owned());
+    }
+    if request.endpoint_type != here {
+        return mismatch(request.endpoint_type, here, context.header.api_version);
+    }
     let (host, port) = broker.endpoints.node_for(&context.connection);
     let this = DescribeClusterBroker::default()
         .with_broker_id(node(broker.node_id))
@@ -53,7 +60,7 @@ pub async fn handle(
 }
 
 /// What a request for another type of listener is told.
-fn refusal(wanted: i8, here: i8, version: i16) -> DescribeClusterResponse {
+fn mismatch(wanted: i8, here: i8, version: i16) -> DescribeClusterResponse {
     let (error, message) = match (name_of(wanted), name_of(here)) {
         (Some(wanted), Some(here)) => (
             ErrorCode::MismatchedEndpointType,
@@ -65,6 +72,10 @@ fn refusal(wanted: i8, here: i8, version: i16) -> DescribeClusterResponse {
     };
     // Version 0 does not know either error.
     let error = if version == 0 { ErrorCode::InvalidRequest } else { error };
+    refused(error, message)
+}
+
+fn refused(error: ErrorCode, message: String) -> DescribeClusterResponse {
     DescribeClusterResponse::default().with_error_code(error.code()).with_error_message(Some(text(message)))
 }
 
