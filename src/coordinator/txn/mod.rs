@@ -31,7 +31,8 @@ pub struct Context<'a> {
     pub now_ms: i64,
     /// Milliseconds since the Unix epoch: for timestamps that are stored or shown.
     pub wall_ms: i64,
-    /// Milliseconds since the Unix epoch that ages are measured by (`model::Clock::aging_ms`).
+    /// Milliseconds since the Unix epoch that ages are measured by (`model::Clock::aging_ms`). Only [`Shard::tick`] looks
+    /// at it.
     pub aging_ms: i64,
     /// A producer id that nobody has; [`Step::producer_id_taken`] says that the step has used it.
     pub fresh_producer_id: i64,

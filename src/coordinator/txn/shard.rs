@@ -426,7 +426,7 @@ impl Shard {
 
     /// Tombstones of ids that nobody has used for `transactional.id.expiration.ms`, some at a time.
     fn expired(&mut self, context: &Context) -> Vec<Record> {
-        let unused_since_ms = context.aging_ms - i64::from(context.settings.expiration_ms);
+        let unused_since_ms = context.aging_ms.saturating_sub(i64::from(context.settings.expiration_ms));
         let from = self.expiry_from.take().unwrap_or_default();
         let (mut tombstones, mut bytes) = (Vec::new(), 0);
         for (looked, (transactional_id, transaction)) in self.transactions.range(from..).enumerate() {
