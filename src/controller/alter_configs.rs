@@ -237,7 +237,7 @@ impl Controller {
     fn check_cordon(&self, resource: &ConfigResource, record: &ConfigRecord) -> Result<(), ApiError> {
         let is_cordon =
             resource.resource_type == ConfigResourceType::Broker && record.name == CORDONED_LOG_DIRS;
-        if !is_cordon || self.image.record_version().has_cordoned_directories() {
+        if !is_cordon || record.value.is_none() || self.image.record_version().has_cordoned_directories() {
             return Ok(());
         }
         let message = format!(

@@ -247,6 +247,8 @@ fn cordons_need_a_metadata_version_that_knows_them() {
             "The cordoned.log.dirs configuration value cannot be set because it requires metadata.version >= 4.3-IV0"
         ))
     );
+    let unset = |world: &mut World| world.set(Broker, "1", &[("cordoned.log.dirs", 1, None)]);
+    assert_eq!(unset(&mut world), None, "nothing is to act on what is taken away");
     world.append(vec![crate::snapshot::feature_level(crate::feature::METADATA_VERSION, 30)]);
     assert_eq!(set(&mut world), None);
 }
