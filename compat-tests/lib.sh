@@ -106,18 +106,30 @@ need_node() {
 }
 need_go() { command -v go >/dev/null || need_packages golang-go; }
 
+# lock NAME: the file of the lock under which this entry of the cache is made. Who asks for one at the same time waits, and looks
+# again: suites run side by side, and beside what is made ahead for others.
+lock() {
+  mkdir -p "$COMPAT_CACHE/locks"
+  printf '%s\n' "$COMPAT_CACHE/locks/$1"
+}
+
+# hold FD: takes the lock of this file, after whoever has it now.
+hold() { flock -w 1800 "$1" || die "what another run makes in $COMPAT_CACHE does not come to its end"; }
+
 # venv NAME REQUIREMENTS: a virtual environment with exactly the locked packages; prints its python.
 venv() {
   local home=$COMPAT_CACHE/venv/$1 stamp
   stamp=$(sha256sum <"$2")
-  if [ "$(cat "$home/stamp" 2>/dev/null)" != "$stamp" ]; then
+  (
+    hold 7
+    [ "$(cat "$home/stamp" 2>/dev/null)" != "$stamp" ] || exit 0
     command -v python3 >/dev/null && python3 -c 'import venv, ensurepip' 2>/dev/null || need_packages python3 python3-venv
     rm -rf "$home"
     quietly python3 -m venv "$home" || die "cannot create $home"
     quietly timeout 600 "$home/bin/pip" install -q --disable-pip-version-check --require-hashes --only-binary :all: -r "$2" ||
       die "cannot install $2"
     printf '%s\n' "$stamp" >"$home/stamp"
-  fi
+  ) 7>"$(lock "venv-$1")" || exit 1
   printf '%s\n' "$home/bin/python"
 }
 
@@ -126,14 +138,16 @@ node_modules() {
   local home stamp
   home=$COMPAT_CACHE/node/$(basename "$1")
   stamp=$(sha256sum <"$1/package-lock.json")
-  if [ "$(cat "$home/stamp" 2>/dev/null)" != "$stamp" ]; then
+  (
+    hold 7
+    [ "$(cat "$home/stamp" 2>/dev/null)" != "$stamp" ] || exit 0
     need_node
     rm -rf "$home"
     mkdir -p "$home"
     cp "$1/package.json" "$1/package-lock.json" "$home/"
     (cd "$home" && quietly timeout 600 npm ci --no-audit --no-fund --ignore-scripts) || die "cannot install $1"
     printf '%s\n' "$stamp" >"$home/stamp"
-  fi
+  ) 7>"$(lock "node-$(basename "$1")")" || exit 1
   printf '%s\n' "$home/node_modules"
 }
 
@@ -143,7 +157,9 @@ go_program() {
   program=$COMPAT_CACHE/go/$(basename "$1")
   need_go
   mkdir -p "$COMPAT_CACHE/go"
-  (cd "$1" && quietly timeout 900 go build -mod=readonly -o "$program" .) || die "cannot build $1"
+  # Several suites have one program.
+  (hold 7 && cd "$1" && quietly timeout 900 go build -mod=readonly -o "$program" .) 7>"$(lock "go-$(basename "$1")")" ||
+    die "cannot build $1"
   printf '%s\n' "$program"
 }
 
@@ -151,7 +167,9 @@ go_program() {
 kafka_libs() {
   local version=${1:-$KAFKA_NEWEST}
   local home=$COMPAT_CACHE/kafka-$version
-  if [ ! -e "$home/complete" ]; then
+  (
+    hold 7
+    [ ! -e "$home/complete" ] || exit 0
     need_java
     rm -rf "$home"
     quietly timeout 900 mvn -q -B -f "$COMPAT_ROOT/oracle/pom.xml" -Dkafka.version="$version" \
@@ -160,7 +178,7 @@ kafka_libs() {
     # Kafka 3 brings another way of logging along.
     rm -f "$home"/libs/slf4j-reload4j-*.jar
     touch "$home/complete"
-  fi
+  ) 7>"$(lock "kafka-$version")" || exit 1
   printf '%s\n' "$home/libs"
 }
 
@@ -176,9 +194,10 @@ tally() { python3 "$COMPAT_ROOT/tally.py" "$@"; }
 
 # crate_source NAME VERSION: the published source of one crate, as a workspace of its own; prints its folder.
 crate_source() {
-  local home=$COMPAT_CACHE/crates/$1-$2 fetched
-  if [ ! -e "$home/Cargo.toml" ]; then
-    local probe
+  local home=$COMPAT_CACHE/crates/$1-$2 fetched probe
+  (
+    hold 7
+    [ ! -e "$home/Cargo.toml" ] || exit 0
     probe=$(mktemp -d)
     mkdir "$probe/src"
     touch "$probe/src/lib.rs"
@@ -193,20 +212,21 @@ crate_source() {
     rm -f "$home.part/rust-toolchain.toml"
     printf '\n[workspace]\n' >>"$home.part/Cargo.toml"
     mv "$home.part" "$home"
-  fi
+  ) 7>"$(lock "crate-$1-$2")" || exit 1
   printf '%s\n' "$home"
 }
 
 # crate_tests DIR NAME VERSION ARGUMENT...: the crate's own tests, without those that DIR/allow.txt names, and their tally.
 crate_tests() {
-  local dir=$1 home skip=() name
+  local dir=$1 crate=$2 home skip=() name
   home=$(crate_source "$2" "$3") || exit 1
   shift 3
   while read -r name; do skip+=(--skip "$name"); done < <(sed 's/[[:space:]]*#.*//; /^$/d' "$dir/allow.txt")
   # A lock file of our own where the published one no longer builds.
   [ ! -e "$dir/Cargo.lock" ] || cp "$dir/Cargo.lock" "$home/Cargo.lock"
   cd "$home" || exit 1
-  export CARGO_TARGET_DIR=$COMPAT_CACHE/rust-target CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
+  # Of its own: in a common one the tests of one crate wait for the lock of another's, within their time.
+  export CARGO_TARGET_DIR=$COMPAT_CACHE/rust-target/$crate CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
   quietly timeout 1500 cargo test --locked --no-run "$@" || die "cannot build the tests of $home"
   prepared
   {

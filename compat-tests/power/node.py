@@ -2,12 +2,12 @@
 
 import os
 import signal
-import socket
 import subprocess
 import time
 
 from device import Device
 
+LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib.sh")
 START_SECONDS = 30
 STOP_SECONDS = 30
 SERVES = "Kafka Server started"
@@ -112,7 +112,6 @@ class Node:
 
 
 def free_port():
-    """A port of 127.0.0.1 that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of 127.0.0.1 that no client is given while the broker is down; see lib.sh."""
+    done = subprocess.run(["bash", "-c", '. "$0"; free_port', LIBRARY], capture_output=True, text=True, check=True)
+    return int(done.stdout)

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -63,9 +62,9 @@ def program(log, *command):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """See lib.sh."""
+    done = subprocess.run(["bash", "-c", '. "$0/lib.sh"; free_port', ROOT], capture_output=True, text=True, check=True)
+    return int(done.stdout)
 
 
 def last_lines(log):
