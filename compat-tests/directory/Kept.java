@@ -64,6 +64,7 @@ public final class Kept {
         set(METRICS, "interval.ms", "60000");
         set(BROKERS, "log.cleaner.threads", "2");
         set(BROKER, "background.threads", "9");
+        untilApplied();
         if (shares) {
             set(GROUP, "share.auto.offset.reset", "earliest");
             share();
@@ -73,6 +74,22 @@ public final class Kept {
     private void set(ConfigResource resource, String name, String value) throws Exception {
         var operation = new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
         admin.incrementalAlterConfigs(Map.of(resource, List.of(operation))).all().get();
+    }
+
+    /** Whoever answers for metadata has written it down; whoever shows it may not have read that yet, and reads it in order. */
+    private void untilApplied() throws Exception {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+        while (!isSet(BROKERS, "log.cleaner.threads") || !isSet(BROKER, "background.threads")) {
+            if (System.nanoTime() > deadline) {
+                throw new IllegalStateException("the broker does not take up its configs");
+            }
+            Thread.sleep(50);
+        }
+    }
+
+    private boolean isSet(ConfigResource resource, String name) throws Exception {
+        var entry = admin.describeConfigs(List.of(resource)).all().get().get(resource).get(name);
+        return entry != null && entry.source().name().startsWith("DYNAMIC");
     }
 
     /** Some records are acknowledged for good, so that the group's start is no longer that of the log. */
