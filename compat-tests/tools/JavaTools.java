@@ -15,7 +15,7 @@ import org.apache.kafka.common.utils.Exit;
 
 /**
  * Runs Kafka's tools one after the other in one JVM: a JSON object with class, args and stdin a line in, one with rc, out and err
- * a line out. Who gives seconds waits longer than a minute.
+ * a line out. Who gives seconds waits longer than a minute; an id comes back with the answer.
  */
 public class JavaTools {
     static class Exited extends RuntimeException {
@@ -93,6 +93,7 @@ public class JavaTools {
             runner.start();
             runner.join(call.get("seconds") instanceof Integer seconds ? seconds * 1000L : 60000);
             Map<String, Object> answer = new LinkedHashMap<>();
+            if (call.get("id") != null) answer.put("id", call.get("id"));
             answer.put("rc", runner.isAlive() ? 124 : Math.max(status[0], 0));
             answer.put("out", out.toString(StandardCharsets.UTF_8));
             answer.put("err", err.toString(StandardCharsets.UTF_8));
