@@ -1,6 +1,8 @@
 //! The shell around a machine that fails.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::{Context as TaskContext, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +14,7 @@ use storage::disk_mem::MemoryDisk;
 
 use super::super::{Clockwork, KeyAndValue, Lease, Parts};
 use super::*;
+use crate::handlers::test_support::run;
 use crate::partition::test_support::{Reports, host as partition, settings, still_registry};
 
 /// A machine that knows which markers its log has, and may fail over the next.
@@ -145,4 +148,41 @@ fn a_shard_that_panics_over_a_marker_is_what_its_log_says() {
     assert_eq!(host.observe(|shard, ()| epochs(shard)), Ok((vec![1, 2], Offset::new(2))));
     assert!(!host.is_alive(0) && host.is_alive(1), "what was leased before knows nothing of it");
     assert_eq!(reports.all(), [""; 0]);
+}
+
+#[test]
+fn a_shard_answers_from_when_it_is_loaded_until_it_retires() {
+    run(async {
+        let reports = Reports::default();
+        let registry = still_registry(&MemoryDisk::new(), &reports);
+        let environment = Around::default();
+        let host = Host::<Fickle>::new(
+            shared(Clock::system(), environment, &reports),
+            partition(&registry, settings(|_| {})),
+        );
+        let seen = || host.observe(|shard, ()| shard.markers.len());
+        let loading = ErrorCode::CoordinatorLoadInProgress;
+        assert_eq!(seen(), Err(loading));
+        assert_eq!(host.look(|shard, ()| shard.markers.len()).await, Err(loading));
+        assert_eq!(host.ask(()).await, Err(loading));
+        assert_eq!(host.ask_ahead(()).await, Err(loading));
+        assert_eq!(host.append_marker(&marker(1)), Err(loading));
+        assert!(!host.is_alive(0));
+
+        host.loaded(Fickle::default(), Offset::ZERO);
+        assert_eq!(seen(), Ok((0, Offset::ZERO)));
+        assert_eq!(host.look(|shard, ()| shard.markers.len()).await, Ok(0));
+        let mut asked = pin!(host.ask(()));
+        assert!(
+            asked.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())).is_pending(),
+            "this machine answers nothing by itself"
+        );
+
+        host.retire();
+        assert_eq!(asked.await, Err(ErrorCode::NotCoordinator));
+        assert_eq!(seen(), Err(ErrorCode::NotCoordinator));
+        assert_eq!(host.ask(()).await, Err(ErrorCode::NotCoordinator));
+        host.loaded(Fickle::default(), Offset::ZERO);
+        assert_eq!(seen(), Err(ErrorCode::NotCoordinator), "what was being loaded meanwhile comes too late");
+    });
 }

@@ -9,18 +9,30 @@ use coordinator::group::record::{OffsetKey, OffsetValue, Record};
 use model::topic_name::GROUP_METADATA;
 use model::{ErrorCode, ProducerEpoch, ProducerId};
 use records::{BatchBuilder, EndTxnMarker};
-use storage::Origin;
+use storage::{Origin, TxnMarker};
 use wire::StrBytes;
 use wire::messages::join_group_request::JoinGroupRequestProtocol;
+use wire::messages::leave_group_request::MemberIdentity;
 use wire::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use wire::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use wire::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
+use wire::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use wire::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use wire::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use wire::messages::{
-    FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest, OffsetCommitRequest,
-    OffsetFetchRequest, TopicName,
+    ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, DeleteGroupsRequest, DescribeGroupsRequest,
+    FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest,
+    ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest,
+    TopicName, TransactionalId, TxnOffsetCommitRequest,
 };
 
 use crate::handlers::test_support::{TOPIC, TestBroker, run};
-use crate::handlers::{find_coordinator, heartbeat, join_group, offset_commit, offset_fetch};
+use crate::handlers::{
+    consumer_group_describe, consumer_group_heartbeat, delete_groups, describe_groups, find_coordinator,
+    heartbeat, join_group, leave_group, list_groups, offset_commit, offset_delete, offset_fetch, sync_group,
+    txn_offset_commit,
+};
 use crate::partition::{Acks, Partition};
 
 const GROUP: &str = "group";
@@ -31,7 +43,10 @@ fn text(value: &str) -> StrBytes {
 
 /// A node with a topic and a coordinator.
 async fn start() -> TestBroker {
-    let node = TestBroker::start();
+    with_coordinator(TestBroker::start()).await
+}
+
+async fn with_coordinator(node: TestBroker) -> TestBroker {
     node.create(TOPIC, 4, &[]).await;
     for _ in 0..2 {
         let find = FindCoordinatorRequest::default().with_coordinator_keys(vec![text(GROUP)]);
@@ -80,6 +95,131 @@ async fn fetch_loaded(node: &TestBroker) -> Vec<(i32, i64)> {
         }
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
+}
+
+/// What the group has in these partitions, or in all.
+async fn fetched(
+    node: &TestBroker,
+    partitions: Option<Vec<i32>>,
+    require_stable: bool,
+) -> OffsetFetchResponseGroup {
+    let topics = partitions.map(|partitions| {
+        vec![OffsetFetchRequestTopics::default().with_name(name()).with_partition_indexes(partitions)]
+    });
+    let group = OffsetFetchRequestGroup::default().with_group_id(group_id()).with_topics(topics);
+    let request = OffsetFetchRequest::default().with_groups(vec![group]).with_require_stable(require_stable);
+    offset_fetch::handle(&node.broker, &node.context, request).await.groups.remove(0)
+}
+
+fn group_id() -> GroupId {
+    GroupId(text(GROUP))
+}
+
+fn name() -> TopicName {
+    TopicName(text(TOPIC))
+}
+
+/// The error of each API's answer but those of fetches and heartbeats.
+async fn errors(node: &TestBroker) -> Vec<(&'static str, i16)> {
+    let (broker, mut context) = (&node.broker, node.context.clone());
+    let committed = commit(node, 0, 9).await.code();
+    context.header.api_version = 3;
+    let in_transaction = TxnOffsetCommitRequestTopic::default()
+        .with_name(name())
+        .with_partitions(vec![TxnOffsetCommitRequestPartition::default().with_committed_offset(9)]);
+    let in_transaction = TxnOffsetCommitRequest::default()
+        .with_transactional_id(TransactionalId(text("transfers")))
+        .with_group_id(group_id())
+        .with_producer_id(wire::messages::ProducerId(7))
+        .with_topics(vec![in_transaction]);
+    let in_transaction = txn_offset_commit::handle(broker, &context, in_transaction).await;
+    let joined = join_group::handle(broker, &context, join_request()).await;
+    let sync = SyncGroupRequest::default().with_group_id(group_id());
+    let leave = LeaveGroupRequest::default()
+        .with_group_id(group_id())
+        .with_members(vec![MemberIdentity::default().with_member_id(text("member"))]);
+    let offsets = OffsetDeleteRequestTopic::default()
+        .with_name(name())
+        .with_partitions(vec![OffsetDeleteRequestPartition::default()]);
+    let offsets = OffsetDeleteRequest::default().with_group_id(group_id()).with_topics(vec![offsets]);
+    let delete = DeleteGroupsRequest::default().with_groups_names(vec![group_id()]);
+    let describe = DescribeGroupsRequest::default().with_groups(vec![group_id()]);
+    let beat = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(group_id())
+        .with_member_id(text("member"))
+        .with_rebalance_timeout_ms(1000)
+        .with_subscribed_topic_names(Some(vec![name()]))
+        .with_topic_partitions(Some(Vec::new()));
+    let described = ConsumerGroupDescribeRequest::default().with_group_ids(vec![group_id()]);
+    let ended = node.broker.groups.end_transaction(broker.groups.partition_of(GROUP, 0), &marker()).await;
+    vec![
+        ("OffsetCommit", committed),
+        ("TxnOffsetCommit", in_transaction.topics[0].partitions[0].error_code),
+        ("JoinGroup", joined.error_code),
+        ("SyncGroup", sync_group::handle(broker, &context, sync).await.error_code),
+        ("LeaveGroup", leave_group::handle(broker, &context, leave).await.error_code),
+        ("OffsetDelete", offset_delete::handle(broker, &context, offsets).await.error_code),
+        ("DeleteGroups", delete_groups::handle(broker, &context, delete).await.results[0].error_code),
+        ("DescribeGroups", describe_groups::handle(broker, &context, describe).await.groups[0].error_code),
+        ("ListGroups", list_groups::handle(broker, &context, ListGroupsRequest::default()).await.error_code),
+        ("ConsumerGroupHeartbeat", consumer_group_heartbeat::handle(broker, &context, beat).await.error_code),
+        (
+            "ConsumerGroupDescribe",
+            consumer_group_describe::handle(broker, &context, described).await.groups[0].error_code,
+        ),
+        ("WriteTxnMarkers", ended.map_or_else(ErrorCode::code, |()| 0)),
+    ]
+}
+
+fn marker() -> TxnMarker {
+    TxnMarker {
+        producer_id: ProducerId::new(7),
+        producer_epoch: ProducerEpoch::new(0),
+        commit: true,
+        coordinator_epoch: 0,
+        transaction_version: 1,
+    }
+}
+
+#[test]
+fn nothing_is_said_of_groups_before_they_are_loaded() {
+    run(async {
+        let settings = ["transaction.partition.verification.enable=false"];
+        let dir = std::sync::Arc::new(tempfile::tempdir().expect("a directory"));
+        let node = TestBroker::start_with(&storage::SystemDisk::shared(), dir, &settings);
+        let node = with_coordinator(node).await;
+        for (partition, offset) in [(0, 1), (1, 5), (0, 3)] {
+            assert_eq!(commit(&node, partition, offset).await, ErrorCode::None);
+        }
+        let end = log_of(&node).offsets().log_end;
+
+        let node = node.restart_without_loading();
+        let loading = ErrorCode::CoordinatorLoadInProgress.code();
+        for (partitions, require_stable) in
+            [(Some(vec![0, 1, 3]), false), (Some(vec![0, 1, 3]), true), (None, false), (None, true)]
+        {
+            let group = fetched(&node, partitions, require_stable).await;
+            assert_eq!(group.error_code, loading);
+            // Nobody takes this for a partition without an offset, who looks at these alone.
+            let partitions = group.topics.iter().flat_map(|topic| &topic.partitions);
+            assert!(partitions.clone().all(|partition| partition.error_code == loading), "{group:?}");
+        }
+        for (api, error) in errors(&node).await {
+            assert_eq!(error, loading, "{api}");
+        }
+        let beat = HeartbeatRequest::default().with_group_id(group_id()).with_member_id(text("member"));
+        let beat = heartbeat::handle(&node.broker, &node.context, beat).await;
+        assert_eq!(beat.error_code, 0, "members stay until it is known whether they are");
+        assert_eq!(log_of(&node).offsets().log_end, end, "nothing was written");
+
+        node.broker.groups.start().expect("starts");
+        assert_eq!(fetch_loaded(&node).await, [(0, 3), (1, 5)]);
+        let group = fetched(&node, Some(vec![0, 1, 3]), true).await;
+        let partitions = group.topics[0].partitions.iter();
+        let found: Vec<_> = partitions.map(|one| (one.committed_offset, one.error_code)).collect();
+        assert_eq!(found, [(3, 0), (5, 0), (-1, 0)]);
+        node.stop();
+    });
 }
 
 fn log_of(node: &TestBroker) -> std::sync::Arc<Partition> {

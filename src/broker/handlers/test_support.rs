@@ -60,10 +60,15 @@ impl TestBroker {
             "offsets.commit.timeout.ms=300".to_owned(),
         ];
         overrides.extend(settings.iter().map(|setting| (*setting).to_owned()));
-        Self::start_as(Arc::clone(disk), dir, overrides)
+        Self::start_as(Arc::clone(disk), dir, overrides, true)
     }
 
-    fn start_as(disk: Arc<dyn storage::Disk>, dir: Arc<tempfile::TempDir>, overrides: Vec<String>) -> Self {
+    fn start_as(
+        disk: Arc<dyn storage::Disk>,
+        dir: Arc<tempfile::TempDir>,
+        overrides: Vec<String>,
+        loads_groups: bool,
+    ) -> Self {
         let loaded: Loaded = config::load(&Inputs { overrides: &overrides, ..Inputs::default() }).unwrap();
         let clock = Clock::system();
         let fatal = Fatal::call(|what| panic!("{what}"));
@@ -89,7 +94,9 @@ impl TestBroker {
         let node_id = BrokerId::new(loaded.broker.identity.node_id);
         let producer_ids = Arc::new(ProducerIds::new(Arc::clone(&metadata), node_id));
         engine.start().unwrap();
-        groups.start().unwrap();
+        if loads_groups {
+            groups.start().unwrap();
+        }
         transactions.start(Arc::clone(&producer_ids)).unwrap();
         let advertised =
             Advertised { listener: "PLAINTEXT".to_owned(), host: "broker.test".to_owned(), port: 9092 };
@@ -113,9 +120,18 @@ impl TestBroker {
 
     /// Stops, and starts again over the same directory.
     pub(crate) fn restart(self) -> Self {
+        self.restart_and(true)
+    }
+
+    /// As [`TestBroker::restart`], but groups are being loaded until the test calls [`Groups::start`].
+    pub(crate) fn restart_without_loading(self) -> Self {
+        self.restart_and(false)
+    }
+
+    fn restart_and(self, loads_groups: bool) -> Self {
         let (disk, dir, overrides) = (Arc::clone(&self.disk), Arc::clone(&self.dir), self.overrides.clone());
         self.stop();
-        Self::start_as(disk, dir, overrides)
+        Self::start_as(disk, dir, overrides, loads_groups)
     }
 
     /// Loses power and starts again with what `disk`, which it is on, still has.
@@ -134,7 +150,7 @@ impl TestBroker {
         let Self { dir, disk, overrides, engine, broker, .. } = self;
         // Its threads find nothing to do any more.
         std::mem::forget((engine, broker));
-        Self::start_as(disk, dir, overrides)
+        Self::start_as(disk, dir, overrides, true)
     }
 
     pub(crate) fn stop(self) {
