@@ -11,6 +11,7 @@ CONSUMER = "-p coordinator --lib group::consumer::tests::simulation::whole_lives
 OFFSETS = "-p coordinator --lib group::offsets::model_tests"
 LOG = "-p storage --lib transactions::model_tests"
 LOGS = "-p broker --test transaction_logs transactions_hold_in_real_logs"
+LOADING = "-p broker --lib before_they_are_loaded"
 ENDS = "-p coordinator --lib txn::tests::simulation_tests::transactions_hold"
 
 
@@ -101,6 +102,10 @@ BUGS = [
         "offsets-not-loaded", "a coordinator that is loaded has no offsets", group("shard.rs"),
         "let mut step = self.classic_groups_loaded(context);",
         "self.offsets = Offsets::default();\n        let mut step = self.classic_groups_loaded(context);", CLASSIC,
+    ),
+    Bug(
+        "answers-while-loading", "a coordinator that is loading answers from what it has so far", "src/broker/coordination/host.rs",
+        "Stage::Loading => Err(ErrorCode::CoordinatorLoadInProgress),", "Stage::Loading => Ok(state),", LOADING,
     ),
     # --- the classic protocol
     Bug(
