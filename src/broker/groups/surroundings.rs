@@ -132,3 +132,7 @@ fn overrides(configs: &Configs) -> BTreeMap<String, GroupOverrides> {
     });
     overrides.collect()
 }
+
+#[cfg(test)]
+#[path = "surroundings_tests.rs"]
+mod tests;
