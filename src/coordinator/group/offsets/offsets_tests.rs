@@ -5,7 +5,9 @@ use crate::group::record::{
     Assignment, ClassicGroupValue, ClassicMemberMetadata, ClassicMemberValue, ConsumerGroupValue,
     CurrentAssignmentValue, Decoded, MemberKey, MemberValue,
 };
-use crate::group::{Settings, TopicFacts, Topics};
+use crate::group::{
+    Client, JoinRequest, LeaveRequest, LeavingMember, Settings, SyncRequest, TopicFacts, Topics,
+};
 use bytes::Bytes;
 use model::TopicId;
 use model::codec::Writer;
@@ -232,14 +234,7 @@ fn code_of(reply: Option<Reply>) -> ErrorCode {
 }
 
 /// A stable classic group `g` of one member `m` with instance id `i`, at generation 3.
-fn classic_group(protocol_type: &str, subscription: &[&str]) -> Record {
-    let mut writer = Writer::new();
-    writer.i16(0);
-    writer.array_len(subscription.len());
-    for topic in subscription {
-        writer.string(topic);
-    }
-    writer.nullable_bytes(None);
+fn classic_group(protocol_type: &str, topics: &[&str]) -> Record {
     let member = ClassicMemberValue {
         member_id: "m".into(),
         instance_id: Some("i".into()),
@@ -247,13 +242,25 @@ fn classic_group(protocol_type: &str, subscription: &[&str]) -> Record {
         client_host: "/127.0.0.1".into(),
         rebalance_timeout_ms: 60_000,
         session_timeout_ms: i32::MAX,
-        subscription: writer.freeze(),
+        subscription: subscription(topics),
         assignment: Bytes::new(),
     };
     Record::ClassicGroup(
         "g".into(),
         Some(ClassicGroupValue { members: vec![member], ..empty(protocol_type) }),
     )
+}
+
+/// What a consumer says when it joins, in version 0.
+fn subscription(topics: &[&str]) -> Bytes {
+    let mut writer = Writer::new();
+    writer.i16(0);
+    writer.array_len(topics.len());
+    for topic in topics {
+        writer.string(topic);
+    }
+    writer.nullable_bytes(None);
+    writer.freeze()
 }
 
 fn empty(protocol_type: &str) -> ClassicGroupValue {
@@ -639,12 +646,92 @@ fn offsets_of_an_empty_group_expire_after_its_last_member() {
     }
 }
 
+/// The live classic group loses its last member, and the age of what it committed does not matter any more.
+#[test]
+fn the_last_member_goes_and_retention_counts_from_then() {
+    for by_session in [false, true] {
+        let Record::ClassicGroup(id, Some(mut group)) = classic_group("consumer", &["t"]) else { panic!() };
+        group.members[0].session_timeout_ms = 20_000;
+        let group = Record::ClassicGroup(id, Some(group));
+        let mut world = World::with(vec![group, old_offset("t", 10 * DAY_MS)]);
+        world.pass(15_000);
+        let written = if by_session {
+            world.pass(5_000).concat()
+        } else {
+            let leaving = LeavingMember { member_id: "m".into(), instance_id: None, reason: None };
+            world.send(Request::Leave(LeaveRequest { group_id: "g".into(), members: vec![leaving] })).1
+        };
+        let [Record::ClassicGroup(_, Some(value))] = &written[..] else { panic!("{written:?}") };
+        assert_eq!((value.state_timestamp_ms, value.members.len()), (world.wall_ms(), 0), "{by_session}");
+        for reload in [false, true] {
+            if reload {
+                world.reload();
+            }
+            assert_eq!(world.pass(3 * DAY_MS).concat(), [], "{by_session}");
+        }
+        assert_eq!(world.pass(DAY_MS - 1).concat(), [], "{by_session}");
+        // The next look finds it.
+        let gone = [topic_tombstone("t"), group_tombstone()];
+        assert_eq!(world.pass(600_001).concat(), gone, "{by_session}");
+    }
+}
+
 #[test]
 fn offsets_of_topics_that_members_read_do_not_expire() {
     assert_eq!(expired_after(20, vec![classic_group("consumer", &["t", "u"])]), []);
     assert_eq!(expired_after(3, vec![classic_group("consumer", &["u"])]), []);
     assert_eq!(expired_after(4, vec![classic_group("consumer", &["u"])]), [topic_tombstone("t")]);
     assert_eq!(expired_after(20, vec![classic_group("connect", &["u"])]), [], "nobody knows what it reads");
+}
+
+/// Whoever joins may read what nobody has read so far.
+#[test]
+fn offsets_of_a_group_that_rebalances_do_not_expire() {
+    let mut world = World::with(vec![classic_group("consumer", &["u"]), old_offset("t", 10 * DAY_MS)]);
+    world.settings.offsets_retention_check_ms = 1_000;
+    let state = |world: &World| match world.shard.groups.get("g") {
+        Some(Group::Classic(group)) => group.state().name(),
+        other => panic!("{other:?}"),
+    };
+    let rejoin = JoinRequest {
+        client: Client { id: "c".into(), host: "/127.0.0.1".into() },
+        group_id: "g".into(),
+        member_id: "m".into(),
+        fresh_id: Uuid::from_u128(1),
+        instance_id: Some("i".into()),
+        session_timeout_ms: 60_000,
+        rebalance_timeout_ms: 60_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![("range".into(), subscription(&["u", "v"]))],
+        reason: None,
+        member_id_required: false,
+        skip_assignment_known: true,
+    };
+    let other = JoinRequest {
+        member_id: String::new(),
+        instance_id: None,
+        protocols: vec![("range".into(), subscription(&["u"]))],
+        ..rejoin.clone()
+    };
+    world.reload();
+    assert_eq!(world.send(Request::Join(other)), (None, vec![]));
+    assert_eq!(state(&world), "PreparingRebalance");
+    assert_eq!(world.pass(10_000).concat(), []);
+    world.send(Request::Join(rejoin));
+    assert_eq!(state(&world), "CompletingRebalance");
+    assert_eq!(world.pass(10_000).concat(), []);
+    let sync = SyncRequest {
+        group_id: "g".into(),
+        generation: 4,
+        member_id: "m".into(),
+        instance_id: Some("i".into()),
+        protocol_type: None,
+        protocol_name: None,
+        assignments: Vec::new(),
+    };
+    world.send(Request::Sync(sync));
+    assert_eq!(state(&world), "Stable");
+    assert_eq!(world.pass(10_000).concat(), [topic_tombstone("t")]);
 }
 
 #[test]

@@ -1367,6 +1367,24 @@ mod restart {
     }
 
     #[test]
+    fn when_completing_again() {
+        preparing(
+            "
+            # the log knows the generation before, and so do its members
+            join b        -> a: a-1 joined gen 2 range leader a-1 [a-1=ma b-2=mb]; b: b-2 joined gen 2 range leader a-1; CompletingRebalance
+            sync b
+            restart       -> Stable
+            sync a assign=a-1:y,b-2:x -> a: ILLEGAL_GENERATION
+            beat b        -> b: ILLEGAL_GENERATION
+            beat a gen=1  -> a: ok
+            sync b gen=1  -> b: synced y
+            join a        -> PreparingRebalance
+            join b        -> a: a-1 joined gen 2 range leader a-1 [a-1=ma b-2=mb]; b: b-2 joined gen 2 range leader a-1; CompletingRebalance
+            ",
+        );
+    }
+
+    #[test]
     fn when_stable() {
         stable(
             "

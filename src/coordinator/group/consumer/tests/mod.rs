@@ -2,6 +2,7 @@
 
 mod cells;
 mod migration;
+mod offsets;
 mod requests;
 mod simulation;
 mod table;

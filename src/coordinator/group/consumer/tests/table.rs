@@ -337,11 +337,12 @@ fn a_member_leaves() {
 #[test]
 fn a_session_ends() {
     let silent = |world: &mut World| {
+        assert_eq!(world.pass(20_000).records, []);
         if world.state() == "Reconciling" || world.state() == "Stable" {
-            world.pass(20_000);
             world.beat(beat("n", 2)).0.expect("lives");
         }
-        passes(world, 30_000)
+        assert_eq!(world.pass(24_999).records, []);
+        passes(world, 1)
     };
     row(
         groups(None),
@@ -349,7 +350,7 @@ fn a_session_ends() {
         [
             "none; ",
             "Empty; ",
-            "Assigning; ",
+            "Empty; -current m, -target m, -member m, epoch 4",
             "Assigning; -current m, -target m, -member m, epoch 3",
             "Assigning; -current m, -target m, -member m, epoch 3",
         ],
@@ -381,6 +382,56 @@ fn a_member_does_not_give_back() {
         groups(None),
         keeps,
         ["none; ", "Empty; ", "Stable; ", "Assigning; -current m, -target m, -member m, epoch 3", "Stable; "],
+    );
+}
+
+/// Heartbeats that do not list what it owns show nothing, and keep its session alone.
+#[test]
+fn a_member_that_was_told_to_does_not_give_back() {
+    let told = |mut world: World| {
+        world.beat(beat("m", 1)).0.expect("told to give back");
+        world
+    };
+    let [.., reconciling, _] = groups(None);
+    let [.., before, _] = groups(None);
+    let mut assigning = told(before);
+    assigning.beat(beat("n", -1)).0.expect("left");
+    assert_eq!(assigning.state(), "Assigning");
+    let [.., before, _] = groups(None);
+    let mut silent = told(before);
+    silent.beat(beat("n", -1)).0.expect("left");
+    assert_eq!(passes(&mut silent, 4_999), "Assigning; ");
+    assert_eq!(passes(&mut silent, 1), "Empty; -current m, -target m, -member m, epoch 4");
+
+    let keeps = |world: &mut World| {
+        let mut found = Vec::new();
+        for _ in 0..2 {
+            found.push(passes(world, 2_000));
+            found.push(comes_of(world, beat("m", 1)));
+        }
+        found.push(passes(world, 1_000));
+        found
+    };
+    assert_eq!(
+        keeps(&mut told(reconciling)),
+        [
+            "Reconciling; ",
+            "1; Reconciling; ",
+            "Reconciling; ",
+            "1; Reconciling; ",
+            "Assigning; -current m, -target m, -member m, epoch 3",
+        ]
+    );
+    // Its target is all that it has by now. It does not get that back before it has shown what it gave up.
+    assert_eq!(
+        keeps(&mut assigning),
+        [
+            "Assigning; ",
+            "1; Reconciling; target m 1:0,1,2,3, targets 3",
+            "Reconciling; ",
+            "1; Reconciling; ",
+            "Empty; -current m, -target m, -member m, epoch 4",
+        ]
     );
 }
 
@@ -525,6 +576,48 @@ fn a_consumer_member_joins_a_classic_group() {
     );
 }
 
+/// The leader has not assigned, and a follower waits for it.
+#[test]
+fn a_consumer_member_joins_a_classic_group_that_completes_its_rebalance() {
+    let (mut world, old) = classic();
+    let second = JoinRequest { fresh_id: Uuid::from_u64_pair(9, 10), ..classic_join("", &["a"], &[]) };
+    world.send(Request::Join(second));
+    let rejoin = Request::Join(classic_join(&old, &["a"], &[("a", &[0, 1])]));
+    assert_eq!(follows(&mut world, rejoin), "joined 2, joined 2; classic; ");
+    let new = "old-00000000-0000-0009-0000-00000000000a";
+    let sync = |member_id: &str| {
+        Request::Sync(SyncRequest {
+            group_id: GROUP.into(),
+            member_id: member_id.into(),
+            generation: 2,
+            instance_id: None,
+            protocol_type: None,
+            protocol_name: None,
+            assignments: Vec::new(),
+        })
+    };
+    let (parked, outcome) = world.send(sync(new));
+    assert_eq!(outcome.replies, []);
+    let (_, outcome) = world.send(Request::ConsumerHeartbeat(join("m", &["a"])));
+    let told: Vec<String> =
+        outcome.replies.iter().filter(|(to, _)| *to == parked).map(|(_, r)| answer(r)).collect();
+    assert_eq!(told, ["RebalanceInProgress"]);
+    let written: Vec<String> = outcome.records.iter().map(show).collect();
+    // Everybody is where the generation before left it.
+    for record in [
+        "-classic".to_owned(),
+        "epoch 2".to_owned(),
+        "epoch 3".to_owned(),
+        format!("current {old} 2(2) stable 1:0,1 / -"),
+        format!("current {new} 2(2) stable - / -"),
+    ] {
+        assert!(written.contains(&record), "{record} in {written:?}");
+    }
+    assert_eq!(world.state(), "Reconciling");
+    // The leader's assignment comes too late.
+    assert_eq!(follows(&mut world, sync(&old)), "RebalanceInProgress; Reconciling; ");
+}
+
 #[test]
 fn a_restart() {
     let restart = |world: &mut World| {
@@ -557,4 +650,42 @@ fn a_write_fails() {
             "CoordinatorNotAvailable; Stable; ",
         ],
     );
+}
+
+#[test]
+fn a_write_of_a_leave_or_a_revocation_fails() {
+    let fails = |request: fn() -> ConsumerHeartbeatRequest| {
+        move |world: &mut World| {
+            let (before, state) = (world.log.len(), world.state());
+            world.fail_next_write = true;
+            let failed = comes_of(world, request());
+            assert_eq!((world.log.len(), world.state()), (before, state));
+            world.fail_next_write = false;
+            format!("{failed}then {}", comes_of(world, request()))
+        }
+    };
+    row(
+        groups(None),
+        fails(|| beat("m", -1)),
+        [
+            "GroupIdNotFound; none; then GroupIdNotFound; none; ",
+            "UnknownMemberId; Empty; then UnknownMemberId; Empty; ",
+            "CoordinatorNotAvailable; Assigning; then -1; Empty; -current m, -target m, -member m, epoch 4",
+            "CoordinatorNotAvailable; Reconciling; then -1; Assigning; -current m, -target m, -member m, epoch 3",
+            "CoordinatorNotAvailable; Stable; then -1; Assigning; -current m, -target m, -member m, epoch 3",
+        ],
+    );
+    // It is told to give back, and it has given back.
+    let [.., mut world, _] = groups(None);
+    assert_eq!(
+        fails(|| beat("m", 1))(&mut world),
+        "CoordinatorNotAvailable; Reconciling; then 1 [1:0,1]; Reconciling; current m 1(1) unrevoked 1:0,1 / 1:2,3"
+    );
+    assert_eq!(
+        fails(|| owning("m", 1, "1:0,1"))(&mut world),
+        "CoordinatorNotAvailable; Reconciling; then 2; Reconciling; current m 2(1) stable 1:0,1 / -"
+    );
+    // No deadline is left of the step that failed.
+    assert_eq!(comes_of(&mut world, beat("n", 2)), "2 [1:2,3]; Stable; current n 2(2) stable 1:2,3 / -");
+    assert_eq!(passes(&mut world, 44_999), "Stable; ");
 }

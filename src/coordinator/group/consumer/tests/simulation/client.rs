@@ -6,8 +6,8 @@ use crate::group::consumer::tests::migration::{classic_join, subscription};
 use crate::group::consumer::tests::world::{Cluster, GROUP, beat, join};
 use crate::group::record::Assignment;
 use crate::group::{
-    ConsumerHeartbeatRequest, HeartbeatRequest, JoinReply, JoinRequest, LeaveRequest, LeavingMember, Reply,
-    Request, SyncRequest, Topics,
+    CommitPartition, CommitTopic, ConsumerHeartbeatRequest, HeartbeatRequest, JoinReply, JoinRequest,
+    LeaveRequest, LeavingMember, OffsetCommitRequest, Reply, Request, SyncRequest, Topics,
 };
 use model::{ErrorCode, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,6 +114,29 @@ impl Client {
         });
         self.stop();
         request
+    }
+
+    /// Commits what it owns, at the epoch that it believes to be in.
+    pub fn commit(&self, cluster: &Cluster, offset: i64) -> Option<Request> {
+        let joined = self.epoch > 0 && (!self.classic || self.phase == Phase::Beating);
+        if !joined || self.owned.is_empty() {
+            return None;
+        }
+        let partition = |index| CommitPartition { index, offset, leader_epoch: -1, metadata: None };
+        let topic = |(name, partitions): (String, Vec<i32>)| CommitTopic {
+            name,
+            id: None,
+            partitions: partitions.into_iter().map(partition).collect(),
+        };
+        Some(Request::OffsetCommit(OffsetCommitRequest {
+            version: 9,
+            group_id: GROUP.into(),
+            generation: self.epoch,
+            member_id: self.member_id.clone(),
+            instance_id: self.instance_id.clone(),
+            retention_time_ms: -1,
+            topics: named(&self.owned, cluster).into_iter().map(topic).collect(),
+        }))
     }
 
     /// What it sends now.

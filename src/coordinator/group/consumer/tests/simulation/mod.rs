@@ -1,19 +1,21 @@
 //! Whole lives of consumer groups, from a seed: members of both protocols come, crash, hang and leave, requests and
 //! answers are lost, repeated and late, writes fail, the shard is loaded again, topics change.
 //!
-//! Whatever happens, a partition is given to nobody as long as a member has it that is not fenced; and when the faults
-//! end, every partition is soon read by one member.
+//! Whatever happens, a partition is given to nobody as long as a member has it that is not fenced; what was committed is what
+//! is read, and only members commit; and when the faults end, every partition is soon read by one member.
 //!
 //! `OTTLA_SEEDS=5000 cargo test -p coordinator whole_lives` runs more of them, `OTTLA_SEED` a single one.
 
 mod client;
 
 use super::world::{GROUP, Outcome, World};
+use crate::group::classic::State;
 use crate::group::consumer::Group;
 use crate::group::record::Record;
 use crate::group::shard::Group as AnyGroup;
-use crate::group::{Reply, Request, Shard, Ticket};
+use crate::group::{OffsetCommitRequest, OffsetFetchRequest, Reply, Request, Shard, Ticket};
 use client::{Client, Partitions, flat};
+use model::ErrorCode;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -35,7 +37,9 @@ fn whole_lives() {
     };
     for seed in seeds {
         println!("OTTLA_SEED={seed}");
-        Life::new(seed).run();
+        let mut life = Life::new(seed);
+        life.commits = Some(Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1));
+        life.run();
     }
 }
 
@@ -80,6 +84,10 @@ struct Life {
     trouble: bool,
     /// The group's epoch when it was last seen.
     epoch: Option<i32>,
+    /// Who commits when, if anybody does.
+    commits: Option<Random>,
+    /// What the log says of offsets, by topic and partition.
+    committed: BTreeMap<(String, i32), i64>,
 }
 
 impl Life {
@@ -122,6 +130,8 @@ impl Life {
             asked: 0,
             trouble: true,
             epoch: None,
+            commits: None,
+            committed: BTreeMap::new(),
         }
     }
 
@@ -148,6 +158,9 @@ impl Life {
         }
         self.check_settled();
         self.check_reload();
+        self.check_offsets(&self.world.shard);
+        let reads = self.clients.iter().any(|client| !client.owned.is_empty());
+        assert!(self.commits.is_none() || !reads || !self.committed.is_empty(), "seed {}", self.seed);
     }
 
     /// Does what is next, at its time.
@@ -193,6 +206,20 @@ impl Life {
         let patience_ms = if matches!(request, Request::Join(_) | Request::Sync(_)) { 12_000 } else { 2_000 };
         self.clients[index].waiting = Some((self.asked, now_ms + patience_ms));
         self.post(Message::Ask(index, self.asked, request));
+        self.client_commits(index);
+    }
+
+    /// On a way of its own, so that it may come late.
+    fn client_commits(&mut self, index: usize) {
+        let Some(random) = &mut self.commits else { return };
+        if !random.one_in(4) {
+            return;
+        }
+        let latest_ms = if random.one_in(4) { 10_000 } else { 50 };
+        let at_ms = self.world.now_ms + random.below(latest_ms) as i64;
+        if let Some(request) = self.clients[index].commit(&self.world.cluster, self.asked as i64) {
+            self.messages.push((at_ms, Message::Ask(usize::MAX, 0, request)));
+        }
     }
 
     /// The client opens a new connection: what was on the old one is lost. (A request that overtakes a later one of the
@@ -216,8 +243,15 @@ impl Life {
         for _ in 0..copies {
             self.world.fail_next_write = self.trouble && self.random.one_in(25);
             let before = self.holdings();
+            let may_commit = match &request {
+                Request::OffsetCommit(commit) => Some(self.may_commit(commit)),
+                _ => None,
+            };
             let (ticket, outcome) = self.world.send(request.clone());
             self.world.fail_next_write = false;
+            if let Some(may_commit) = may_commit {
+                self.check_commit(may_commit, ticket, &outcome);
+            }
             self.tickets.insert(ticket, (client, asked));
             self.take(outcome, &before);
         }
@@ -246,6 +280,7 @@ impl Life {
                 client.void.clone_from(&client.owned);
             }
         }
+        self.note_offsets(&outcome.records);
         self.note_upgrade(&outcome.records);
         self.check_grants(before, &outcome.records);
         if !outcome.records.is_empty() {
@@ -258,6 +293,69 @@ impl Life {
                 self.post(Message::Answer(client, asked, reply));
             }
         }
+    }
+
+    /// Nothing is old enough to expire, and no deleted topic is announced. A group takes its offsets along when it changes its
+    /// protocol.
+    fn note_offsets(&mut self, records: &[Record]) {
+        for record in records {
+            let Record::Offset(key, value) = record else { continue };
+            let value = value.as_ref().unwrap_or_else(|| panic!("seed {}: {key:?} is gone", self.seed));
+            self.committed.insert((key.topic.clone(), key.partition), value.offset);
+        }
+        if records.iter().any(|record| matches!(record, Record::ClassicGroup(..))) {
+            self.check_offsets(&self.world.shard);
+        }
+    }
+
+    /// What was committed is what is read.
+    fn check_offsets(&self, shard: &Shard) {
+        let request = OffsetFetchRequest {
+            group_id: GROUP.into(),
+            member_id: None,
+            member_epoch: -1,
+            topics: None,
+            require_stable: false,
+        };
+        let mut read = BTreeMap::new();
+        for topic in shard.fetch_offsets(&request).expect("no refusal") {
+            for partition in topic.partitions {
+                read.insert((topic.name.clone(), partition.index), partition.offset);
+            }
+        }
+        assert_eq!(read, self.committed, "seed {}, at {}", self.seed, self.world.now_ms);
+    }
+
+    /// Is this committer a member, and does it know the epoch or generation that it is in?
+    fn may_commit(&self, commit: &OffsetCommitRequest) -> bool {
+        match self.world.shard.groups.get(GROUP) {
+            None => false,
+            Some(AnyGroup::Consumer(group)) => {
+                group.member(&commit.member_id).is_some_and(|member| member.epoch() == commit.generation)
+            }
+            Some(AnyGroup::Classic(group)) => {
+                let mut members = group.members();
+                let is_member = members.any(|member| {
+                    *member.id == *commit.member_id
+                        && (commit.instance_id.is_none() || member.instance_id == commit.instance_id)
+                });
+                is_member
+                    && group.generation == commit.generation
+                    && group.state() != State::CompletingRebalance
+            }
+        }
+    }
+
+    fn check_commit(&self, may_commit: bool, ticket: Ticket, outcome: &Outcome) {
+        let reply = outcome.replies.iter().find(|(other, _)| *other == ticket);
+        let Some((_, Reply::OffsetCommit(topics))) = reply else { panic!("seed {}: {reply:?}", self.seed) };
+        for (_, code) in topics.iter().flat_map(|topic| &topic.partitions) {
+            // What cannot be written is told so.
+            let taken = *code == ErrorCode::None || *code == ErrorCode::CoordinatorNotAvailable;
+            assert_eq!(taken, may_commit, "seed {}, at {}: {code:?}", self.seed, self.world.now_ms);
+        }
+        let written = outcome.records.iter().any(|record| matches!(record, Record::Offset(..)));
+        assert!(may_commit || !written, "seed {}", self.seed);
     }
 
     /// What the leader of a classic group took from a member that has not got its SyncGroup answer yet is free when the
@@ -329,6 +427,7 @@ impl Life {
                 self.check_reload();
                 let outcome = self.world.restart();
                 assert_eq!(outcome.records, [], "loading writes nothing");
+                self.check_offsets(&self.world.shard);
                 self.tickets.clear();
             }
             _ => {
@@ -474,6 +573,7 @@ impl Life {
             for (_, record) in log.clone().filter(|(index, _)| !compacted || kept.contains(index)) {
                 shard.replay(record.clone(), None);
             }
+            self.check_offsets(&shard);
             let Some(AnyGroup::Consumer(loaded)) = shard.groups.get(GROUP) else { panic!("it is there") };
             assert_eq!(durable(loaded), durable(group), "seed {}, compacted {compacted}", self.seed);
         }
