@@ -5,7 +5,7 @@ use wire::fetch::FetchTopic;
 use super::*;
 use crate::handlers::test_support::{TOPIC, TestBroker, batch_at, named, run};
 use crate::partition::Acks;
-use crate::partition::test_support::append_raw;
+use crate::partition::test_support::{append_raw, fail_dir_of, while_locked};
 
 const PARTITIONS: usize = 5;
 const ABSENT: i32 = 9;
@@ -284,6 +284,45 @@ fn one_topic_that_goes_ends_the_wait_at_others() {
         });
         let found: Vec<_> = seen(&response).iter().map(|it| (it.0, it.1)).collect();
         assert_eq!(found, [(0, ErrorCode::UnknownTopicOrPartition)]);
+        node.stop();
+    });
+}
+
+#[test]
+fn a_waiting_session_hears_of_a_failed_directory_though_an_append_hangs_there() {
+    run(async {
+        let home = Arc::new(tempfile::tempdir().unwrap());
+        let dirs =
+            format!("log.dirs={},{}", home.path().join("a").display(), home.path().join("b").display());
+        let node = TestBroker::start_with(&storage::SystemDisk::shared(), home, &[&dirs]);
+        node.create(TOPIC, 6, &[]).await;
+        let all = (0..6).map(|index| node.partition(TOPIC, index));
+        let failing: Vec<_> = all.filter(|partition| partition.dir().path().ends_with("b")).collect();
+        let [hung, .., quiet] = &failing[..] else { panic!("half of them") };
+        let first =
+            FetchRequest { session_epoch: 0, ..request(&named(TOPIC), vec![asked(quiet.index(), 0)], false) };
+        let session_id = handle(&node.broker, &node.context, first.clone()).await.session_id;
+        let waiting = FetchRequest { session_id, ..after(&first, 1, MINUTES) };
+        let (locked, is_locked) = std::sync::mpsc::channel();
+        let (ends, end) = std::sync::mpsc::channel::<()>();
+        let hanging = std::thread::spawn({
+            let hung = Arc::clone(hung);
+            // Until the test ends, in one way or another.
+            move || {
+                while_locked(&hung, || {
+                    let _ = locked.send(());
+                    let _ = end.recv();
+                });
+            }
+        });
+        is_locked.recv().unwrap();
+        let (response, ()) = tokio::join!(handle(&node.broker, &node.context, waiting), async {
+            until_it_waits(&node, session_id).await;
+            fail_dir_of(quiet);
+        });
+        assert_eq!(seen(&response), [(quiet.index(), ErrorCode::KafkaStorageError, -1, -1, 0)]);
+        drop(ends);
+        hanging.join().unwrap();
         node.stop();
     });
 }

@@ -39,9 +39,9 @@ pub struct Topic {
 /// A partition whose log this node holds, and which it leads: there is one replica, and the in-sync replicas are
 /// that one. So the high watermark is what is durable here (or the log end, with `write.caching`).
 ///
-/// Locks: the log's is held for assign-and-append, for planning a read, and never while bytes are read or
-/// synced. The waiters' is a leaf save for those of [feeds](super::feed). Neither is taken while the other is held. A sync holds `syncing` all along, and
-/// takes the log's within it.
+/// Locks: the log's is held for assign-and-append, for planning a read, and never while bytes are read or synced. The
+/// waiters' is a leaf save for those of [feeds](super::feed). Neither is taken while the other is held. A sync holds
+/// `syncing` all along, and takes the log's within it.
 #[derive(Debug)]
 pub struct Partition {
     topic: Arc<Topic>,
@@ -279,7 +279,7 @@ impl Partition {
         let (flush_messages, write_caching) = (settings.log.flush_messages, settings.write_caching);
 
         let mut appender = self.appender.lock();
-        let log = appender.log.as_mut().ok_or_else(|| self.absence())?;
+        let log = appender.log.as_mut().filter(|_| !self.is_gone()).ok_or_else(|| self.absence())?;
         let at = match append(log, self.leader_epoch()) {
             Ok(at) => at,
             Err(error) => {
@@ -546,21 +546,24 @@ impl Partition {
     /// its absence for a failed disk, or write into the directory of a topic that is made anew.
     pub(super) fn take_log(&self) -> Option<PartitionLog> {
         let log = self.appender.lock().log.take();
-        // Before the waiters are woken: they look whether there is still something to wait for.
-        self.gone.store(true, Ordering::Release);
-        self.waiters.lock().close();
+        self.renounce();
         drop(self.syncing.lock());
         // Nor does a compaction, which notices that the partition is gone.
         drop(self.cleaning.lock());
         log
     }
 
-    /// As [`Self::take_log`], where the directory has failed: waits for nothing, since what is at the disk now may never end.
+    /// As [`Self::take_log`], where the directory has failed: waits for no sync, which may never end, but for whoever is at
+    /// the log now. Nobody else should hear of it that late: [`Self::renounce`] comes before.
     pub(super) fn abandon(&self) {
-        let log = self.appender.lock().log.take();
+        let _dropped_unlocked = self.appender.lock().log.take();
+    }
+
+    /// Nobody waits here any longer: the log is taken away, or is about to be. Never waits for the disk.
+    pub(super) fn renounce(&self) {
+        // Before the waiters are woken: they look whether there is still something to wait for.
         self.gone.store(true, Ordering::Release);
         self.waiters.lock().close();
-        drop(log);
     }
 
     /// Keeps segments from being deleted as long as the answer lives.

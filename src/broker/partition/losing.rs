@@ -58,7 +58,10 @@ impl Registry {
         let gone = snapshot.take_offline(|partition| partition.dir().has_failed());
         self.publish(snapshot);
         drop(waiting);
-        // First of all, since whoever has a log's lock may be at the disk, for as long as that hangs.
+        // First of all and of all of them, since whoever has a log's lock may be at the disk, for as long as that hangs.
+        for partition in &gone {
+            partition.renounce();
+        }
         for dir in failed {
             let here = gone.iter().filter(|partition| Arc::ptr_eq(partition.dir(), dir)).count();
             tracing::error!("Stopped serving the {here} partitions in {}", dir.path().display());

@@ -136,6 +136,16 @@ pub(crate) fn stop_cleaning(engine: &PartitionEngine) {
     engine.cleaner.stop();
 }
 
+/// Keeps a log locked meanwhile, as an append does for as long as the disk hangs.
+pub(crate) fn while_locked(partition: &Partition, work: impl FnOnce()) {
+    partition.with_log(|_| work()).expect("a log");
+}
+
+/// Takes the directory of a partition offline, as the first failure there does.
+pub(crate) fn fail_dir_of(partition: &Partition) {
+    partition.dir().fail("a test");
+}
+
 /// Ends the sync threads, as a disk does that takes for ever.
 pub(crate) fn stop_syncing(registry: &Registry) {
     registry.dirs().iter().for_each(|dir| dir.committer.stop());
