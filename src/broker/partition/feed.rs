@@ -139,21 +139,15 @@ impl Watch {
     }
 
     /// Hears nothing until it follows again.
-    pub fn ignore(&self) {
+    pub fn leave(&self) {
         if let Some(partition) = self.partition.upgrade() {
-            partition.with_followers(|followers| followers.ignore(&self.feed));
+            partition.with_followers(|followers| followers.leave(&self.feed));
         }
     }
 
     /// The partition that it has followed last, gone or not.
     pub fn partition(&self) -> Option<Arc<Partition>> {
         self.partition.upgrade()
-    }
-
-    fn leave(&self) {
-        if let Some(partition) = self.partition.upgrade() {
-            partition.with_followers(|followers| followers.leave(&self.feed));
-        }
     }
 }
 
@@ -163,7 +157,8 @@ impl Drop for Watch {
     }
 }
 
-/// The sessions that follow one partition, behind the lock of its waiters.
+/// The sessions that follow one partition, behind the lock of its waiters. One that was told is forgotten as soon as no
+/// fetch waits that counts what else comes: what partitions tell costs by those who hear it.
 #[derive(Debug, Default)]
 pub struct Followers {
     /// By their feeds.
@@ -185,14 +180,12 @@ struct Follower {
 enum Hearing {
     /// Nothing was told since so many answers of the session.
     Quiet { since: u64 },
-    /// A change was told while this ticket was waiting. As long as it waits, so many bytes count for it yet.
+    /// A change was told while this ticket was waiting, or [`NOBODY`]. As long as it waits, so many bytes count for it yet.
     Told { ticket: u64, bytes_left: i64 },
-    /// The session looks for itself.
-    Off,
 }
 
 impl Followers {
-    /// Number of sessions.
+    /// Number of sessions that hear of changes.
     pub fn count(&self) -> usize {
         self.all.len()
     }
@@ -204,40 +197,39 @@ impl Followers {
 
     /// A commit made so many bytes visible: to all, and to readers of committed records.
     pub fn committed(&mut self, visible: i64, stable: i64) {
-        for follower in self.all.values_mut() {
-            self.passed_by += follower.tell();
-            let credit = if follower.interest.read_committed { stable } else { visible };
-            if let Hearing::Told { ticket, bytes_left } = &mut follower.hearing
-                && *ticket != NOBODY
-            {
-                let credit = credit.min(*bytes_left);
-                if credit > 0 {
-                    *bytes_left -= credit;
-                    follower.feed.with_ticket(*ticket, |ticket| ticket.credit(credit));
-                }
+        self.tell_all(|interest, bytes_left, ticket| {
+            let credit = if interest.read_committed { stable } else { visible };
+            let credit = credit.min(*bytes_left);
+            if credit > 0 {
+                *bytes_left -= credit;
+                ticket.credit(credit);
             }
-        }
+        });
     }
 
     /// Something was appended that is not committed. Answers whether somebody waits for it.
     pub fn appended(&mut self) -> bool {
         let mut is_awaited = false;
-        for follower in self.all.values_mut() {
-            self.passed_by += follower.tell();
-            if let Hearing::Told { ticket, .. } = follower.hearing
-                && ticket != NOBODY
-            {
-                is_awaited |= follower.feed.with_ticket(ticket, |_| {});
-            }
-        }
+        self.tell_all(|_, _, _| is_awaited = true);
         is_awaited
     }
 
     /// Something else has changed, for which nobody waits.
     pub fn changed(&mut self) {
-        for follower in self.all.values_mut() {
-            self.passed_by += follower.tell();
-        }
+        self.tell_all(|_, _, _| {});
+    }
+
+    /// Tells those who do not know, and runs `then` for each fetch that waits. Those of whom none waits are forgotten.
+    fn tell_all(&mut self, mut then: impl FnMut(&Interest, &mut i64, &FetchTicket)) {
+        let passed_by = &mut self.passed_by;
+        self.all.retain(|_, follower| {
+            *passed_by += follower.tell();
+            let Follower { feed, interest, hearing: Hearing::Told { ticket, bytes_left }, .. } = follower
+            else {
+                return true;
+            };
+            *ticket != NOBODY && feed.with_ticket(*ticket, |ticket| then(interest, bytes_left, ticket))
+        });
     }
 
     /// Nobody waits for data any more.
@@ -264,16 +256,13 @@ impl Followers {
         }
     }
 
-    fn ignore(&mut self, feed: &Feed) {
-        if let Some(follower) = self.all.get_mut(&feed.id) {
-            self.passed_by += follower.passed_by();
-            follower.hearing = Hearing::Off;
-        }
-    }
-
     fn leave(&mut self, feed: &Feed) {
         if let Some(follower) = self.all.remove(&feed.id) {
             self.passed_by += follower.passed_by();
+        }
+        if self.all.is_empty() {
+            // Nor is there room kept for as many as there were.
+            self.all = HashMap::new();
         }
     }
 }
@@ -291,7 +280,7 @@ impl Follower {
     fn passed_by(&self) -> u64 {
         match self.hearing {
             Hearing::Quiet { since } => self.feed.answers().saturating_sub(since),
-            Hearing::Told { .. } | Hearing::Off => 0,
+            Hearing::Told { .. } => 0,
         }
     }
 }

@@ -47,16 +47,59 @@ fn a_commit_of_nothing_is_no_news() {
 }
 
 #[test]
-fn who_ignores_a_partition_or_leaves_it_is_not_told() {
+fn who_leaves_a_partition_is_not_told() {
     let feed = Feed::new();
     let mut partitions = followed(&feed, &[ALL, ALL]);
-    partitions[0].followers().ignore(&feed);
-    partitions[1].followers().leave(&feed);
     for partition in &mut partitions {
+        partition.followers().leave(&feed);
+        partition.followers().leave(&feed);
         partition.committed(commit(1, 10));
+        assert_eq!(partition.followers().count(), 0);
     }
     assert!(feed.take_news().is_empty());
-    assert_eq!((partitions[0].followers().count(), partitions[1].followers().count()), (1, 0));
+}
+
+#[test]
+fn who_was_told_is_forgotten_unless_a_fetch_waits() {
+    let feed = Feed::new();
+    let changes: [fn(&mut Waiters); 3] = [
+        |partition| partition.committed(commit(1, 10)),
+        |partition| assert!(partition.followers().appended() == (partition.followers().count() == 1)),
+        |partition| partition.followers().changed(),
+    ];
+    for change in changes {
+        let mut partitions = followed(&feed, &[ALL]);
+        change(&mut partitions[0]);
+        assert_eq!((feed.take_news(), partitions[0].followers().count()), (vec![0], 0));
+
+        let mut partitions = followed(&feed, &[ALL]);
+        let waiting = feed.wait(&FetchTicket::new(1_000));
+        change(&mut partitions[0]);
+        assert_eq!(partitions[0].followers().count(), 1, "what comes next counts for it");
+        drop(waiting);
+        // Another fetch looks for itself.
+        let _waiting = feed.wait(&FetchTicket::new(1_000));
+        partitions[0].committed(commit(2, 20));
+        assert_eq!((feed.take_news(), partitions[0].followers().count()), (vec![0], 0));
+    }
+}
+
+#[test]
+fn a_partition_that_all_have_left_keeps_no_room_for_them() {
+    let mut partition = Waiters::new(Offset::ZERO);
+    let feeds: Vec<_> = (0..100).map(|_| Feed::new()).collect();
+    for is_told in [false, true] {
+        for feed in &feeds {
+            partition.followers().follow(feed, 0, ALL);
+        }
+        if is_told {
+            partition.followers().changed();
+        }
+        for feed in &feeds {
+            partition.followers().leave(feed);
+        }
+        assert_eq!(partition.followers().all.capacity(), 0, "told: {is_told}");
+    }
 }
 
 #[test]
@@ -206,7 +249,7 @@ fn every_answer_counts_for_those_that_were_quiet_then() {
     feed.answered();
     partition.followers().follow(&feed, 0, ALL);
     feed.answered();
-    partition.followers().ignore(&feed);
+    partition.followers().leave(&feed);
     feed.answered();
     assert_eq!(partition.followers().passed_by(), 4);
     partition.followers().follow(&feed, 0, ALL);

@@ -315,15 +315,19 @@ impl Partition {
     /// Whether a fetch waits for what was appended. Sessions that follow the partition hear of it.
     fn has_readers_waiting(&self) -> bool {
         self.parked.load(Ordering::SeqCst) > 0
-            || (self.followers.load(Ordering::SeqCst) > 0 && self.waiters.lock().followers().appended())
+            || (self.followers.load(Ordering::SeqCst) > 0 && self.with_followers(Followers::appended))
     }
 
     /// Lets the fetch sessions that follow it come and go.
     pub(crate) fn with_followers<R>(&self, change: impl FnOnce(&mut Followers) -> R) -> R {
         let mut waiters = self.waiters.lock();
         let changed = change(waiters.followers());
-        self.followers.store(waiters.followers().count(), Ordering::SeqCst);
+        self.count_followers(&mut waiters);
         changed
+    }
+
+    fn count_followers(&self, waiters: &mut Waiters) {
+        self.followers.store(waiters.followers().count(), Ordering::SeqCst);
     }
 
     /// Registers `ticket` for the moment the high watermark reaches `end`, unless it has.
@@ -633,6 +637,9 @@ impl Partition {
             last_stable: offsets.last_stable,
             ..commit
         });
+        if self.followers.load(Ordering::SeqCst) > 0 {
+            self.count_followers(&mut waiters);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::partition::test_support::{
     Reports, TOPIC, append, batch, config, host, offset, read_below, sequenced, settings, still_registry,
     stop_syncing, topic_id,
 };
-use crate::partition::{OffsetInfo, PartitionEngine, Registry};
+use crate::partition::{Feed, OffsetInfo, PartitionEngine, Registry, Watch};
 
 fn is_done(future: impl Future<Output = ()>) -> bool {
     let mut context = Context::from_waker(Waker::noop());
@@ -53,6 +53,24 @@ fn an_append_is_neither_acknowledged_nor_visible_before_its_sync() {
     assert!(partition.is_committed(offset(3)));
     let read = partition.read(read_below(partition.offsets().high_watermark)).unwrap();
     assert_eq!(read.bytes.len(), batch(3).len());
+}
+
+#[test]
+fn an_append_is_no_concern_of_sessions_that_were_told() {
+    let Fixture { partition, .. } = fixture(|_| {});
+    let count = || partition.followers.load(Ordering::SeqCst);
+    let feed = Feed::new();
+    let mut watch = Watch::new(&feed, 7);
+    for is_committed in [false, true] {
+        watch.follow(&partition, ANY);
+        assert_eq!(count(), 1);
+        append(&partition, if is_committed { Acks::Committed } else { Acks::Written }, 1);
+        partition.sync().unwrap();
+        assert_eq!((feed.take_news(), count()), (vec![7], 0), "committed: {is_committed}");
+    }
+    watch.follow(&partition, ANY);
+    watch.leave();
+    assert_eq!(count(), 0);
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) fn is_quiet(
     // What changed before it was followed is seen now; what changes from here on is told.
     let has_news = has_news(partition, limits, wanted, told);
     if has_news {
-        watch.ignore();
+        watch.leave();
     }
     !has_news
 }
