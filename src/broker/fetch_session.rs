@@ -188,6 +188,11 @@ impl FetchSession {
         self.partitions.index.len()
     }
 
+    /// Places that its partitions take, the vacant ones too.
+    pub fn places(&self) -> usize {
+        self.partitions.places.len()
+    }
+
     /// Whether no partition is left.
     pub fn is_empty(&self) -> bool {
         self.partitions.index.is_empty()
@@ -206,6 +211,7 @@ impl FetchSession {
         for key in forgotten {
             self.partitions.remove(key);
         }
+        self.partitions.close_gaps(&self.feed);
     }
 
     /// Goes on to the next epoch: a fetch of this one that waits still ends.
@@ -353,6 +359,23 @@ impl Partitions {
             self.active.remove(&(cached.turn, place));
             self.vacant.push(place);
         }
+    }
+
+    /// Gives the places back of a session that has shrunk to half of them or less. All partitions are looked at anew then:
+    /// what was told of a place is told of another one's partition by now.
+    fn close_gaps(&mut self, feed: &Arc<Feed>) {
+        if self.vacant.is_empty() || self.vacant.len() < self.places.len().div_ceil(2) {
+            return;
+        }
+        let Self { places, next_turn, .. } = std::mem::take(self);
+        self.next_turn = next_turn;
+        for (CachedPartition { wanted, told, turn, .. }, place) in places.into_iter().flatten().zip(0..) {
+            self.index.insert(wanted.key(), place);
+            self.active.insert((turn, place));
+            let watch = Watch::new(feed, place);
+            self.places.push(Some(CachedPartition { wanted, told, turn, is_quiet: false, watch }));
+        }
+        drop(feed.take_news());
     }
 
     /// Ends the quiet of the partition there. Answers whether it was quiet.

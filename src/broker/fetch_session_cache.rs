@@ -14,6 +14,7 @@ use crate::fetch_session::{
     AnswerMarks, FINAL_EPOCH, FetchPartition, FetchSession, INITIAL_EPOCH, Look, NO_SESSION, PartitionKey,
     Wanted,
 };
+use crate::partition::Feed;
 
 /// Milliseconds for which a session is safe from eviction after it was made, and after which an unused one is
 /// evicted first (Kafka's `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`).
@@ -67,6 +68,11 @@ impl FetchContext {
         (session.epoch == *epoch).then_some(session)
     }
 
+    /// Whether the session has left the cache: the fetch answers what there is.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Incremental { session, .. } if session.lock().feed.is_closed())
+    }
+
     /// Whether a later request of the same session has come: the fetch has only an error to tell.
     pub fn is_overtaken(&self) -> bool {
         matches!(self, Self::Incremental { .. }) && self.session().is_none()
@@ -83,7 +89,8 @@ pub struct SessionAnswer {
 }
 
 /// The cache behind its lock, which is held for map operations only: a session is taken out, and looks at its partitions
-/// under its own lock. Neither is taken while the other is held.
+/// under its own lock. Whoever holds that may take the cache's, so that what it says of the session is not outdated; while
+/// the cache's is held, no session is locked, or dropped.
 #[derive(Debug)]
 pub struct FetchSessions {
     cache: Mutex<SessionCache>,
@@ -139,26 +146,31 @@ impl FetchSessions {
         let last_wanted = if request.forgotten.is_empty() { Vec::new() } else { request.wanted.clone() };
         session.update(request.wanted, &request.forgotten);
         if session.is_empty() {
-            drop(session);
             self.with_cache(|cache| cache.holds(id, &shared).then(|| cache.remove(id)));
             return Ok((FetchContext::Sessionless, in_turn(last_wanted)));
         }
         session.advance();
-        let (epoch, partitions) = (session.epoch, session.len());
+        let (epoch, places) = (session.epoch, session.places());
         let wanted = session.wanted(look);
+        // Still locked: no later request tells the cache of its places before.
+        let is_kept = self.with_cache(|cache| cache.resumed(id, &shared, places, now_ms));
         drop(session);
-        if !self.with_cache(|cache| cache.resumed(id, &shared, partitions, now_ms)) {
+        if !is_kept {
             return Err(ErrorCode::FetchSessionIdNotFound);
         }
         Ok((FetchContext::Incremental { id, session: shared, epoch }, wanted))
     }
 
-    /// Sessions that leave the cache take leave of their partitions, after the lock.
+    /// Sessions that leave the cache take leave of their partitions, after the lock. A fetch that waits still keeps its
+    /// session alive, which nobody counts any more, so that its wait ends.
     fn with_cache<R>(&self, work: impl FnOnce(&mut SessionCache) -> R) -> R {
         let mut cache = self.cache.lock();
         let done = work(&mut cache);
         let removed = std::mem::take(&mut cache.removed);
         drop(cache);
+        for slot in &removed {
+            slot.feed.close();
+        }
         drop(removed);
         done
     }
@@ -204,10 +216,8 @@ impl FetchSessions {
 
     /// What a session hears from its partitions.
     #[cfg(test)]
-    pub(crate) fn feed(&self, id: i32) -> Option<Arc<crate::partition::Feed>> {
-        let session = self.cache.lock().sessions.get(&id).map(|slot| Arc::clone(&slot.session))?;
-        let feed = Arc::clone(&session.lock().feed);
-        Some(feed)
+    pub(crate) fn feed(&self, id: i32) -> Option<Arc<Feed>> {
+        self.cache.lock().sessions.get(&id).map(|slot| Arc::clone(&slot.feed))
     }
 
     /// Number of open sessions.
@@ -238,8 +248,8 @@ pub struct SessionCache {
     is_crowded: bool,
     random: u64,
     sessions: HashMap<i32, Slot>,
-    /// Those that were taken out, to be dropped after the cache's lock.
-    removed: Vec<Arc<Mutex<FetchSession>>>,
+    /// Those that were taken out, to be closed and dropped after the cache's lock.
+    removed: Vec<Slot>,
     /// (last used, id) of every session.
     by_use: BTreeSet<(i64, i32)>,
     /// Sessions a consumer's new session may replace, the least worthy first.
@@ -251,6 +261,8 @@ pub struct SessionCache {
 #[derive(Debug)]
 struct Slot {
     session: Arc<Mutex<FetchSession>>,
+    /// The session's: it is closed without the session's lock.
+    feed: Arc<Feed>,
     used_ms: i64,
     created_ms: i64,
     worth: Worth,
@@ -285,7 +297,7 @@ impl SessionCache {
         self.sessions.get(&id).is_some_and(|slot| Arc::ptr_eq(&slot.session, session))
     }
 
-    /// Notes that a session was used, which has so many partitions now. Answers whether it is kept.
+    /// Notes that a session was used, which has places for so many partitions now. Answers whether it is kept.
     fn resumed(
         &mut self,
         id: i32,
@@ -326,9 +338,9 @@ impl SessionCache {
             (wanted.clone(), high_watermark, marks.log_start_offset)
         });
         let session = FetchSession::new(id, privileged, uses_topic_ids, now_ms, partitions);
-        let worth = Worth { partitions: session.len(), id, ..worth };
-        let slot =
-            Slot { session: Arc::new(Mutex::new(session)), used_ms: now_ms, created_ms: now_ms, worth };
+        let worth = Worth { partitions: session.places(), id, ..worth };
+        let (feed, session) = (Arc::clone(&session.feed), Arc::new(Mutex::new(session)));
+        let slot = Slot { session, feed, used_ms: now_ms, created_ms: now_ms, worth };
         self.partitions += worth.partitions;
         self.sessions.insert(id, slot);
         self.touch(id, worth.partitions, now_ms);
@@ -404,7 +416,7 @@ impl SessionCache {
             self.by_use.remove(&(slot.used_ms, id));
             self.evictable_by_all.remove(&slot.worth);
             self.evictable_by_privileged.remove(&slot.worth);
-            self.removed.push(slot.session);
+            self.removed.push(slot);
         }
     }
 

@@ -237,3 +237,65 @@ fn the_partitions_of_all_sessions_have_a_bound() {
     assert_ne!(open(&sessions, late, 4, false), NO_SESSION);
     assert!(is_open(&sessions, first) && !is_open(&sessions, third), "the one that was used stays");
 }
+
+#[test]
+fn vacant_places_count_for_the_bound_until_they_are_given_back() {
+    let sessions = FetchSessions::new(100, 10, 1);
+    let id = open(&sessions, 0, 10, false);
+    let forget = |epoch, partitions: std::ops::Range<i32>| {
+        let forgotten = partitions.map(|partition| wanted(partition).key()).collect();
+        fetch(&sessions, 1, SessionRequest { forgotten, ..request(id, epoch, 0..0) }).unwrap();
+        sessions.cache.lock().partitions
+    };
+    assert_eq!(forget(1, 0..4), 10);
+    assert_eq!(open(&sessions, 2, 1, false), NO_SESSION);
+    assert_eq!(forget(2, 4..5), 5);
+    assert_ne!(open(&sessions, 3, 5, false), NO_SESSION);
+}
+
+#[test]
+fn a_session_tells_the_cache_of_its_places_before_another_request_may_use_it() {
+    let sessions = FetchSessions::new(10, 1_000, 1);
+    let id = open(&sessions, 0, 1, false);
+    let (looks, looked) = std::sync::mpsc::channel();
+    let (goes_on, go_on) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let sessions = &sessions;
+        let resuming = scope.spawn(move || {
+            let is_quiet = |_: &FetchPartition, _, _: &mut crate::partition::Watch| {
+                looks.send(()).unwrap();
+                go_on.recv().unwrap()
+            };
+            let look = Look { is_quiet: &is_quiet, ..ALL };
+            sessions.begin(1, request(id, 1, 0..0), &look).is_ok()
+        });
+        looked.recv().unwrap();
+        let cache = sessions.cache.lock();
+        let session = Arc::clone(&cache.sessions[&id].session);
+        goes_on.send(false).unwrap();
+        // It waits for the cache now, or soon.
+        let is_free = session.try_lock_for(std::time::Duration::from_millis(100)).is_some();
+        drop(cache);
+        assert!(resuming.join().unwrap() && !is_free);
+    });
+}
+
+#[test]
+fn a_session_is_closed_when_it_leaves_the_cache() {
+    let leaves: [fn(&FetchSessions, i32); 4] = [
+        |sessions, id| assert!(fetch(sessions, 1, request(id, FINAL_EPOCH, 0..1)).is_ok()),
+        |sessions, id| assert!(fetch(sessions, 1, request(id, INITIAL_EPOCH, 0..1)).is_ok()),
+        |sessions, id| {
+            assert!(fetch(sessions, 1, request(id, 1, 2..20)).is_err(), "it has outgrown the bound");
+        },
+        |sessions, _| assert_ne!(open(sessions, 1 + EVICTION_MS, 1, false), NO_SESSION),
+    ];
+    for leave in leaves {
+        let sessions = FetchSessions::new(1, 10, 1);
+        let id = open(&sessions, 0, 2, false);
+        let feed = sessions.feed(id).unwrap();
+        assert!(!feed.is_closed());
+        leave(&sessions, id);
+        assert!(feed.is_closed());
+    }
+}

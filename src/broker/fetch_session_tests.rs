@@ -145,10 +145,37 @@ fn places_are_used_again() {
 }
 
 #[test]
-fn what_is_quiet_is_not_looked_at_again_before_the_client_wants_something_else() {
-    let mut session = session(4);
+fn a_session_that_shrinks_gives_places_back() {
+    let mut session = session(64);
     let viewer = Viewer::default();
-    assert_eq!(looked_at(&mut session, viewer, &[0, 2, 3]), (vec![0, 1, 2, 3], vec![1]));
+    let all: Vec<i32> = (0..64).collect();
+    // The last of all now, so that turns and places differ.
+    session.must_answer(&wanted("t", 40, 0).key(), &marks(9, 10));
+    assert!(looked_at(&mut session, viewer, &all).1.is_empty());
+    let forget = |session: &mut FetchSession, range: std::ops::Range<i32>| {
+        let keys: Vec<_> = range.map(|partition| wanted("t", partition, 0).key()).collect();
+        session.update(Vec::new(), &keys);
+    };
+    forget(&mut session, 1..32);
+    assert_eq!((session.places(), session.len()), (64, 33), "some are kept for those that come");
+    assert!(looked_at(&mut session, viewer, &all).0.is_empty());
+    forget(&mut session, 32..36);
+    assert_eq!((session.places(), session.len()), (29, 29));
+    assert!(session.partitions.index.capacity() < 64 && session.partitions.vacant.capacity() == 0);
+    let left: Vec<i32> = [0].into_iter().chain(36..40).chain(41..64).chain([40]).collect();
+    assert_eq!(looked_at(&mut session, viewer, &[]), (left.clone(), left), "each in its turn");
+    assert!(!session.must_answer(&wanted("t", 50, 0).key(), &marks(0, 10)), "what was told is known");
+    session.update(vec![wanted("t", 1, 0)], &[]);
+    assert_eq!(order(&mut session).last(), Some(&1));
+    forget(&mut session, 0..64);
+    assert_eq!((session.places(), session.len()), (0, 0));
+}
+
+#[test]
+fn what_is_quiet_is_not_looked_at_again_before_the_client_wants_something_else() {
+    let mut session = session(8);
+    let viewer = Viewer::default();
+    assert_eq!(looked_at(&mut session, viewer, &[0, 2, 3, 4, 5, 6, 7]), ((0..8).collect(), vec![1]));
     assert!(session.has_quiet());
     assert_eq!(looked_at(&mut session, viewer, &[]), (vec![1], vec![1]));
     session.update(vec![wanted("t", 2, 0), wanted("t", 3, 5)], &[]);

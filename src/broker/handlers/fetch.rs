@@ -189,8 +189,8 @@ fn last_of_each(wanted: Vec<FetchPartition>) -> Vec<FetchPartition> {
     kept
 }
 
-/// Plans rounds until one is enough, the time is up or the fetch is overtaken. Gives the last one, and the partitions that it
-/// is of.
+/// Plans rounds until one is enough, the time is up, or the fetch is overtaken or has lost its session. Gives the last one,
+/// and the partitions that it is of.
 async fn plan_until_enough(
     broker: &Broker,
     session: &FetchContext,
@@ -230,7 +230,8 @@ async fn plan_until_enough(
         }
         quiet::take_news(broker, session, &mut targets);
         round = plan(broker, &targets, limits).await;
-        if timed_out || round.is_enough(limits) || broker.partitions.is_releasing() {
+        let is_over = timed_out || session.is_closed() || broker.partitions.is_releasing();
+        if is_over || round.is_enough(limits) {
             return (targets, round);
         }
     }

@@ -328,6 +328,51 @@ fn a_waiting_session_hears_of_a_failed_directory_though_an_append_hangs_there() 
 }
 
 #[test]
+fn a_fetch_that_waits_ends_with_its_session() {
+    run(async {
+        let node = TestBroker::start();
+        node.create(TOPIC, PARTITIONS as i32, &[]).await;
+        let waiting = waits(&node, false, MINUTES, 1).await;
+        let id = waiting.session_id;
+        let close = FetchRequest { session_epoch: -1, ..after(&waiting, -1, 0) };
+        let (response, ()) = tokio::join!(handle(&node.broker, &node.context, waiting), async {
+            until_it_waits(&node, id).await;
+            handle(&node.broker, &node.context, close).await;
+        });
+        assert_eq!((seen(&response), response.session_id), (vec![], id));
+        assert_eq!(node.partition(TOPIC, 0).with_followers(|all| all.count()), 0);
+        node.stop();
+    });
+}
+
+#[test]
+fn a_session_that_shrank_hears_of_what_it_kept() {
+    run(async {
+        let node = TestBroker::start();
+        node.create(TOPIC, PARTITIONS as i32, &[]).await;
+        let first = waits(&node, false, 0, 1).await;
+        assert_eq!(seen(&handle(&node.broker, &node.context, first.clone()).await), []);
+        let topic = named(TOPIC);
+        let forgotten = vec![wire::fetch::ForgottenTopic { topic, partitions: vec![0, 1, 3] }];
+        let next = FetchRequest { forgotten_topics: forgotten, ..after(&first, 2, 0) };
+        assert_eq!(seen(&handle(&node.broker, &node.context, next).await), []);
+        let mut moved = Vec::new();
+        for (index, epoch) in [(4, 3), (2, 4)] {
+            let waiting = FetchRequest { topics: moved, ..after(&first, epoch, MINUTES) };
+            let (response, ()) = tokio::join!(handle(&node.broker, &node.context, waiting), async {
+                until_it_waits(&node, first.session_id).await;
+                node.append(3, batch_at(&[1])).await;
+                node.append(index, batch_at(&[1])).await;
+            });
+            let found: Vec<_> = seen(&response).iter().map(|it| (it.0, it.4 > 0)).collect();
+            assert_eq!(found, [(index, true)]);
+            moved = vec![FetchTopic { topic: named(TOPIC), partitions: vec![asked(index, 1)] }];
+        }
+        node.stop();
+    });
+}
+
+#[test]
 fn quiet_partitions_count_as_read() {
     run(async {
         let node = TestBroker::start();

@@ -6,6 +6,9 @@
 //!
 //! Nothing is lost between a look and a wait. Whoever changes a partition publishes that before it locks the followers;
 //! the session looks once more after it has followed; and a fetch that begins to wait while there is news is woken.
+//!
+//! Locks, in the order in which they may be held together: a session's, then that of a partition's waiters, then a feed's.
+//! The cache of all sessions is another leaf after a session's; it closes feeds and drops sessions when it is unlocked.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +33,7 @@ struct State {
     /// Places of partitions that are quiet no more.
     news: Vec<u32>,
     waiting: Option<Arc<FetchTicket>>,
+    closed: bool,
 }
 
 impl Feed {
@@ -45,11 +49,11 @@ impl Feed {
         std::mem::take(&mut self.state.lock().news)
     }
 
-    /// Has a fetch wait for news until the answer is dropped; the ticket fires at once if there are some. The fetch that
-    /// waited before is woken, if there was one.
+    /// Has a fetch wait for news until the answer is dropped; the ticket fires at once if there are some, or the session is
+    /// closed. The fetch that waited before is woken, if there was one.
     pub fn wait(self: &Arc<Self>, ticket: &Arc<FetchTicket>) -> Waiting {
         let mut state = self.state.lock();
-        if !state.news.is_empty() {
+        if state.closed || !state.news.is_empty() {
             ticket.fire();
         }
         if let Some(overtaken) = state.waiting.replace(Arc::clone(ticket)) {
@@ -63,6 +67,17 @@ impl Feed {
         if let Some(ticket) = &self.state.lock().waiting {
             ticket.fire();
         }
+    }
+
+    /// The session is open no more: nobody waits for its news, now or later.
+    pub fn close(&self) {
+        self.state.lock().closed = true;
+        self.wake();
+    }
+
+    /// Whether the session is open no more.
+    pub fn is_closed(&self) -> bool {
+        self.state.lock().closed
     }
 
     /// Counts an answer, which tells of no partition that is quiet.

@@ -103,6 +103,19 @@ fn a_partition_that_all_have_left_keeps_no_room_for_them() {
 }
 
 #[test]
+fn nobody_waits_for_a_session_that_is_closed() {
+    let feed = Feed::new();
+    let (before, after) = (FetchTicket::new(1), FetchTicket::new(1));
+    let waiting = feed.wait(&before);
+    assert!(!feed.is_closed());
+    feed.close();
+    assert!(before.has_fired() && feed.is_closed());
+    drop(waiting);
+    let _waiting = feed.wait(&after);
+    assert!(after.has_fired());
+}
+
+#[test]
 fn a_waiting_fetch_wakes_once_enough_bytes_are_visible() {
     let feed = Feed::new();
     let mut partitions = followed(&feed, &[ALL, ALL]);
