@@ -91,6 +91,16 @@ BUGS = [
         "entry.supports_epoch_bump && entry.epoch == epoch || bumps && entry.epoch > epoch",
         "entry.supports_epoch_bump && entry.epoch > epoch || bumps && entry.epoch > epoch", LOGS,
     ),
+    Bug(
+        "retries-forgotten", "a log that is loaded recognises no retry after the end of its transaction",
+        "src/storage/producer_state/entry.rs",
+        "if self.epoch == header.producer_epoch {", "if self.epoch == header.producer_epoch && !self.window_partial {", LOGS,
+    ),
+    Bug(
+        "aborted-twice", "a scan adds to the indexes of aborted transactions that old segments have", "src/storage/recovery.rs",
+        "let Some(segment) = self.segments.get_mut(at) else { return Ok(None) };\n        let (home, base, size) = (&self.home, segment.base(), segment.size());\n        let mut scan = Scan::new(segment.file(home)?, home.path(base, LOG), size);\n        segment.forget(self.opening.aging_ms);\n        segment.clear_indexes(home)?;\n        segment.txn_index.clear(home)?;\n",
+        "let is_old = at + 2 < self.segments.len();\n        let Some(segment) = self.segments.get_mut(at) else { return Ok(None) };\n        let (home, base, size) = (&self.home, segment.base(), segment.size());\n        let mut scan = Scan::new(segment.file(home)?, home.path(base, LOG), size);\n        segment.forget(self.opening.aging_ms);\n        segment.clear_indexes(home)?;\n        if !is_old {\n            segment.txn_index.clear(home)?;\n        }\n", LOGS,
+    ),
     # --- the end of a transaction
     Bug(
         "no-bump-at-the-end", "an end of KIP-890 leaves the epoch as it is", "src/coordinator/txn/transaction.rs",

@@ -19,6 +19,8 @@ pub struct Both {
     index: usize,
     /// By the model's guard.
     guards: BTreeMap<Guard, VerificationGuard>,
+    /// By producer id: the epoch and the last sequence that the log found when it was loaded.
+    loaded: BTreeMap<i64, (i16, i32)>,
     /// What the log was writing when its disk failed: it may have it.
     attempted: Option<(Entry, u64)>,
     fault: Option<String>,
@@ -28,7 +30,8 @@ impl Leader for Both {
     fn new(random: &mut Random, index: usize) -> Self {
         let real = RealLog::new(random.next(), index == OFFSETS);
         let model = Model::new(random, index);
-        Self { model, real, index, guards: BTreeMap::new(), attempted: None, fault: None }
+        let (guards, loaded) = (BTreeMap::new(), BTreeMap::new());
+        Self { model, real, index, guards, loaded, attempted: None, fault: None }
     }
 
     fn ask(&mut self, produce: &Produce, _bug: Option<Bug>) -> Result<Option<Guard>, Appended> {
@@ -55,8 +58,8 @@ impl Leader for Both {
         }
         let expected = self.model.append(produce, guard, None);
         // Of what was written before it was loaded a log knows each producer's last record, and looks for older ones when a
-        // sequence does not follow. A retry of one whose transaction is over it refuses before that, as Kafka does.
-        if (found, expected) != (Appended::Unverified, Appended::Again) || self.real.is_new() {
+        // sequence does not follow. A retry of one of these whose transaction is over it refuses before that, as Kafka does.
+        if (found, expected) != (Appended::Unverified, Appended::Again) || !self.may_be_forgotten(produce) {
             self.same("appends", produce, &found, &expected);
         }
         self.same_producer(produce.holder.0);
@@ -118,6 +121,8 @@ impl Leader for Both {
             self.model.state.take_in(*entry, *coordinator_epoch, false);
         }
         self.model.log = found;
+        let known = self.model.state.producers.iter();
+        self.loaded = known.filter_map(|(id, of)| Some((*id, (of.epoch, of.sequence? - 1)))).collect();
         self.same_producers(after);
     }
 
@@ -165,6 +170,12 @@ impl Both {
     fn faulty(&mut self, what: String) {
         let index = self.index;
         self.fault.get_or_insert_with(|| format!("the log of {index}: {what}"));
+    }
+
+    /// Whether a snapshot may have left this record out: it has the last one of a producer's epoch only.
+    fn may_be_forgotten(&self, produce: &Produce) -> bool {
+        let (id, epoch) = produce.holder;
+        self.loaded.get(&id).is_some_and(|&(of, last)| of == epoch && produce.sequence < last)
     }
 
     fn same_producers(&mut self, after: After) {

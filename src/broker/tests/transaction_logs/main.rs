@@ -11,6 +11,7 @@ mod real;
 
 use both::Both;
 use coordinator::txn;
+use simulation::seam::Leader;
 
 #[path = "../../../coordinator/txn/tests/leader.rs"]
 mod leader;
@@ -52,4 +53,17 @@ fn transactions_hold_in_real_logs() {
         threads.into_iter().map(|thread| thread.join().expect("nothing is violated")).sum()
     });
     assert!(count < 20 || committed as u64 > 20 * count, "the producers get something done: {committed}");
+}
+
+#[test]
+fn a_seed_is_a_whole_run_of_real_logs() {
+    let log = |seed| {
+        let mut simulation = Simulation::new(seed, None);
+        simulation.go().expect("nothing is violated");
+        let logs: Vec<_> = simulation.broker.partitions.iter_mut().map(Both::entries).collect();
+        (simulation.broker.log, logs)
+    };
+    for seed in [1, 77] {
+        assert_eq!(log(seed), log(seed), "seed {seed} runs the same twice");
+    }
 }

@@ -122,11 +122,6 @@ impl RealLog {
         self.log.durable_offset().value() as u64
     }
 
-    /// Whether it has never been loaded.
-    pub fn is_new(&self) -> bool {
-        self.life == 0
-    }
-
     pub fn has_failed(&self) -> bool {
         self.log.has_failed()
     }
