@@ -111,20 +111,43 @@ impl<M: Machine> Loading<M> {
     }
 }
 
-/// Reads a shard's log from its start to its end and makes the shard ready.
+/// Reads a shard's log from its start to its end and makes the shard ready. One whose log cannot be read coordinates nobody:
+/// half of what was committed is worse than none, which clients ask for again.
 pub(super) fn load<M: Machine>(host: &Arc<Host<M>>) {
     match replay::<M>(&host.partition) {
         Ok((shard, end)) => host.loaded(shard, end),
-        Err(PartitionError::Gone) => host.retire(),
+        Err(Unloaded::Partition(PartitionError::Gone)) => host.retire(),
         Err(error) => {
             let name = host.partition.dir_name();
-            M::log(Level::ERROR, format_args!("the {} of {name} are not served: {error}", M::SUBJECT));
+            let subject = M::SUBJECT;
+            M::log(
+                Level::ERROR,
+                format_args!(
+                    "the {subject} of {name} are not served: {error}. Those of other partitions are. Nothing was changed: \
+                     stop the node, put a sound copy of the directory {name} in its place, and start again"
+                ),
+            );
             host.retire();
         }
     }
 }
 
-fn replay<M: Machine>(partition: &Arc<Partition>) -> Result<(M, Offset), PartitionError> {
+/// Why a log was not taken in.
+#[derive(Debug, thiserror::Error)]
+enum Unloaded {
+    #[error(transparent)]
+    Partition(#[from] PartitionError),
+    #[error("at offset {at}, {what}")]
+    Illegible { at: Offset, what: String },
+}
+
+impl Unloaded {
+    fn illegible(at: Offset, what: impl ToString) -> Self {
+        Self::Illegible { at, what: what.to_string() }
+    }
+}
+
+fn replay<M: Machine>(partition: &Arc<Partition>) -> Result<(M, Offset), Unloaded> {
     let mut shard = M::default();
     let offsets = partition.offsets();
     let mut next = offsets.log_start;
@@ -136,53 +159,63 @@ fn replay<M: Machine>(partition: &Arc<Partition>) -> Result<(M, Offset), Partiti
             min_one_batch: true,
         };
         let mut bytes = partition.read(request)?.bytes;
-        let begun_at = next;
-        while let Some(batch) = take_batch(&mut bytes) {
-            let Ok(header) = BatchHeader::parse(&batch) else { break };
-            let last = header.base_offset.checked_add(i64::from(header.last_offset_delta));
-            next = last.unwrap_or(offsets.log_end).next();
-            take_in(&mut shard, partition, &batch);
-        }
-        if next <= begun_at {
+        if bytes.is_empty() {
             // Compaction may have left nothing up to the end.
             break;
+        }
+        while !bytes.is_empty() {
+            // Where a header leads nowhere it is not known what comes after, whoever asks.
+            let (batch, beyond) = take_batch(&mut bytes, next)?;
+            next = beyond;
+            if let Err(error) = take_in(&mut shard, partition, &batch) {
+                pass_over::<M>(partition, error, "the rest of its batch")?;
+            }
         }
     }
     Ok((shard, offsets.log_end))
 }
 
-/// The next whole batch.
-fn take_batch(bytes: &mut Bytes) -> Option<Bytes> {
-    let size = BatchHeader::parse(bytes).ok()?.size();
-    (size <= bytes.len()).then(|| bytes.split_to(size))
+/// Goes on without what cannot be read, where the coordinator does.
+fn pass_over<M: Machine>(partition: &Partition, error: Unloaded, what: &str) -> Result<(), Unloaded> {
+    if !M::PASSES_OVER_THE_ILLEGIBLE {
+        return Err(error);
+    }
+    let name = partition.dir_name();
+    M::log(Level::ERROR, format_args!("{name}: {error}; {what} is passed over"));
+    Ok(())
 }
 
-/// Replays what is legible of a batch. What is not is said and passed over, as in Kafka: the others are worth more than a
-/// coordinator that refuses them all.
-fn take_in<M: Machine>(shard: &mut M, partition: &Partition, batch: &Bytes) {
-    let complain = |at: Offset, what: &dyn std::fmt::Display| {
-        let name = partition.dir_name();
-        M::log(Level::ERROR, format_args!("{name} at offset {at}: {what}; it is passed over"));
-    };
-    let opened = OpenBatch::new(batch, DECOMPRESSED_BYTES_MAX);
-    let opened = match opened {
-        Ok(opened) if crc_matches(batch) => opened,
-        Ok(opened) => return complain(opened.header.base_offset, &"the CRC of a batch does not match"),
-        Err(error) => {
-            let at = BatchHeader::parse(batch).map_or(Offset::ZERO, |header| header.base_offset);
-            return complain(at, &error);
-        }
-    };
+/// The next batch, which has the record at `next`, or the first one after it; and where the one after it begins. A read ends
+/// with a whole batch.
+fn take_batch(bytes: &mut Bytes, next: Offset) -> Result<(Bytes, Offset), Unloaded> {
+    let header = BatchHeader::parse(bytes).map_err(|error| Unloaded::illegible(next, error))?;
+    let (size, left) = (header.size(), bytes.len());
+    if size > left {
+        let what = format!("a batch has {size} bytes by its header, and {left} are left");
+        return Err(Unloaded::illegible(next, what));
+    }
+    let last = header.base_offset.checked_add(i64::from(header.last_offset_delta));
+    let last = last.filter(|last| *last >= next).ok_or_else(|| {
+        Unloaded::illegible(next, format!("a batch begins at offset {} by its header", header.base_offset))
+    })?;
+    Ok((bytes.split_to(size), last.next()))
+}
+
+/// Replays a batch.
+fn take_in<M: Machine>(shard: &mut M, partition: &Partition, batch: &Bytes) -> Result<(), Unloaded> {
+    let base = BatchHeader::parse(batch).map_or(Offset::ZERO, |header| header.base_offset);
+    if !crc_matches(batch) {
+        return Err(Unloaded::illegible(base, "the CRC of a batch does not match"));
+    }
+    let opened =
+        OpenBatch::new(batch, DECOMPRESSED_BYTES_MAX).map_err(|error| Unloaded::illegible(base, error))?;
     let header = &opened.header;
     let stamp = header.is_transactional().then(|| Stamp {
         producer_id: header.producer_id.value(),
         producer_epoch: header.producer_epoch.value(),
     });
     for record in opened.records() {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => return complain(header.base_offset, &error),
-        };
+        let record = record.map_err(|error| Unloaded::illegible(base, error))?;
         if header.is_control() {
             if let (Some(marker), Some(stamp)) = (EndTxnMarker::of(&record), stamp) {
                 shard.replay_marker(stamp, marker.commit);
@@ -190,18 +223,24 @@ fn take_in<M: Machine>(shard: &mut M, partition: &Partition, batch: &Bytes) {
             continue;
         }
         let at = opened.offset_of(&record);
-        let Some(key) = record.key else {
-            complain(at, &"a record has no key");
-            continue;
-        };
-        let value = record.value.map(Bytes::copy_from_slice);
-        match M::decode(&Bytes::copy_from_slice(key), value.as_ref()) {
+        match decoded::<M>(at, record.key, record.value) {
             Ok(Some(record)) => shard.replay(record, stamp),
             Ok(None) => {
                 let name = partition.dir_name();
                 M::log(Level::DEBUG, format_args!("{name} at offset {at}: a record of another type"));
             }
-            Err(error) => complain(at, &error),
+            Err(error) => pass_over::<M>(partition, error, "it")?,
         }
     }
+    Ok(())
+}
+
+fn decoded<M: Machine>(
+    at: Offset,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<Option<M::Record>, Unloaded> {
+    let key = key.ok_or_else(|| Unloaded::illegible(at, "a record has no key"))?;
+    let value = value.map(Bytes::copy_from_slice);
+    M::decode(&Bytes::copy_from_slice(key), value.as_ref()).map_err(|error| Unloaded::illegible(at, error))
 }

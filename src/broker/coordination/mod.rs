@@ -52,6 +52,10 @@ pub(crate) trait Machine: Default + fmt::Debug + Send + 'static {
     const CLOCKWORK_THREAD: &'static str;
     /// Threads that load, which have a number behind this.
     const LOAD_THREAD: &'static str;
+    /// Whether a load goes on after a record, or the rest of a batch, that cannot be read. Otherwise it fails there, and the
+    /// shard coordinates nobody, as with Kafka's `CoordinatorLoaderImpl`. A type of record that is not known is passed over
+    /// in any case.
+    const PASSES_OVER_THE_ILLEGIBLE: bool = false;
 
     /// Answers a request, or parks it.
     fn step(&mut self, context: &Self::Context<'_>, ticket: Ticket, request: Self::Request) -> Self::Step;

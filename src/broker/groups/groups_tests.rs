@@ -1,13 +1,14 @@
 //! The shell with a real log beneath it: what waits for the disk, and what a start finds.
 
 use std::future::Future;
+use std::os::unix::fs::FileExt as _;
 use std::pin::pin;
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::Bytes;
 use coordinator::group::record::{OffsetKey, OffsetValue, Record};
 use model::topic_name::GROUP_METADATA;
-use model::{ErrorCode, ProducerEpoch, ProducerId};
+use model::{BatchHeader, ErrorCode, ProducerEpoch, ProducerId};
 use records::{BatchBuilder, EndTxnMarker};
 use storage::{Origin, TxnMarker};
 use wire::StrBytes;
@@ -36,6 +37,7 @@ use crate::handlers::{
 use crate::partition::{Acks, Partition};
 
 const GROUP: &str = "group";
+const OTHER: &str = "other";
 
 fn text(value: &str) -> StrBytes {
     StrBytes::from_string(value.to_owned())
@@ -97,16 +99,17 @@ async fn fetch_loaded(node: &TestBroker) -> Vec<(i32, i64)> {
     }
 }
 
-/// What the group has in these partitions, or in all.
-async fn fetched(
+/// What a group has in these partitions, or in all.
+async fn offset_fetch_of(
     node: &TestBroker,
+    group: &str,
     partitions: Option<Vec<i32>>,
     require_stable: bool,
 ) -> OffsetFetchResponseGroup {
     let topics = partitions.map(|partitions| {
         vec![OffsetFetchRequestTopics::default().with_name(name()).with_partition_indexes(partitions)]
     });
-    let group = OffsetFetchRequestGroup::default().with_group_id(group_id()).with_topics(topics);
+    let group = OffsetFetchRequestGroup::default().with_group_id(GroupId(text(group))).with_topics(topics);
     let request = OffsetFetchRequest::default().with_groups(vec![group]).with_require_stable(require_stable);
     offset_fetch::handle(&node.broker, &node.context, request).await.groups.remove(0)
 }
@@ -198,7 +201,7 @@ fn nothing_is_said_of_groups_before_they_are_loaded() {
         for (partitions, require_stable) in
             [(Some(vec![0, 1, 3]), false), (Some(vec![0, 1, 3]), true), (None, false), (None, true)]
         {
-            let group = fetched(&node, partitions, require_stable).await;
+            let group = offset_fetch_of(&node, GROUP, partitions, require_stable).await;
             assert_eq!(group.error_code, loading);
             // Nobody takes this for a partition without an offset, who looks at these alone.
             let partitions = group.topics.iter().flat_map(|topic| &topic.partitions);
@@ -214,7 +217,7 @@ fn nothing_is_said_of_groups_before_they_are_loaded() {
 
         node.broker.groups.start().expect("starts");
         assert_eq!(fetch_loaded(&node).await, [(0, 3), (1, 5)]);
-        let group = fetched(&node, Some(vec![0, 1, 3]), true).await;
+        let group = offset_fetch_of(&node, GROUP, Some(vec![0, 1, 3]), true).await;
         let partitions = group.topics[0].partitions.iter();
         let found: Vec<_> = partitions.map(|one| (one.committed_offset, one.error_code)).collect();
         assert_eq!(found, [(3, 0), (5, 0), (-1, 0)]);
@@ -293,19 +296,13 @@ fn batch(builder: BatchBuilder, records: &[(Bytes, Option<Bytes>)]) -> Bytes {
 }
 
 #[test]
-fn a_start_passes_over_what_it_cannot_read() {
+fn a_start_passes_over_types_it_does_not_know() {
     run(async {
         let node = start().await;
         assert_eq!(commit(&node, 0, 1).await, ErrorCode::None);
-        let (key, value) = offset(0, 2);
         let later_type = Bytes::from_static(b"\0\x63later");
-        let later_value = Some(Bytes::from_static(b"\0\x7f"));
         let plain = BatchBuilder::new;
-        write(&node, batch(plain(), &[(later_type, Some(Bytes::from_static(b"\0\0")))]));
-        write(&node, batch(plain(), &[(key.slice(..4), value.clone()), (key.clone(), later_value)]));
-        let mut without_key = plain();
-        without_key.append(1, None, Some(b"value"), &[]);
-        write(&node, without_key.build().expect("built"));
+        write(&node, batch(plain(), &[(later_type, Some(Bytes::from_static(b"\0\0"))), offset(0, 1)]));
         write(&node, batch(plain().codec(records::Codec::Zstd, None), &[offset(1, 8)]));
         // Transactions: one is committed, one aborted, one open.
         for (producer, partition, end) in [(50, 2, Some(true)), (51, 3, Some(false)), (52, 1, None)] {
@@ -323,6 +320,119 @@ fn a_start_passes_over_what_it_cannot_read() {
         let node = node.restart();
         assert_eq!(fetch_loaded(&node).await, [(0, 1), (1, 8), (2, 150)]);
         node.stop();
+    });
+}
+
+/// Where the group's log ends, if it could be opened.
+fn log_end(node: &TestBroker) -> Option<i64> {
+    let index = node.broker.groups.partition_of(GROUP, 0);
+    let partition = node.broker.partitions.by_name(GROUP_METADATA, index);
+    partition.map(|partition| partition.offsets().log_end.value())
+}
+
+/// Of a log that cannot be read nobody is told anything, and nothing is added to it; other logs are served.
+async fn assert_not_served(node: &TestBroker, what: &str) {
+    let fetched = loaded(node, GROUP).await;
+    assert_eq!((fetched.error_code, fetched.topics), (ErrorCode::NotCoordinator.code(), vec![]), "{what}");
+    let end = log_end(node);
+    assert_eq!(commit(node, 0, 9).await, ErrorCode::NotCoordinator, "{what}");
+    assert_eq!(log_end(node), end, "{what}");
+    let other = loaded(node, OTHER).await;
+    let found = other.topics.iter().flat_map(|topic| &topic.partitions).map(|one| one.committed_offset);
+    assert_eq!((other.error_code, found.collect()), (0, vec![5]), "{what}");
+}
+
+/// All offsets of a group, or why there are none, once its log was read.
+async fn loaded(node: &TestBroker, group: &str) -> OffsetFetchResponseGroup {
+    loop {
+        let answer = offset_fetch_of(node, group, None, true).await;
+        if answer.error_code != ErrorCode::CoordinatorLoadInProgress.code() {
+            return answer;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+}
+
+/// A node with three commits of the group, and one of another in another log.
+async fn start_with_commits() -> TestBroker {
+    let node = start().await;
+    assert_ne!(node.broker.groups.partition_of(GROUP, 0), node.broker.groups.partition_of(OTHER, 0));
+    let other = commit_request(0, 5).with_group_id(GroupId(text(OTHER)));
+    let answer = offset_commit::handle(&node.broker, &node.context, other).await;
+    assert_eq!(answer.topics[0].partitions[0].error_code, 0);
+    for (partition, offset) in [(0, 1), (1, 5), (0, 3)] {
+        assert_eq!(commit(&node, partition, offset).await, ErrorCode::None);
+    }
+    node
+}
+
+#[test]
+fn a_log_with_a_record_that_cannot_be_read_is_not_served() {
+    run(async {
+        let (key, value) = offset(0, 2);
+        let later_version = Some(Bytes::from_static(b"\0\x7f"));
+        let mut without_key = BatchBuilder::new();
+        without_key.append(1, None, Some(b"value"), &[]);
+        for (what, written) in [
+            ("a key", batch(BatchBuilder::new(), &[(key.slice(..4), value)])),
+            ("a version", batch(BatchBuilder::new(), &[(key, later_version)])),
+            ("no key", without_key.build().expect("built")),
+        ] {
+            let node = start_with_commits().await;
+            write(&node, written);
+            assert_eq!(commit(&node, 2, 8).await, ErrorCode::None);
+            let node = node.restart();
+            assert_not_served(&node, what).await;
+            node.stop();
+        }
+    });
+}
+
+/// What is damaged in the second of three batches, and how many bytes into it.
+const DAMAGES: [(&str, usize); 5] =
+    [("base offset", 0), ("length", 8), ("magic", 16), ("CRC", 17), ("value", 100)];
+
+fn damage(log: &std::path::Path, at: usize) {
+    let path = log.join("00000000000000000000.log");
+    let bytes = std::fs::read(&path).expect("read");
+    let at = BatchHeader::parse(&bytes).expect("a batch").size() + at;
+    let file = std::fs::File::options().write(true).open(&path).expect("opened");
+    file.write_all_at(&[bytes[at] ^ 0x40], at as u64).expect("written");
+}
+
+#[test]
+fn a_log_with_a_damaged_batch_is_not_served() {
+    run(async {
+        for (what, at) in DAMAGES {
+            let node = start_with_commits().await;
+            let log = log_of(&node).dir_name();
+            // Once the log is open, so that it is the coordinator who finds it.
+            let mut dir = std::path::PathBuf::new();
+            let node = node.restart_after(|own| own.clone_into(&mut dir)).restart_without_loading();
+            damage(&dir.join(log), at);
+            node.broker.groups.start().expect("starts");
+            assert_eq!(log_end(&node), Some(3));
+            assert_not_served(&node, what).await;
+            node.stop();
+        }
+    });
+}
+
+#[test]
+fn a_log_that_was_damaged_between_two_lives_is_not_served() {
+    run(async {
+        for (what, at) in DAMAGES {
+            let node = start_with_commits().await;
+            let log = log_of(&node).dir_name();
+            let node = node.restart_after(|dir| damage(&dir.join(log), at));
+            // The stop was clean: the log is opened as it stands, or not at all.
+            assert!(log_end(&node).is_none_or(|end| end == 3), "{what}");
+            assert_not_served(&node, what).await;
+            // And so it is after the next start.
+            let node = node.restart();
+            assert_not_served(&node, what).await;
+            node.stop();
+        }
     });
 }
 

@@ -166,7 +166,9 @@ impl Log {
             },
         };
         let mut log = Self { controller: Controller::new(settings), next: 0 };
-        controller::bootstrap_records(&[]).iter().for_each(|record| log.write(record));
+        for record in &controller::bootstrap_records(&[]) {
+            log.write(record);
+        }
         log
     }
 

@@ -120,17 +120,23 @@ impl TestBroker {
 
     /// Stops, and starts again over the same directory.
     pub(crate) fn restart(self) -> Self {
-        self.restart_and(true)
+        self.restart_and(true, |_dir| {})
+    }
+
+    /// As [`TestBroker::restart`], with something done to its directory meanwhile.
+    pub(crate) fn restart_after(self, work: impl FnOnce(&std::path::Path)) -> Self {
+        self.restart_and(true, work)
     }
 
     /// As [`TestBroker::restart`], but groups are being loaded until the test calls [`Groups::start`].
     pub(crate) fn restart_without_loading(self) -> Self {
-        self.restart_and(false)
+        self.restart_and(false, |_dir| {})
     }
 
-    fn restart_and(self, loads_groups: bool) -> Self {
+    fn restart_and(self, loads_groups: bool, work: impl FnOnce(&std::path::Path)) -> Self {
         let (disk, dir, overrides) = (Arc::clone(&self.disk), Arc::clone(&self.dir), self.overrides.clone());
         self.stop();
+        work(dir.path());
         Self::start_as(disk, dir, overrides, loads_groups)
     }
 

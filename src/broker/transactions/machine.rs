@@ -38,6 +38,9 @@ impl Machine for Shard {
     const SUBJECT: &'static str = "transactional ids";
     const CLOCKWORK_THREAD: &'static str = "transactions";
     const LOAD_THREAD: &'static str = "txn-load";
+    /// Kafka's `TransactionStateManager` ends the load there and serves what it has by then. What comes after is served too:
+    /// decisions are among it.
+    const PASSES_OVER_THE_ILLEGIBLE: bool = true;
 
     fn step(&mut self, context: &Context<'_>, ticket: Ticket, supplied: Supplied) -> Step {
         let Supplied { request, mut reserved } = supplied;
